@@ -1,0 +1,104 @@
+"""The class list: which folder name is which class index, and what each class is called in a prompt.
+
+The index of a class comes from the *name* of its folder, never from its position among the folders that happen to be
+there: ImageNet-A and -R hold 200 of the 1,000 folders, and ImageNet-V2's folders are numbers.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from timm.data import ImageNetInfo
+
+from dad.errors import DataError
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Folder name and readable name of every class, by class index."""
+
+    folders: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Class index by folder name."""
+        return {folder: index for index, folder in enumerate(self.folders)}
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of folders and names, in order; artefacts made with different lists must not meet."""
+        lines = "\n".join(f"{folder}\t{name}" for folder, name in zip(self.folders, self.names, strict=True))
+        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def imagenet_class_list() -> ClassList:
+    """Return ImageNet's 1,000 WordNet ids in class order, with OpenAI's names for them (as open_clip carries them)."""
+    from open_clip import IMAGENET_CLASSNAMES  # slow to import, and only ImageNet needs it
+
+    return ClassList(tuple(ImageNetInfo().label_names()), tuple(IMAGENET_CLASSNAMES))
+
+
+def load_class_list(class_map: str, class_names: str = "") -> ClassList:
+    """Read a class list: `class_map` has one folder name a line in class order (timm's `--class-map`), `class_names`
+    one readable name a line; without it, folder names are read as names, with spaces for underscores.
+
+    Raises:
+        DataError: a file is missing, empty, has duplicates, or the two differ in length.
+    """
+    folders = _read_lines(class_map, "--class-map")
+    if len(set(folders)) != len(folders):
+        twice = next(folder for folder in folders if folders.count(folder) > 1)
+        raise DataError(f"--class-map {class_map}: '{twice}' stands there twice; every class needs one line")
+    names = _read_lines(class_names, "--class-names") if class_names else [name.replace("_", " ") for name in folders]
+    if len(names) != len(folders):
+        raise DataError(
+            f"--class-names {class_names} has {len(names)} lines but --class-map {class_map} has {len(folders)}; "
+            "they must name the same classes in the same order"
+        )
+    return ClassList(tuple(folders), tuple(names))
+
+
+def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str]) -> ClassList:
+    """Decide the class list: the file if one is named, ImageNet's if all `folders` are WordNet ids of it, else
+    `folders` themselves in sorted order (timm's rule).
+
+    Raises:
+        DataError: a folder is not in the list, or there are none.
+    """
+    folders = sorted(folders)
+    if not folders:
+        raise DataError("no class folders found; expected one sub-folder a class, e.g. train/n01440764/*.JPEG")
+    if class_map:
+        classes = load_class_list(class_map, class_names)
+    elif set(folders) <= set(ImageNetInfo().label_names()):
+        classes = imagenet_class_list()
+    else:
+        classes = ClassList(tuple(folders), tuple(name.replace("_", " ") for name in folders))
+    require_known(folders, classes, class_map or "ImageNet's class list")
+    return classes
+
+
+def require_known(folders: Iterable[str], classes: ClassList, source: str) -> None:
+    """Raise a DataError unless every one of `folders` is a class of `classes`; `source` says where the list came
+    from."""
+    unknown = sorted(set(folders) - set(classes.folders))
+    if unknown:
+        raise DataError(
+            f"{len(unknown)} class folders are not in {source} ({len(classes)} classes), e.g. '{unknown[0]}'; "
+            f"give the list that names them with --class-map (first known class: '{classes.folders[0]}')"
+        )
+
+
+def _read_lines(path: str, flag: str) -> list[str]:
+    if not Path(path).is_file():
+        raise DataError(f"{flag} {path}: no such file; expected a text file with one entry a line")
+    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"{flag} {path}: the file is empty; expected one entry a line")
+    return lines

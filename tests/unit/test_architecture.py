@@ -1,0 +1,75 @@
+"""Imports point strictly downwards, and files and functions stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYERS = (
+    {"errors"},
+    {"plugins", "classes", "pixels", "runtime", "losses", "artefacts", "checkpoints"},
+    {"markers", "sources"},
+    {"shards", "variants"},
+    {"attacks", "models", "optim", "args", "teachers", "discretizers"},
+    {"views", "generation"},
+    {"objectives", "data", "preview"},
+    {"engine", "experiment"},
+    {"evaluation", "report", "analysis"},
+)
+LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
+FILES = sorted(path for path in (ROOT / "dad").rglob("*.py") if path != ROOT / "dad" / "__init__.py")
+
+
+def dad_imports(path: Path) -> set[str]:
+    """The modules or sub-packages of dad that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        found |= {name.split(".")[1] for name in names if name.startswith("dad.")}
+    return found
+
+
+def module_of(path: Path) -> str:
+    """The module or sub-package of dad that a file belongs to."""
+    return path.relative_to(ROOT / "dad").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_down(path: Path) -> None:
+    own = module_of(path)
+    wrong = {name for name in dad_imports(path) - {own} if LAYER_OF[name] >= LAYER_OF[own]}
+    assert not wrong, f"{path} (layer {LAYER_OF[own]}) must not import {wrong}"
+
+
+def test_nothing_in_dad_imports_a_script_or_emojinet() -> None:
+    outside = ("emojinet", "generate", "train", "validate", "benchmarks")
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in outside, path
+
+
+def takes_args(function: ast.FunctionDef) -> bool:
+    """Whether a function has a parameter for the namespace of flags."""
+    return any(argument.arg == "args" for argument in function.args.args)
+
+
+def test_only_builders_take_the_namespace_of_flags() -> None:
+    allowed = ("create_", "setup_", "resolve_", "find_", "with_", "_", "__init__")
+    for path in FILES:
+        if module_of(path) == "args":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and takes_args(node):
+                assert node.name.startswith(allowed), f"{path}: {node.name} takes args"
+
+
+@pytest.mark.parametrize("path", [*FILES, *ROOT.glob("*.py"), *(ROOT / "emojinet").glob("*.py")], ids=str)
+def test_files_and_functions_are_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < (120 if node.name == "main" else 65), f"{path}: {node.name}"
