@@ -1,0 +1,85 @@
+"""Flags of the three scripts, composed from one file a concern.
+
+A timm flag keeps timm's name, default, nargs and type (`tests/unit/args` compares them all). Abbreviations are off:
+with them, a new flag could change what an old command line means.
+"""
+
+from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser
+
+from dad.args.augment import add_augment_args, add_label_args, add_mixup_args
+from dad.args.data import add_data_args, add_input_args, add_loader_args, add_split_args, add_train_loader_args
+from dad.args.distill import add_distill_args, add_teacher_args
+from dad.args.evaluate import add_evaluate_args
+from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args
+from dad.args.hparams import add_config_args
+from dad.args.log import add_log_args, add_output_args
+from dad.args.model import add_model_args, add_train_model_args
+from dad.args.optim import add_ema_args, add_optim_args
+from dad.args.runtime import add_runtime_args, add_train_runtime_args
+from dad.args.schedule import add_learning_rate_args, add_schedule_args
+
+
+def create_train_parser() -> ArgumentParser:
+    """Return the parser of train.py."""
+    parser = _create_parser("Train a timm model, with or without a teacher and a DAD set.")
+    add_data_args(parser)
+    add_split_args(parser)
+    add_input_args(parser)
+    add_loader_args(parser, batch_size=128)
+    add_train_loader_args(parser)
+    add_model_args(parser, default="resnet50")
+    add_train_model_args(parser)
+    add_teacher_args(parser)
+    add_distill_args(parser)
+    add_augment_args(parser)
+    add_mixup_args(parser)
+    add_label_args(parser)
+    add_optim_args(parser)
+    add_ema_args(parser)
+    add_learning_rate_args(parser)
+    add_schedule_args(parser)
+    add_runtime_args(parser)
+    add_train_runtime_args(parser)
+    add_log_args(parser)
+    add_output_args(parser)
+    return parser
+
+
+def create_generate_parser() -> ArgumentParser:
+    """Return the parser of generate.py."""
+    parser = _create_parser("Make a DAD set: the teacher's adversarial images, discretised.")
+    add_data_args(parser)
+    add_generate_args(parser)
+    add_teacher_args(parser)
+    add_discretizer_args(parser)
+    add_attack_args(parser)
+    add_runtime_args(parser)
+    add_log_args(parser)
+    return parser
+
+
+def create_validate_parser() -> ArgumentParser:
+    """Return the parser of validate.py."""
+    parser = _create_parser("Score checkpoints, a published model or a teacher on ImageNet's variants.")
+    add_data_args(parser)
+    add_evaluate_args(parser)
+    add_model_args(parser, "-m", default="dpn92")
+    add_input_args(parser)
+    add_loader_args(parser, batch_size=256)
+    add_teacher_args(parser)
+    add_runtime_args(parser)
+    return parser
+
+
+def _create_parser(description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
+    add_config_args(parser)
+    return parser
+
+
+class _HelpFormatter(ArgumentDefaultsHelpFormatter):
+    """Show defaults where they say something: not for switches, nor for what is empty until given."""
+
+    def _get_help_string(self, action: Action) -> str | None:
+        silent = action.default is None or action.default is False or action.default in ("", [], {})
+        return action.help if silent else super()._get_help_string(action)

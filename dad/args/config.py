@@ -1,0 +1,158 @@
+"""Strict YAML: a flat mapping of flag names, and `base:` for the files it builds on.
+
+Unchecked, a misspelt key trains for days with the default, and `amp: "no"` turns mixed precision on. So every key and
+every value is held against the parser's flags, as the command line is.
+"""
+
+import difflib
+from argparse import Action
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from timm.utils import ParseKwargs
+
+from dad.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A flag's value and where it comes from: `default`, a file or `command line`."""
+
+    value: Any
+    origin: str
+
+
+def read_config(
+    path: Path, actions: Mapping[str, Action], named_by: str = "--config", readers: tuple[Path, ...] = ()
+) -> dict[str, Setting]:
+    """Read a YAML file on top of its bases (merged left to right, relative to the file, key by key).
+
+    Args:
+        path: the file.
+        actions: the parser's flags by destination, which are the keys that a file may have.
+        named_by: the flag or key that names `path`, for messages.
+        readers: the files on the way here, to refuse a file that is its own base.
+
+    Raises:
+        UsageError: a file is missing, no flat mapping, its own base, or has a key or value that is no flag's.
+    """
+    if path.resolve() in readers:
+        raise UsageError(f"{named_by} names {path}, which leads back to itself; remove one 'base' of the circle")
+    content = _load_mapping(path, named_by)
+    settings: dict[str, Setting] = {}
+    for base in _base_paths(path, content.pop("base", [])):
+        settings |= read_config(base, actions, f"{path}: key 'base'", (*readers, path.resolve()))
+    return settings | {key: Setting(_checked(path, key, value, actions), str(path)) for key, value in content.items()}
+
+
+def convert(action: Action, value: Any) -> Any:
+    """Return `value` with the type that the flag `action` has on the command line.
+
+    Raises:
+        ValueError: it is of another type or not among the choices.
+    """
+    if value is None and action.default is None:
+        return None
+    if isinstance(action, ParseKwargs):
+        return _require(value, isinstance(value, dict) and all(isinstance(key, str) for key in value))
+    if action.nargs == 0:
+        return _require(value, isinstance(value, bool))
+    if action.nargs in (None, "?"):
+        return _convert_scalar(action, value)
+    _require(value, isinstance(value, list) and (value == action.default or _has_length(value, action.nargs)))
+    return [_convert_scalar(action, entry) for entry in value]
+
+
+def _has_length(entries: list[Any], nargs: int | str | None) -> bool:
+    return len(entries) == nargs if isinstance(nargs, int) else nargs == "*" or bool(entries)
+
+
+def _convert_scalar(action: Action, value: Any) -> Any:
+    if action.type is float:
+        # YAML 1.1 reads 1e-3 as text, because it has no dot.
+        value = float(_require(value, isinstance(value, int | float | str) and not isinstance(value, bool)))
+    elif action.type is int:
+        _require(value, isinstance(value, int) and not isinstance(value, bool))
+    else:
+        _require(value, isinstance(value, str))
+    return _require(value, action.choices is None or value in action.choices)
+
+
+def _require(value: Any, holds: bool) -> Any:
+    if not holds:
+        raise ValueError(value)
+    return value
+
+
+def _checked(path: Path, key: Any, value: Any, actions: Mapping[str, Action]) -> Any:
+    if key not in actions:
+        spellings = {dest: dest for dest in actions} | {
+            option.lstrip("-").replace("-", "_"): dest for dest, act in actions.items() for option in act.option_strings
+        }
+        near = _nearest(str(key).replace("-", "_"), spellings)
+        hint = f"did you mean '{spellings[near]}'?" if near else "--help lists the flags; a key is one with underscores"
+        raise UsageError(f"{path}: unknown key '{key}'; {hint}")
+    try:
+        return convert(actions[key], value)
+    except ValueError:
+        near = _nearest(str(value), actions[key].choices or ())
+        hint = f"; did you mean '{near}'?" if near else ""
+        raise UsageError(f"{path}: key '{key}' is {value!r}, expected {_expected(actions[key])}{hint}") from None
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(word, words, n=1)), "")
+
+
+def _expected(action: Action) -> str:
+    """Say in words what `convert` accepts."""
+    kinds = {int: "an integer", float: "a number"}
+    kind = kinds.get(action.type, "text (in quotes if need be)")  # type: ignore[call-overload]
+    if action.choices is not None:
+        kind = "one of " + ", ".join(repr(choice) for choice in action.choices)
+    if isinstance(action, ParseKwargs):
+        kind = "a mapping such as {name: value}"
+    elif action.nargs == 0:
+        kind = "true or false"
+    elif action.nargs not in (None, "?"):
+        kind = (
+            f"a list, each entry {kind}" if isinstance(action.nargs, str) else f"a list of {action.nargs}, each {kind}"
+        )
+    return kind if action.default is not None else f"{kind}, or null"
+
+
+def _base_paths(path: Path, bases: Any) -> list[Path]:
+    names = [bases] if isinstance(bases, str) else bases
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{path}: key 'base' is {bases!r}, expected a path or a list of paths, relative to the file")
+    return [path.parent / name for name in names]
+
+
+def _load_mapping(path: Path, named_by: str) -> dict[Any, Any]:
+    if not path.is_file():
+        raise UsageError(f"{named_by} names {path}: no such file; expected a YAML file of flags")
+    try:
+        with path.open("rb") as stream:
+            content = yaml.load(stream, _UniqueKeyLoader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        raise UsageError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected lines of the form 'key: value', found {type(content).__name__} at the top")
+    return content
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key that stands twice, of which PyYAML silently keeps the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' stands there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,50 @@
+"""Where the images are and how they are read. Names and defaults are timm's."""
+
+from argparse import ArgumentParser
+
+
+def add_data_args(parser: ArgumentParser) -> None:
+    """Add what every script asks about the data set."""
+    group = parser.add_argument_group("Data")
+    group.add_argument("data", nargs="?", metavar="DIR", help="data root; short for --data-dir")
+    group.add_argument("--data-dir", metavar="DIR", help="data root in ImageNet's layout: <split>/<class>/<image>")
+    group.add_argument("--class-map", default="", type=str, metavar="FILE", help="class folders, one a line, in order")
+
+
+def add_split_args(parser: ArgumentParser) -> None:
+    """Add which folders of the data root are trained on and validated on."""
+    group = parser.add_argument_group("Splits")
+    group.add_argument("--train-split", default="train", metavar="NAME", help="folder of the training images")
+    group.add_argument("--val-split", default="validation", metavar="NAME", help="folder of the validation images")
+
+
+def add_input_args(parser: ArgumentParser) -> None:
+    """Add how an image becomes the network's input; what is not given comes from the model's own configuration."""
+    group = parser.add_argument_group("Input")
+    group.add_argument("--img-size", default=None, type=int, metavar="N", help="side of the square input, in pixels")
+    group.add_argument("--crop-pct", default=None, type=float, metavar="X", help="share kept by the validation crop")
+    group.add_argument(
+        "--mean", default=None, type=float, nargs="+", metavar="X", help="mean of each channel, in [0,1]"
+    )
+    group.add_argument("--std", default=None, type=float, nargs="+", metavar="X", help="deviation of each channel")
+    group.add_argument("--interpolation", default="", type=str, metavar="NAME", help="resize filter, e.g. bicubic")
+
+
+def add_loader_args(parser: ArgumentParser, *, batch_size: int) -> None:
+    """Add the loader's flags; `batch_size` is the script's default, in images per process."""
+    group = parser.add_argument_group("Loader")
+    group.add_argument("-b", "--batch-size", default=batch_size, type=int, metavar="N", help="images per process")
+    group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="loader workers per process")
+    group.add_argument("--pin-mem", default=False, action="store_true", help="load into page-locked memory")
+    group.add_argument("--no-prefetcher", default=False, action="store_true", help="load without timm's prefetcher")
+
+
+def add_train_loader_args(parser: ArgumentParser) -> None:
+    """Add the loader's flags that only training has."""
+    group = parser.add_argument_group("Training loader")
+    group.add_argument(
+        "-vb", "--validation-batch-size", default=None, type=int, metavar="N", help="if it differs from --batch-size"
+    )
+    group.add_argument(
+        "--worker-seeding", default="all", type=str, choices=["all", "part"], help="which generators a worker seeds"
+    )

@@ -1,0 +1,65 @@
+"""The making of a DAD set (paper, section 3.3 and appendix C)."""
+
+from argparse import ArgumentParser
+
+
+def add_generate_args(parser: ArgumentParser) -> None:
+    """Add what is read, what is kept and how it is stored."""
+    group = parser.add_argument_group("DAD set")
+    group.add_argument("--dad-dir", default=None, type=str, metavar="DIR", help="where the DAD set is written")
+    group.add_argument("--train-split", default="train", metavar="NAME", help="folder of the source images")
+    group.add_argument("--img-size", default=None, type=int, metavar="N", help="side in pixels; default: the teacher's")
+    # The paper is silent; 1.0 keeps the whole short side and leaves the student's random crop the most to choose from.
+    group.add_argument("--crop-pct", default=1.0, type=float, metavar="X", help="share of the short side in the crop")
+    group.add_argument(
+        "--keep",
+        default="teacher-correct",
+        type=str,
+        choices=["teacher-correct", "all"],
+        help="drop images that the teacher no longer gets right, or none",
+    )
+    group.add_argument("--shard-size", default=1000, type=int, metavar="N", help="source images per shard")
+    group.add_argument(
+        "--store",
+        default="codes,image",
+        type=str,
+        choices=["codes,image", "codes", "image"],
+        metavar="KINDS",
+        help="codes (VQ codes: exact, small), image (encoded images: fast to read) or codes,image",
+    )
+    group.add_argument(
+        "--image-format", default="jpeg", type=str, choices=["jpeg", "png", "webp"], help="of the encoded images"
+    )
+    group.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg and webp, 1 to 100")
+    group.add_argument("-b", "--batch-size", default=64, type=int, metavar="N", help="images per process")
+    group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="loader workers per process")
+    group.add_argument("--preview", default=8, type=int, metavar="N", help="images in the preview")
+
+
+def add_discretizer_args(parser: ArgumentParser) -> None:
+    """Add the discretiser Q."""
+    group = parser.add_argument_group("Discretiser")
+    group.add_argument("--discretizer", default="vqgan", type=str, metavar="NAME", help="a file of dad/discretizers")
+    group.add_argument(
+        "--vqgan-config", default="vq-f8-16384", type=str, metavar="NAME", help="a known name, or a YAML or JSON file"
+    )
+    group.add_argument("--vqgan-checkpoint", default=None, type=str, metavar="FILE", help="the VQGAN's weights")
+
+
+def add_attack_args(parser: ArgumentParser) -> None:
+    """Add the attack on the teacher; lengths are measured over the whole image, pixels in [0,1]."""
+    group = parser.add_argument_group("Attack")
+    group.add_argument("--attack-norm", default="l2", type=str, choices=["l2", "linf"], help="norm of the budget")
+    # Appendix C gives step size and one iteration; norm, budget and random start are those of DAT's public code.
+    group.add_argument("--attack-eps", default=0.1, type=float, metavar="X", help="budget")
+    group.add_argument(
+        "--attack-step-size", "--attack-lr", default=0.1, type=float, metavar="X", help="length of one step"
+    )
+    group.add_argument("--attack-steps", default=1, type=int, metavar="N", help="number of steps")
+    group.add_argument(
+        "--random-start-prob",
+        default=0.8,
+        type=float,
+        metavar="P",
+        help="chance that an image starts at a random point of the budget",
+    )

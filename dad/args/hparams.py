@@ -1,0 +1,69 @@
+"""Settings from three places: defaults, a strict YAML file (`dad.args.config`) and the command line. The later wins."""
+
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dad.args.config import Setting, convert, read_config
+
+_NOT_GIVEN = object()
+_NOT_SETTINGS = {"help", "config", "print_config"}
+
+
+def add_config_args(parser: ArgumentParser) -> None:
+    """Add the flags that `parse_args` itself reads."""
+    group = parser.add_argument_group("Configuration")
+    group.add_argument("-c", "--config", default=None, metavar="FILE", help="YAML of flags; the command line wins")
+    group.add_argument(
+        "--print-config", default=False, action="store_true", help="print every value, its origin, and exit"
+    )
+
+
+def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tuple[Namespace, str]:
+    """Resolve every flag of `parser`: default < bases of the YAML file < the file < command line.
+
+    timm's positional data root ends up in `data_dir`. The second value is the namespace as YAML, sorted by key: given
+    back through `--config`, it yields the same namespace.
+
+    Raises:
+        UsageError: the YAML file is wrong; the message names file, key and what would work.
+        SystemExit: 2 for a wrong command line (argparse's own message), 0 after `--help` or `--print-config`.
+    """
+    given = _parse_command_line(parser, argv)
+    actions = {action.dest: action for action in _flags(parser)}
+    settings = _resolve(actions, given)
+    lines = {dest: _yaml_line(dest, settings[dest].value) for dest in sorted(settings)}
+    if given.get("print_config"):
+        print("\n".join(f"{line}  # {settings[dest].origin}" for dest, line in lines.items()))
+        raise SystemExit(0)
+    text = "".join(f"{line}\n" for line in lines.values())
+    # Read from the text, so that what runs is what args.yaml says (a tuple in --model-kwargs becomes a list).
+    return Namespace(**yaml.safe_load(text)), text
+
+
+def _flags(parser: ArgumentParser) -> list[Action]:
+    """Return what can be set, by flag or by YAML: all but the positional data root and the flags of this file."""
+    return [action for action in parser._actions if action.option_strings and action.dest not in _NOT_SETTINGS]
+
+
+def _parse_command_line(parser: ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
+    """Return only what the command line says, without defaults: argparse leaves alone what a namespace already has."""
+    blank = Namespace(**{action.dest: _NOT_GIVEN for action in parser._actions if action.dest != "help"})
+    given = {dest: value for dest, value in vars(parser.parse_args(argv, blank)).items() if value is not _NOT_GIVEN}
+    data_root = given.pop("data", None)
+    return given if data_root is None else {"data_dir": data_root, **given}
+
+
+def _resolve(actions: Mapping[str, Action], given: Mapping[str, Any]) -> dict[str, Setting]:
+    settings = {dest: Setting(convert(action, action.default), "default") for dest, action in actions.items()}
+    if "config" in given:
+        settings |= read_config(Path(given["config"]), actions)
+    return settings | {dest: Setting(given[dest], "command line") for dest in actions if dest in given}
+
+
+def _yaml_line(dest: str, value: Any) -> str:
+    """Return `dest: value` in one line: a flow mapping of one entry without its braces."""
+    return yaml.safe_dump({dest: value}, default_flow_style=True, width=float("inf")).strip()[1:-1]

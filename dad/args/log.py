@@ -1,0 +1,18 @@
+"""What a run prints and writes. Names and defaults are timm's."""
+
+from argparse import ArgumentParser
+
+
+def add_log_args(parser: ArgumentParser) -> None:
+    """Add how often a line is printed."""
+    group = parser.add_argument_group("Log")
+    group.add_argument("--log-interval", default=50, type=int, metavar="N", help="batches from one line to the next")
+
+
+def add_output_args(parser: ArgumentParser) -> None:
+    """Add the run's folder and its checkpoints."""
+    group = parser.add_argument_group("Output")
+    group.add_argument("--output", default="", type=str, metavar="DIR", help="parent of the run's folder")
+    group.add_argument("--experiment", default="", type=str, metavar="NAME", help="name of the run's folder")
+    group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
+    group.add_argument("--checkpoint-hist", default=10, type=int, metavar="N", help="number of checkpoints kept")

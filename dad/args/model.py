@@ -1,0 +1,35 @@
+"""The student: which timm model, with which weights. Names and defaults are timm's."""
+
+from argparse import ArgumentParser
+
+from dad.args.key_values import KeyValues
+
+
+def add_model_args(parser: ArgumentParser, *aliases: str, default: str) -> None:
+    """Add what names a model; `aliases` are further spellings of `--model`, `default` its default."""
+    group = parser.add_argument_group("Model")
+    group.add_argument("--model", *aliases, default=default, type=str, metavar="NAME", help="name of a timm model")
+    group.add_argument("--pretrained", default=False, action="store_true", help="start from timm's published weights")
+    group.add_argument("--num-classes", default=None, type=int, metavar="N", help="default: as the data has")
+    group.add_argument(
+        "--model-kwargs", default={}, nargs="*", action=KeyValues, metavar="NAME=VALUE", help="passed to create_model"
+    )
+
+
+def add_train_model_args(parser: ArgumentParser) -> None:
+    """Add where the student's first weights come from and how it is regularised."""
+    group = parser.add_argument_group("Model in training")
+    group.add_argument(
+        "--pretrained-path", default=None, type=str, metavar="FILE", help="file that replaces the published weights"
+    )
+    group.add_argument(
+        "--initial-checkpoint", default="", type=str, metavar="FILE", help="weights to start from, loaded last"
+    )
+    group.add_argument("--resume", default="", type=str, metavar="FILE", help="checkpoint of a run to continue")
+    group.add_argument("--head-init-scale", default=None, type=float, metavar="X", help="factor on the head's weights")
+    group.add_argument("--head-init-bias", default=None, type=float, metavar="X", help="the head's first bias")
+    group.add_argument("--drop", default=0.0, type=float, metavar="P", help="dropout rate")
+    group.add_argument("--drop-path", default=None, type=float, metavar="P", help="stochastic depth rate")
+    group.add_argument(
+        "--grad-checkpointing", default=False, action="store_true", help="recompute activations to save memory"
+    )
