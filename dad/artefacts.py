@@ -1,0 +1,88 @@
+"""Files that can be trusted: written whole or not at all, and stamped with the settings that they were made with."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from dad.errors import DataError, SettingsError
+
+Settings = Mapping[str, str | int | float | bool | None]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, sync and rename it: others see the old file, the new one or none.
+
+    Raises:
+        DataError: the file cannot be written (disk, inodes or quota used up, read-only); nothing of it is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # ranks may write one file at the same time
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        free = shutil.disk_usage(next(parent for parent in path.parents if parent.exists())).free
+        raise DataError(
+            f"cannot write {path}: {error.strerror}; it needs {len(content):,} bytes, {free:,} are free there; "
+            "mend that and rerun the same command to go on"
+        ) from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def to_json(content: object, indent: int | None = None) -> bytes:
+    """Return `content` as JSON with sorted keys, so that equal contents give equal bytes."""
+    separators = (",", ":") if indent is None else None
+    return (json.dumps(content, indent=indent, sort_keys=True, separators=separators, allow_nan=False) + "\n").encode()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file that `write_atomically` wrote.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path}: damaged ({error}); restore it, or delete {path.parent} and make it anew") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected a JSON object, found {type(content).__name__}; delete {path.parent}")
+    return content
+
+
+def settings_fingerprint(settings: Settings) -> str:
+    """Return a hash of all settings, whatever their order."""
+    return hashlib.sha256(to_json(dict(settings))).hexdigest()[:16]
+
+
+def require_same_settings(path: Path, here: Settings, asked: Settings) -> None:
+    """Raise a SettingsError naming each field in which `here`, the settings found at `path`, differ from `asked`."""
+    differing = [
+        f"{field}: here {here.get(field, 'nothing')}, asked for {asked.get(field, 'nothing')}"
+        for field in sorted({*here, *asked})
+        if here.get(field, "nothing") != asked.get(field, "nothing")
+    ]
+    if differing:
+        raise SettingsError(
+            f"{path} was made with other settings ({'; '.join(differing)}); use those or another folder"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
