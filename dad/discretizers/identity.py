@@ -1,0 +1,22 @@
+"""Q(x) = x: the ablation without a discretiser, and the fastest one to test with."""
+
+import argparse
+
+import torch
+from torch import Tensor, nn
+
+
+class Identity(nn.Module):
+    """A discretiser that changes nothing and has no codes."""
+
+    has_codes = False
+    settings: dict[str, str] = {"discretizer": "identity"}  # noqa: RUF012  never written to
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return pixels [B, 3, H, W] as they are."""
+        return pixels
+
+
+def create_discretizer(args: argparse.Namespace, device: torch.device) -> Identity:
+    """Build the identity; it reads no flag."""
+    return Identity()

@@ -1,0 +1,211 @@
+"""Q as a VQGAN (Esser et al. 2021; paper section 3.3): encode, replace every latent by its nearest code, decode.
+
+Encoder and decoder are taming-transformers' modules, so that the published checkpoints load; the code search, the
+checkpoint reader and the table of configurations are ours (`taming.models` cannot be imported with a current
+Lightning).
+"""
+
+import argparse
+import contextlib
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from taming.modules.diffusionmodules.model import Decoder, Encoder
+from torch import Tensor, nn
+
+from dad.checkpoints import file_digest, read_state_dict, strip_prefixes
+from dad.errors import DataError, UsageError
+from dad.pixels import from_signed, to_signed
+
+_PREFIXES = ("module.", "first_stage_model.", "model.")
+_SEARCH_BYTES = 64 << 20  # one chunk of the distance matrix; 16,384 codes at batch 64 would need 3.2 GB in one piece
+
+
+@dataclass(frozen=True)
+class VqganConfig:
+    """Architecture of a VQGAN, in the words of taming's `ddconfig`; `resolution` only decides where attention goes."""
+
+    codebook_size: int
+    embed_dim: int
+    z_channels: int
+    ch_mult: tuple[int, ...]
+    attn_resolutions: tuple[int, ...] = ()
+    ch: int = 128
+    num_res_blocks: int = 2
+    resolution: int = 256
+    mid_attention: bool = True
+    gumbel: bool = False
+
+    @property
+    def downscale(self) -> int:
+        """Pixels per code along one side."""
+        return int(2 ** (len(self.ch_mult) - 1))
+
+
+CONFIGS = {
+    "vq-f8-16384": VqganConfig(16384, 4, 4, (1, 2, 2, 4), (32,)),  # the paper's Q (appendix C)
+    "vq-f8-256": VqganConfig(256, 4, 4, (1, 2, 2, 4), (32,)),
+    "vq-f4": VqganConfig(8192, 3, 3, (1, 2, 4)),
+    "vq-f4-noattn": VqganConfig(8192, 3, 3, (1, 2, 4), mid_attention=False),
+    "vq-f16": VqganConfig(16384, 8, 8, (1, 1, 2, 2, 4), (16,)),
+    "imagenet-f16-1024": VqganConfig(1024, 256, 256, (1, 1, 2, 2, 4), (16,)),
+    "imagenet-f16-16384": VqganConfig(16384, 256, 256, (1, 1, 2, 2, 4), (16,)),
+    "gumbel-f8-8192": VqganConfig(8192, 256, 256, (1, 1, 2, 4), (32,), gumbel=True),
+}
+
+
+class _Codebook(nn.Module):
+    """Holds the codes under the key names of the published checkpoints."""
+
+    def __init__(self, config: VqganConfig):
+        super().__init__()
+        self.gumbel = config.gumbel
+        if config.gumbel:  # codes are chosen by a 1x1 convolution's largest logit instead of the smallest distance
+            self.proj = nn.Conv2d(config.z_channels, config.codebook_size, 1)
+            self.embed = nn.Embedding(config.codebook_size, config.embed_dim)
+        else:
+            self.embedding = nn.Embedding(config.codebook_size, config.embed_dim)
+
+    @property
+    def weight(self) -> Tensor:
+        return self.embed.weight if self.gumbel else self.embedding.weight
+
+    def choose(self, latents: Tensor) -> Tensor:
+        """Return the codes [B, h, w] of latents [B, d, h, w]."""
+        batch, _, height, width = latents.shape
+        if self.gumbel:
+            chosen: Tensor = self.proj(latents).argmax(dim=1)
+            return chosen
+        flat = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])
+        return nearest_codes(flat, self.weight).view(batch, height, width)
+
+
+class Vqgan(nn.Module):
+    """Q: pixels [B, 3, H, W] in [0, 1] to pixels of the same shape; H and W are multiples of `config.downscale`."""
+
+    has_codes = True
+
+    def __init__(self, config: VqganConfig, settings: dict[str, str] | None = None):
+        super().__init__()
+        self.config = config
+        self.settings = settings or {}
+        keywords = {
+            "ch": config.ch, "out_ch": 3, "ch_mult": config.ch_mult, "num_res_blocks": config.num_res_blocks,
+            "attn_resolutions": config.attn_resolutions, "in_channels": 3, "resolution": config.resolution,
+            "z_channels": config.z_channels, "double_z": False,
+        }  # fmt: skip
+        with contextlib.redirect_stdout(io.StringIO()):  # taming prints the latent shape
+            self.encoder, self.decoder = Encoder(**keywords), Decoder(**keywords)
+        if not config.mid_attention:
+            self.encoder.mid.attn_1 = self.decoder.mid.attn_1 = nn.Identity()
+        self.quantize = _Codebook(config)
+        self.quant_conv = nn.Conv2d(config.z_channels, config.embed_dim, 1)
+        self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
+
+    def latents(self, pixels: Tensor) -> Tensor:
+        """Return the latents [B, d, h, w] before they are replaced by codes."""
+        latents: Tensor = self.quant_conv(self.encoder(to_signed(pixels)))
+        return latents
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Return the codes, int64 [B, h, w] in [0, K), of pixels [B, 3, H, W]."""
+        return self.quantize.choose(self.latents(pixels))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the pixels [B, 3, H, W] in [0, 1] that codes [B, h, w] stand for."""
+        return from_signed(
+            self.decode_latents(nn.functional.embedding(codes, self.quantize.weight).permute(0, 3, 1, 2))
+        )
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Return the decoder's raw output [B, 3, H, W], about [-1, 1], for latents [B, d, h, w]."""
+        output: Tensor = self.decoder(self.post_quant_conv(latents)).float()
+        return output
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return Q(x)."""
+        return self.decode(self.encode(pixels))
+
+
+def nearest_codes(latents: Tensor, codebook: Tensor) -> Tensor:
+    """Return the index of the nearest codebook row (squared L2) for each latent: [N, d], [K, d] -> int64 [N].
+
+    Always in fp32, whatever autocast says, because neighbouring codes are closer than fp16 can tell; in chunks, so
+    that the N x K distances never stand in memory at once.
+    """
+    with torch.autocast(latents.device.type, enabled=False):
+        codes = codebook.float()
+        norms = codes.square().sum(dim=1)
+        rows = max(1, _SEARCH_BYTES // (4 * len(codes)))
+        # |z|^2 is the same for every code of a latent, so |e|^2 - 2 z.e has the same minimum
+        chunks = [
+            torch.addmm(norms, chunk, codes.T, alpha=-2).argmin(dim=1) for chunk in torch.split(latents.float(), rows)
+        ]
+    return torch.cat(chunks)
+
+
+def resolve_config(name: str) -> VqganConfig:
+    """Return a configuration by its name in `CONFIGS`, or read it from a JSON file with the fields of `VqganConfig`.
+
+    Raises:
+        UsageError: neither a name nor a file with those fields.
+    """
+    if name in CONFIGS:
+        return CONFIGS[name]
+    if not Path(name).is_file():
+        raise UsageError(f"--vqgan-config {name}: neither a file nor one of {', '.join(CONFIGS)}")
+    try:
+        fields = json.loads(Path(name).read_text(encoding="utf-8"))
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+        }
+        return VqganConfig(**values)
+    except (ValueError, TypeError, AttributeError) as error:
+        expected = ", ".join(asdict(CONFIGS["vq-f8-16384"]))
+        raise UsageError(f"--vqgan-config {name}: expected a JSON object with {expected} ({error})") from error
+
+
+def load_vqgan(config_name: str, checkpoint: str) -> Vqgan:
+    """Build a frozen VQGAN and load its weights.
+
+    Raises:
+        DataError: the weights are not of this configuration; the message says what fits.
+    """
+    config = resolve_config(config_name)
+    state_dict = strip_prefixes(read_state_dict(checkpoint, "--vqgan-checkpoint"), _PREFIXES)
+    settings = {"discretizer": "vqgan", "vqgan_config": config_name, "vqgan_weights": file_digest(checkpoint)}
+    vqgan = Vqgan(config, settings)
+    expected = vqgan.state_dict()
+    wrong = [key for key, value in expected.items() if key not in state_dict or state_dict[key].shape != value.shape]
+    if wrong or set(state_dict) - set(expected):
+        raise DataError(
+            _mismatch(config_name, checkpoint, state_dict, wrong or sorted(set(state_dict) - set(expected)))
+        )
+    vqgan.load_state_dict({key: value.float() for key, value in state_dict.items()})
+    return vqgan.eval().requires_grad_(False)
+
+
+def create_discretizer(args: argparse.Namespace, device: torch.device) -> Vqgan:
+    """Build Q from `--vqgan-config` and `--vqgan-checkpoint`."""
+    if not args.vqgan_checkpoint:
+        raise UsageError("--discretizer vqgan needs --vqgan-checkpoint FILE (or use --discretizer identity)")
+    vqgan = load_vqgan(args.vqgan_config, args.vqgan_checkpoint).to(device)
+    return vqgan.to(memory_format=torch.channels_last) if args.channels_last else vqgan
+
+
+def _mismatch(config_name: str, checkpoint: str, state_dict: dict[str, Tensor], wrong: list[str]) -> str:
+    shapes = {key: tuple(value.shape) for key, value in state_dict.items()}
+    fitting = []
+    for name, config in CONFIGS.items():
+        with torch.device("meta"):
+            if {key: tuple(value.shape) for key, value in Vqgan(config).state_dict().items()} == shapes:
+                fitting.append(name)
+    advice = f"it fits --vqgan-config {fitting[0]}" if fitting else f"it fits none of {', '.join(CONFIGS)}"
+    return (
+        f"--vqgan-checkpoint {checkpoint} is not of --vqgan-config {config_name} "
+        f"({len(wrong)} tensors missing or of another shape, e.g. {wrong[0]}); {advice}"
+    )
