@@ -1,0 +1,106 @@
+"""What a process runs on: device, rank, random seed and precision."""
+
+import argparse
+import logging
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from timm.utils import random_seed
+from timm.utils.distributed import init_distributed_device_so
+
+from dad.errors import UsageError
+
+_logger = logging.getLogger(__name__)
+_OUR_LOGGERS = ("dad", "generate", "train", "validate")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One process's place: its device, its rank among `world_size`, and the precision of its networks."""
+
+    device: torch.device
+    rank: int = 0
+    local_rank: int = 0
+    world_size: int = 1
+    autocast_dtype: torch.dtype | None = None
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this process is the one that prints and writes what exists once."""
+        return self.rank == 0
+
+    @property
+    def distributed(self) -> bool:
+        """Whether there are other processes."""
+        return self.world_size > 1
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the context in which networks run: reduced precision with `--amp`, else nothing."""
+        if self.autocast_dtype is None:
+            return nullcontext()
+        context: AbstractContextManager[None] = torch.autocast(self.device.type, self.autocast_dtype)
+        return context
+
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
+        if self.distributed:
+            dist.barrier()
+
+    def close(self) -> None:
+        """Leave the process group; torch warns when a program ends inside it."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def setup_runtime(args: argparse.Namespace) -> Runtime:
+    """Choose device and precision, join the other processes if a launcher started some, and seed every generator.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    _require_device(args.device)
+    place = init_distributed_device_so(args.device)
+    runtime = Runtime(
+        torch.device(place["device"]), place["global_rank"], place["local_rank"], place["world_size"], _precision(args)
+    )
+    _setup_logging(runtime)
+    if runtime.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        _warn_of_emulated_bfloat16(runtime)
+    elif runtime.distributed and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() // runtime.world_size))
+    random_seed(args.seed, runtime.rank)
+    return runtime
+
+
+def _setup_logging(runtime: Runtime) -> None:
+    """Print our own lines on the primary process and everybody's warnings; open_clip tells its life through the root
+    logger."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    for name in _OUR_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO if runtime.is_primary else logging.WARNING)
+
+
+def _require_device(device: str) -> None:
+    kind = device.split(":")[0]
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(kind, False):
+        works = ", ".join(name for name, there in available.items() if there)
+        raise UsageError(f"--device {device}: not available on this machine; what works here: {works}")
+
+
+def _precision(args: argparse.Namespace) -> torch.dtype | None:
+    if not args.amp:
+        return None
+    return torch.bfloat16 if args.amp_dtype == "bfloat16" else torch.float16
+
+
+def _warn_of_emulated_bfloat16(runtime: Runtime) -> None:
+    """A V100 says that it supports bfloat16, and emulates it slowly."""
+    capability = torch.cuda.get_device_capability(runtime.device)
+    if runtime.autocast_dtype is torch.bfloat16 and capability < (8, 0):
+        _logger.warning("bfloat16 is emulated on this card (capability %d.%d): use --amp-dtype float16", *capability)

@@ -1,0 +1,67 @@
+"""Teachers: frozen classifiers over the class list. One file a family; `clip/...` names the family, any other spec is
+timm's."""
+
+import argparse
+from typing import Any
+
+import torch
+from timm.task import DistillationTeacher
+from torch import Tensor, nn
+
+from dad.classes import ClassList
+from dad.errors import UsageError
+from dad.pixels import PixelModel
+from dad.plugins import list_plugins, load_plugin
+
+
+class Teacher(DistillationTeacher):
+    """A frozen classifier: evaluation mode, no gradient to its parameters, never in a checkpoint.
+
+    Attributes:
+        data_config: how it wants its images, as `timm.data.resolve_data_config` says it (input_size, mean, std, ...).
+        settings: what it is made of, for the fingerprint of everything that is made with it.
+    """
+
+    def __init__(self, model: nn.Module, data_config: dict[str, Any], settings: dict[str, str]):
+        super().__init__(model)
+        self.data_config = data_config
+        self.settings = settings
+        self.mean_kd = torch.tensor(data_config["mean"]).view(1, -1, 1, 1)
+        self.std_kd = torch.tensor(data_config["std"]).view(1, -1, 1, 1)
+        self.eval().requires_grad_(False)
+
+    def on_pixels(self) -> PixelModel:
+        """Return the same network as a function of pixels in [0, 1], for attacks."""
+        model = PixelModel(self.model, self.data_config["mean"], self.data_config["std"])
+        return model.to(self.mean_kd.device).eval()
+
+    def train(self, mode: bool = True) -> "Teacher":
+        """Stay in evaluation mode, whatever the student does."""
+        super().train(False)
+        return self
+
+    def forward(self, input: Tensor, return_features: bool = False) -> Tensor:
+        """Return logits [B, K] (or features) of images that are normalised for the teacher."""
+        output: Tensor = super().forward(input, return_features)
+        return output
+
+
+def create_teacher(args: argparse.Namespace, classes: ClassList, device: torch.device) -> Teacher:
+    """Build the teacher that `--teacher` names: `<family>/...` or the name of a timm model."""
+    family = args.teacher.split("/", 1)[0]
+    module = load_plugin("teachers", family if family in list_plugins("teachers") else "timm")
+    teacher: Teacher = module.create_teacher(args, classes).to(device)
+    return teacher
+
+
+def require_fitting(teacher: Teacher, data_config: dict[str, Any]) -> None:
+    """Raise a UsageError unless the student's images have the size that the teacher was made for.
+
+    Both see the same tensor, only normalised differently, so one size has to serve both.
+    """
+    ours, theirs = tuple(data_config["input_size"]), tuple(teacher.data_config["input_size"])
+    if ours != theirs:
+        raise UsageError(
+            f"the student sees {ours[-1]} px images but the teacher was made for {theirs[-1]} px; "
+            f"train with --img-size {theirs[-1]}, or choose a teacher of {ours[-1]} px"
+        )
