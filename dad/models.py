@@ -1,0 +1,141 @@
+"""The student, from flags or from a checkpoint."""
+
+import argparse
+import pickle
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_data_config
+from timm.models import clean_state_dict
+from torch import nn
+
+from dad.errors import DataError, UsageError
+
+
+def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Module, dict[str, Any]]:
+    """Build the student that the flags describe; return it with its data configuration
+    (`timm.data.resolve_data_config`).
+
+    `--mean`, `--std` and the like are written into the model's `pretrained_cfg`, because that is where the teacher's
+    wrapper and later evaluations look: a teacher that undoes another normalisation than the loader's would see wrong
+    colours.
+    """
+    _require_model(args.model)
+    if args.num_classes not in (None, num_classes):
+        raise UsageError(f"--num-classes {args.num_classes}, but the class list has {num_classes}; leave the flag out")
+    if args.initial_checkpoint and not Path(args.initial_checkpoint).is_file():
+        raise DataError(f"--initial-checkpoint {args.initial_checkpoint}: no such file")
+    overlay = {"file": args.pretrained_path, "num_classes": num_classes} if args.pretrained_path else None
+    student: Any = _create(
+        args.model,
+        args.model_kwargs,
+        pretrained=args.pretrained or bool(overlay),
+        pretrained_cfg_overlay=overlay,
+        num_classes=num_classes,
+        drop_rate=args.drop,
+        drop_path_rate=args.drop_path,
+        checkpoint_path=args.initial_checkpoint,
+    )
+    if args.head_init_scale is not None or args.head_init_bias is not None:
+        _init_head(student, args.head_init_scale, args.head_init_bias)
+    if args.grad_checkpointing:
+        student.set_grad_checkpointing(enable=True)
+    data_config: dict[str, Any] = resolve_data_config(vars(args), model=student)
+    _set_data_config(student, data_config)
+    return student, data_config
+
+
+def load_student(
+    model_name: str, num_classes: int, checkpoint: str, use_ema: bool, pretrained: bool, model_kwargs: dict[str, Any]
+) -> nn.Module:
+    """Build a model with the weights of a training checkpoint, or timm's published ones; in evaluation mode.
+
+    Architecture and `model_kwargs` come from the checkpoint if it knows them.
+
+    Raises:
+        DataError: the file is missing, damaged, without the weights asked for, or of another number of classes.
+    """
+    state = None
+    if checkpoint:
+        content = read_checkpoint(checkpoint)
+        trained = content.get("args")
+        model_name = content.get("arch", model_name)
+        model_kwargs = {**getattr(trained, "model_kwargs", {}), **model_kwargs}
+        state = _weights(content, checkpoint, use_ema)
+    _require_model(model_name)
+    model = _create(model_name, model_kwargs, pretrained=pretrained and not checkpoint, num_classes=num_classes)
+    if state is not None:
+        _load_weights(model, state, checkpoint, num_classes)
+        if isinstance(trained, argparse.Namespace):  # train.py wrote down how the student wants its images
+            _set_data_config(model, resolve_data_config(vars(trained), model=model))
+    return model.eval()
+
+
+def read_checkpoint(path: str) -> dict[str, Any]:
+    """Read a training checkpoint without running code from it; besides tensors it may hold an argparse namespace.
+
+    Raises:
+        DataError: no such file, or not a checkpoint.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"checkpoint {path}: no such file")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise DataError(f"checkpoint {path}: expected a dictionary, found {type(content).__name__}")
+    return content
+
+
+def _require_model(name: str) -> None:
+    if not timm.is_model(name) and not name.startswith(("hf_hub:", "hf-hub:", "local-dir:")):
+        near = timm.list_models(f"*{name.split('_')[0]}*")[:3]
+        raise UsageError(f"--model {name}: timm has no such model (near: {', '.join(near) or 'none'})")
+
+
+def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Module:
+    try:
+        model: nn.Module = timm.create_model(name, **settings, **model_kwargs)
+    except TypeError as error:
+        if not model_kwargs:
+            raise
+        raise UsageError(f"--model-kwargs {model_kwargs}: {name} does not take them ({error})") from error
+    return model
+
+
+def _set_data_config(model: Any, data_config: dict[str, Any]) -> None:
+    model.pretrained_cfg = {**model.pretrained_cfg, **data_config}
+
+
+@torch.no_grad()
+def _init_head(student: Any, scale: float | None, bias: float | None) -> None:
+    head = student.get_classifier()
+    if scale is not None:
+        head.weight.mul_(scale)
+        head.bias.mul_(scale)
+    if bias is not None:
+        head.bias.fill_(bias)
+
+
+def _weights(content: dict[str, Any], path: str, use_ema: bool) -> dict[str, Any]:
+    key = "state_dict_ema" if use_ema else "state_dict"
+    if key in content:
+        return clean_state_dict(content[key])  # type: ignore[no-any-return]
+    if use_ema:
+        raise DataError(f"checkpoint {path} has no EMA weights; leave out --use-ema, or train with --model-ema")
+    return clean_state_dict(content.get("model", content))  # type: ignore[no-any-return]
+
+
+def _load_weights(model: nn.Module, state: dict[str, Any], path: str, num_classes: int) -> None:
+    expected = {key: value.shape for key, value in model.state_dict().items()}
+    wrong = [key for key, shape in expected.items() if key not in state or state[key].shape != shape]
+    if wrong:
+        raise DataError(
+            f"checkpoint {path} does not fit {type(model).__name__} with {num_classes} classes ({len(wrong)} tensors "
+            f"missing or of another shape, e.g. {wrong[0]}); check --model and --class-map"
+        )
+    model.load_state_dict(state, strict=False)

@@ -1,0 +1,91 @@
+"""How a step becomes new weights: the learning-rate rule, and backward, accumulate, clip, scale, average."""
+
+import argparse
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2, optimizer_kwargs
+from timm.scheduler import create_scheduler_v2
+from timm.scheduler.scheduler_factory import scheduler_kwargs
+from timm.task import TrainingTask
+from timm.utils import NativeScaler, dispatch_clip_grad
+from torch import Tensor
+
+from dad.runtime import Runtime
+
+
+def resolve_learning_rate(args: argparse.Namespace, world_size: int) -> float:
+    """Return `--lr`, or timm's rule: `--lr-base` at a global batch of `--lr-base-size`, scaled linearly or by the
+    root."""
+    if args.lr is not None:
+        return float(args.lr)
+    rule = args.lr_base_scale or ("sqrt" if any(name in args.opt.lower() for name in ("ada", "lamb")) else "linear")
+    ratio = args.batch_size * world_size * args.grad_accum_steps / args.lr_base_size
+    return float(args.lr_base * (ratio**0.5 if rule == "sqrt" else ratio))
+
+
+def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate: float) -> torch.optim.Optimizer:
+    """Build timm's optimiser over the student's parameters."""
+    settings = {**optimizer_kwargs(args), "lr": learning_rate, **args.opt_kwargs}
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(task.get_trainable_module(), **settings)
+    return optimizer
+
+
+def create_schedule(
+    args: argparse.Namespace, optimizer: torch.optim.Optimizer, updates_per_epoch: int
+) -> tuple[Any, int]:
+    """Build timm's learning-rate schedule; return it and the number of epochs that it makes the run last."""
+    settings = scheduler_kwargs(args, decreasing_metric=args.eval_metric == "loss")
+    settings["step_on_epochs"] = not args.sched_on_updates
+    schedule, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
+    return schedule, int(epochs)
+
+
+class Updater:
+    """Turns losses into updates: one every `accumulation_steps` batches, and at an epoch's end."""
+
+    def __init__(
+        self, args: argparse.Namespace, task: TrainingTask, optimizer: torch.optim.Optimizer, runtime: Runtime
+    ):
+        self.task, self.optimizer = task, optimizer
+        self.accumulation_steps: int = args.grad_accum_steps
+        self.clip_value: float | None = args.clip_grad
+        self.clip_mode: str = args.clip_mode
+        self.scaler = NativeScaler(runtime.device.type) if runtime.autocast_dtype is torch.float16 else None
+        self.updates = 0
+
+    def updates_per_epoch(self, batches: int) -> int:
+        """Return how many updates an epoch of `batches` makes; the last may be of fewer batches."""
+        return -(-batches // self.accumulation_steps)
+
+    def is_update(self, batch: int, batches: int) -> bool:
+        """Whether weights change after batch number `batch` of an epoch."""
+        return (batch + 1) % self.accumulation_steps == 0 or batch + 1 == batches
+
+    def context(self, batch: int, batches: int) -> Any:
+        """Return the context of a forward and backward pass: without an update, processes need not talk."""
+        return nullcontext() if self.is_update(batch, batches) else self.task.no_sync()
+
+    def backward(self, loss: Tensor, batch: int, batches: int) -> None:
+        """Add the gradients of `loss`, and update the weights (and their moving average) if it is time."""
+        group = batches % self.accumulation_steps if batch >= batches - batches % self.accumulation_steps else 0
+        loss = loss / (group or self.accumulation_steps)
+        update = self.is_update(batch, batches)
+        if self.scaler is not None:
+            parameters = list(self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode))
+            self.scaler(loss, self.optimizer, self.clip_value, self.clip_mode, parameters, need_update=update)
+        else:
+            torch.autograd.backward(loss)
+            if update:
+                self._clip()
+                self.optimizer.step()
+        if update:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.updates += 1
+            self.task.update_ema(step=self.updates)
+
+    def _clip(self) -> None:
+        if self.clip_value is not None:
+            parameters = self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode)
+            dispatch_clip_grad(parameters, self.clip_value, mode=self.clip_mode)

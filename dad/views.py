@@ -1,0 +1,121 @@
+"""Views: the versions of a training image that an objective asks for.
+
+`clean` is the image, `dad` its DAD image. Views of a batch are stacked view by view, [V*B, C, H, W], as timm's collate
+does it; the label of a DAD image that is not there is -1.
+"""
+
+import io
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from timm.data import Mixup
+from timm.data.loader import fast_collate
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from dad.errors import DataError
+from dad.shards import DadSet
+from dad.sources import SourceImage
+
+CLEAN, DAD = "clean", "dad"
+
+
+class ViewDataset(Dataset[Any]):
+    """Training images as (image, label), or as (tuple of views, label, whether the DAD view is there) for several
+    views."""
+
+    transform: Callable[[Image.Image], Any]  # set by timm's create_loader; each view draws its own augmentation
+
+    def __init__(
+        self,
+        sources: Sequence[SourceImage],
+        views: Sequence[str] = (CLEAN,),
+        dad_set: DadSet | None = None,
+        substitute: bool = True,
+    ):
+        self.paths = [source.path for source in sources]
+        self.labels = [source.label for source in sources]
+        self.views = tuple(views)
+        self.dad_set = dad_set
+        self.substitute = substitute
+        if dad_set is not None:
+            partners = [dad_set.index_of(source.key) for source in sources]
+            self.partners = np.array([-1 if partner is None else partner for partner in partners])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Any:
+        clean = self._open(index)
+        if self.views == (CLEAN,):
+            return self.transform(clean), self.labels[index]
+        present = self.dad_set is None or self.substitute or self.partners[index] >= 0
+        images = [clean if view == CLEAN or not present else self._open_dad(index) for view in self.views]
+        return tuple(self.transform(image) for image in images), self.labels[index], present
+
+    def _open(self, index: int) -> Image.Image:
+        path = self.paths[index]
+        try:
+            return _read_rgb(path)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(f"{path}: cannot be read as an image ({error}); replace or remove it") from None
+
+    def _open_dad(self, index: int) -> Image.Image:
+        assert self.dad_set is not None and self.dad_set.image_extension is not None
+        partner = int(self.partners[index])
+        if partner < 0:
+            partner = random.randrange(len(self.dad_set))
+        return _read_rgb(io.BytesIO(self.dad_set.read(partner, self.dad_set.image_extension)))
+
+
+def _read_rgb(file: Path | io.BytesIO) -> Image.Image:
+    with Image.open(file) as image:
+        rgb: Image.Image = image.convert("RGB")
+    return rgb
+
+
+def collate_views(items: list[tuple[tuple[Any, ...], int, bool]]) -> tuple[Tensor, Tensor]:
+    """Stack the views of B items: uint8 [V*B, C, H, W] and labels [V*B], -1 for a DAD image that is not there."""
+    images, labels = fast_collate([(views, label) for views, label, _ in items])
+    present = torch.tensor([present for *_, present in items])
+    labels[len(items) :][~present.repeat(len(labels) // len(items) - 1)] = -1
+    return images, labels
+
+
+def collate_float_views(items: list[tuple[tuple[Tensor, ...], int, bool]]) -> tuple[Tensor, Tensor]:
+    """Do what `collate_views` does for images that are tensors already (without timm's prefetcher)."""
+    views = default_collate([views for views, *_ in items])
+    labels = [label if present else -1 for _, label, present in items]
+    clean = [label for _, label, _ in items]
+    return torch.cat(list(views)), torch.tensor(clean + labels * (len(views) - 1))
+
+
+def split_views(input: Tensor, labels: Tensor, views: int, mixup: Mixup | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Take a loader's batch apart, and mix within each view.
+
+    Mixup is drawn once and applied to every view alike, as if views were channels, so clean images never blend with
+    DAD images.
+
+    Args:
+        input: [V*B, C, H, W]. labels: [V*B], or already mixed [B, K] for one view.
+
+    Returns:
+        input [V*B, C, H, W]; the target of the clean view, [B] or, mixed, [B, K]; for several views which DAD images
+        count, float [B] (one that was blended with a missing one does not), else None.
+    """
+    if views == 1:
+        return input, labels, None
+    batch = len(labels) // views
+    present = (labels[batch:].view(views - 1, batch) >= 0).all(dim=0).float()
+    target = labels[:batch]
+    if mixup is None:
+        return input, target, present
+    as_channels = input.view(views, batch, *input.shape[1:]).transpose(0, 1).flatten(1, 2)
+    mixed, target = mixup(as_channels.contiguous(), target)
+    input = mixed.view(batch, views, *input.shape[1:]).transpose(0, 1).reshape(input.shape)
+    return input, target, present * present.flip(0)  # timm blends image i with image B-1-i

@@ -1,0 +1,115 @@
+#!/usr/bin/env python
+"""Train a timm model by an objective of the paper: with or without a teacher, with or without a DAD set.
+
+./distributed_train.sh 8 --config hparams/vitb_dad.yaml --data-dir /data/imagenet --dad-dir /data/imagenet-dad
+"""
+
+import logging
+import sys
+from collections import OrderedDict
+
+import torch
+from timm.utils import distribute_bn
+
+from dad.args import create_train_parser
+from dad.args.hparams import parse_args
+from dad.classes import resolve_class_list
+from dad.data import create_train_loader, create_val_loader, find_split
+from dad.engine import evaluate, train_one_epoch
+from dad.errors import UsageError, run_script
+from dad.experiment import Experiment, find_resume
+from dad.models import create_student
+from dad.objectives import load_objective
+from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
+from dad.runtime import setup_runtime
+from dad.sources import class_folders
+from dad.teachers import create_teacher, require_fitting
+
+_logger = logging.getLogger("train")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train from the command line."""
+    args, args_text = parse_args(create_train_parser(), argv)
+    objective = load_objective(args.objective)
+    if objective.needs_teacher and not args.teacher:
+        raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
+    train_folder = find_split(args.data_dir, args.train_split)
+    runtime = setup_runtime(args)
+
+    classes = resolve_class_list(args.class_map, args.class_names, class_folders(train_folder))
+    student, data_config = create_student(args, len(classes))
+    train_loader, mixup = create_train_loader(args, data_config, objective.views, classes, runtime)
+    val_loader = create_val_loader(args, data_config, classes, runtime)
+    teacher = create_teacher(args, classes, runtime.device) if objective.needs_teacher else None
+    if teacher is not None:
+        require_fitting(teacher, data_config)
+
+    student.to(runtime.device)
+    if args.channels_last:
+        student.to(memory_format=torch.channels_last)
+    if args.sync_bn and runtime.distributed:
+        student = torch.nn.SyncBatchNorm.convert_sync_batchnorm(student)
+    task = objective(args, student, teacher, runtime.device)
+    learning_rate = resolve_learning_rate(args, runtime.world_size)
+    optimizer = create_optimizer(args, task, learning_rate)
+    updater = Updater(args, task, optimizer, runtime)
+    if args.model_ema:
+        device = torch.device("cpu") if args.model_ema_force_cpu else None
+        task.setup_ema(decay=args.model_ema_decay, use_warmup=args.model_ema_warmup, device=device)
+    experiment = Experiment(args, args_text, task, optimizer, updater.scaler, data_config, runtime)
+    resume = find_resume(args)
+    start_epoch = experiment.resume(resume) if resume else 0
+    start_epoch = start_epoch if args.start_epoch is None else args.start_epoch
+    if args.torchcompile:
+        task.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
+    if runtime.distributed:
+        task.prepare_distributed([runtime.local_rank] if runtime.device.type == "cuda" else None)
+
+    updates_per_epoch = updater.updates_per_epoch(len(train_loader))
+    schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
+    updater.updates = start_epoch * updates_per_epoch
+    if start_epoch > 0:
+        schedule.step_update(updater.updates) if args.sched_on_updates else schedule.step(start_epoch)
+    experiment.start(start_epoch, updater.updates)
+    _logger.info(
+        "%s by %s: %d epochs of %d updates, global batch %d, %d views, learning rate %.3g, %d classes, in %s",
+        args.model, args.objective, epochs, updates_per_epoch,
+        args.batch_size * runtime.world_size * args.grad_accum_steps, len(objective.views), learning_rate, len(classes),
+        experiment.folder,
+    )  # fmt: skip
+
+    for epoch in range(start_epoch, epochs):
+        if runtime.distributed:
+            train_loader.sampler.set_epoch(epoch)
+        if args.mixup_off_epoch and epoch >= args.mixup_off_epoch:
+            train_loader.mixup_enabled = False
+            if mixup is not None:
+                mixup.mixup_enabled = False
+        train_metrics = train_one_epoch(
+            epoch, task, train_loader, updater, schedule, runtime,
+            mixup=mixup, channels_last=args.channels_last, log_interval=args.log_interval,
+        )  # fmt: skip
+        rate = optimizer.param_groups[0]["lr"]
+        if runtime.distributed and args.dist_bn:
+            distribute_bn(task.get_trainable_module(), runtime.world_size, args.dist_bn == "reduce")
+        scores = score(task, val_loader, runtime, args)
+        experiment.end_epoch(epoch, updater.updates, train_metrics, scores, rate)
+        schedule.step(epoch + 1, scores[args.eval_metric])
+    experiment.finish()
+    runtime.close()
+    return 0
+
+
+def score(task, loader, runtime, args) -> OrderedDict[str, float]:
+    """Return the scores that decide the best checkpoint: those of the moving average, if there is one."""
+    scores = evaluate(task.get_eval_model(), loader, runtime, channels_last=args.channels_last)
+    _logger.info(" * Acc@1 %.3f Acc@5 %.3f Loss %.4f", scores["top1"], scores["top5"], scores["loss"])
+    if task.has_ema() and not args.model_ema_force_cpu:
+        scores = evaluate(task.get_eval_model(ema=True), loader, runtime, channels_last=args.channels_last)
+        _logger.info(" * EMA Acc@1 %.3f Acc@5 %.3f Loss %.4f", scores["top1"], scores["top5"], scores["loss"])
+    return scores
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
