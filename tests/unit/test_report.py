@@ -1,0 +1,141 @@
+"""The table of results, and the paper's averages."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dad.errors import DataError
+from dad.report import average_natural, average_seven, format_scores, format_table, load_results, main
+
+SEVEN = ("imagenet", "imagenetv2", "imagenet-c", "imagenet-style", "imagenet-r", "imagenet-sketch", "imagenet-a")
+DAD_VIT = dict(zip(SEVEN, (79.6, 69.9, 53.2, 22.4, 65.1, 46.1, 31.8), strict=True))
+RESNET = dict(zip(SEVEN, (76.1, 63.2, 76.7, 7.4, 36.1, 24.0, 0.0), strict=True))
+
+
+def as_result(metrics: dict[str, float], **fields: str) -> dict:
+    variants = {name: {"top1": value} for name, value in metrics.items()}
+    if "imagenet-c" in metrics:
+        variants["imagenet-c"] = {"top1": 12.3, "mce": metrics["imagenet-c"], "complete": True}
+    return {"model": "vit_base_patch16_224", **fields, "variants": variants}
+
+
+@pytest.mark.parametrize(
+    ("r", "sketch", "a", "printed"),  # Table 1
+    [
+        (27.1, 17.3, 8.0, 17.5), (43.5, 31.7, 18.5, 31.2), (41.8, 29.4, 17.9, 29.7), (40.3, 29.4, 18.3, 29.3),
+        (39.5, 29.2, 19.0, 29.2), (47.7, 36.8, 23.0, 35.8), (47.3, 34.8, 30.2, 37.4), (65.1, 46.1, 31.8, 47.7),
+        (53.2, 39.3, 28.2, 40.2), (36.1, 24.0, 0.0, 20.0), (38.8, 25.5, 4.3, 22.9), (38.9, 23.8, 3.0, 21.9),
+        (40.8, 28.4, 3.5, 24.2), (42.0, 27.3, 4.4, 24.6), (51.6, 35.8, 7.7, 31.7), (47.7, 33.3, 6.1, 29.0),
+    ],
+)  # fmt: skip
+def test_the_natural_average_is_the_papers(r: float, sketch: float, a: float, printed: float) -> None:
+    average = average_natural({"imagenet-r": r, "imagenet-sketch": sketch, "imagenet-a": a, "imagenet": 99.0})
+    assert average == pytest.approx(printed, abs=0.0501)
+
+
+@pytest.mark.parametrize(
+    ("method", "scores", "printed"),
+    [
+        ("Table 3, KD", (78.6, 67.2, 61.5, 16.2, 51.5, 34.7, 16.0), 43.2),
+        ("Table 3, DIST", (76.6, 63.9, 65.8, 12.7, 40.8, 26.9, 11.2), 38.0),
+        ("Table 3, ARD", (80.1, 70.3, 52.1, 22.2, 55.6, 38.6, 27.3), 48.9),
+        ("Table 3, RSLAD", (79.9, 69.3, 55.6, 20.8, 55.9, 39.8, 25.5), 47.9),
+        ("Table 3, DAD", (79.6, 69.9, 53.2, 22.4, 65.1, 46.1, 31.8), 51.7),
+        ("Table 4, ViT", (77.5, 65.7, 61.9, 17.7, 41.5, 16.4, 23.1), 40.0),
+        ("Table 4, DAT", (83.1, 73.2, 43.6, 24.8, 55.2, 41.7, 36.7), 53.0),
+        ("Table 4, DAD", (79.8, 70.9, 52.0, 23.4, 72.1, 51.2, 40.3), 55.1),
+        ("Table 5, ViT-B from CLIP-RN101", (81.2, 69.3, 49.6, 17.3, 48.7, 34.5, 24.3), 46.5),
+        ("Table 5, ViT-B from CLIP-ViT-L", (79.6, 69.9, 53.2, 22.4, 65.1, 46.1, 31.8), 51.7),
+        ("Table 5, RN50 from –", (76.1, 63.2, 76.7, 7.4, 36.1, 24.0, 0.0), 32.9),
+        ("Table 5, RN50 from ViT-B + DAT", (80.4, 68.8, 65.6, 8.5, 40.4, 29.6, 10.1), 38.9),
+        ("Table 5, RN50 from DrViT-S", (78.5, 66.2, 67.4, 11.5, 42.0, 30.1, 5.5), 38.1),
+        ("Table 5, RN50 from CLIP-RN101", (76.4, 64.5, 70.2, 9.6, 47.7, 32.2, 5.4), 37.9),
+        ("Table 5, RN50 from CLIP-ViT-L", (75.7, 65.0, 67.4, 13.1, 51.6, 35.8, 7.7), 40.2),
+        ("Table 5, ViT-S from –", (77.8, 66.0, 63.9, 12.0, 36.9, 25.3, 11.9), 38.0),
+        ("Table 5, ViT-S from ViT-B + DAT", (77.8, 66.0, 67.1, 12.0, 36.9, 25.3, 11.9), 37.5),
+        ("Table 5, ViT-S from CLIP-RN101", (73.4, 62.1, 65.2, 12.0, 38.8, 23.9, 9.0), 36.3),
+        ("Table 5, ViT-S from CLIP-ViT-L", (73.8, 64.0, 63.1, 17.3, 52.9, 35.8, 18.0), 42.7),
+        ("Table 5, RN34 from –", (66.5, 54.7, 94.5, 5.6, 32.4, 21.0, 3.0), 27.0),
+        ("Table 5, RN34 from RN50 + AugMix", (68.9, 56.2, 82.9, 9.9, 37.2, 24.1, 1.8), 30.7),
+        ("Table 5, RN34 from DrViT-S", (68.2, 55.6, 79.5, 10.5, 37.0, 23.0, 2.1), 31.0),
+        ("Table 5, RN34 from ViT-B + DAT", (69.2, 56.6, 79.0, 11.0, 38.7, 25.0, 2.2), 32.0),
+        ("Table 5, RN34 from CLIP-RN101", (65.4, 53.5, 85.3, 8.5, 42.5, 26.3, 2.5), 30.5),
+        ("Table 5, RN34 from CLIP-ViT-L", (63.6, 53.7, 82.0, 11.7, 46.0, 29.1, 4.5), 32.4),
+        ("Table 6, AugReg-ViT", (79.9, 67.9, 54.5, 16.6, 39.5, 29.2, 19.0), 42.5),
+        ("Table 6, Pyramid AT", (81.7, 70.3, 45.0, 19.1, 47.7, 36.8, 23.0), 47.7),
+        ("Table 6, DAT", (81.5, 70.8, 44.7, 23.1, 47.3, 34.8, 30.2), 49.0),
+        ("Table 6, DAD", (80.2, 69.8, 53.0, 22.1, 51.7, 36.9, 24.6), 47.5),
+    ],
+)  # fmt: skip
+def test_the_average_of_seven_is_the_papers(method: str, scores: tuple[float, ...], printed: float) -> None:
+    assert average_seven(dict(zip(SEVEN, scores, strict=True))) == pytest.approx(printed, abs=0.0501)
+
+
+@pytest.mark.parametrize("missing", SEVEN)
+def test_an_average_needs_all_its_sets(missing: str) -> None:
+    metrics = DAD_VIT | {missing: None}
+    assert average_seven(metrics) is None
+    assert average_seven({name: DAD_VIT[name] for name in SEVEN if name != missing}) is None
+    assert (average_natural(metrics) is None) is (missing in ("imagenet-r", "imagenet-sketch", "imagenet-a"))
+
+
+def test_the_table_has_a_row_for_each_result_and_the_papers_columns() -> None:
+    table = format_table([as_result(RESNET, name="plain"), as_result(DAD_VIT)])
+    header, _, plain, vit = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert header[:8] == ["Model", "ImageNet", "V2", "R", "Sketch", "C (mCE ↓)", "Stylized", "A"]
+    assert header[8:] == ["Avg natural", "Avg"]
+    assert plain == ["plain", "76.1", "63.2", "36.1", "24.0", "76.7", "7.4", "0.0", "20.0", "32.9"]
+    assert vit == ["vit_base_patch16_224", "79.6", "69.9", "65.1", "46.1", "53.2", "22.4", "31.8", "47.7", "51.7"]
+
+
+def test_the_table_is_aligned() -> None:
+    table = format_table([as_result(RESNET, name="plain"), as_result({"imagenet": 100.0})])
+    assert len({len(line) for line in table.splitlines()}) == 1
+    assert all("--" in cell for cell in table.splitlines()[1].strip("|").split("|"))
+
+
+def test_missing_sets_are_dashes_and_an_incomplete_one_says_so() -> None:
+    result = as_result({"imagenet": 76.1})
+    result["variants"]["imagenet-c"] = {"top1": 40.0, "mce": None, "complete": False}
+    cells = [cell.strip() for cell in format_table([result]).splitlines()[2].strip("|").split("|")]
+    assert cells[1:] == ["76.1", "–", "–", "–", "incomplete", "–", "–", "–", "–"]
+
+
+def test_results_files_hold_one_model_or_several(tmp_path: Path, capsys) -> None:
+    plain, vit = as_result(RESNET, name="plain"), as_result(DAD_VIT)
+    (tmp_path / "one.json").write_text(json.dumps(plain))
+    (tmp_path / "two.json").write_text(json.dumps([vit, plain]))
+    paths = [str(tmp_path / "one.json"), str(tmp_path / "two.json")]
+    assert load_results(paths) == [plain, vit, plain]
+    main(paths)
+    assert capsys.readouterr().out == format_table([plain, vit, plain]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (None, "no such file"),
+        ("{", "not readable as JSON"),
+        ("[]", "not a results file"),
+        ('{"model": 1}', "'variants'"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: str | None, named: str) -> None:
+    path = tmp_path / "results.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=named):
+        load_results([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, "imagenet-r            Acc@1 12.346 Acc@5 34.500 (640 images, 2.1 s)"),
+        ({"mce": 60.2, "complete": True}, "Acc@5 34.500 mCE 60.200 (640 images"),
+        ({"mce": None, "complete": False}, "Acc@5 34.500 mCE incomplete: not all"),
+    ],
+)
+def test_a_variants_line(more: dict, expected: str) -> None:
+    assert expected in format_scores("imagenet-r", {"top1": 12.3456, "top5": 34.5, "count": 640, **more}, 2.06)
