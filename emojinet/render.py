@@ -1,0 +1,152 @@
+"""Render EmojiNet in ImageNet's folder layout: `python -m emojinet.render --out data/emojinet`.
+
+Every image is a pure function of (seed, set, class, number), so any machine renders the same world.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dad.errors import DataError, SettingsError, run_script
+from emojinet.concepts import Concept, class_concepts
+from emojinet.corruptions import CORRUPTIONS, corrupt
+from emojinet.drawings import draw
+from emojinet.scenes import HARD, PHOTO, PHOTO_V2, SKETCH, Look, Pixels, compose, scene_rng
+from emojinet.stylize import stylize
+
+VERSION = 1  # raise it when any pixel changes, so that old renderings are not taken for new ones
+SEVERITIES = range(1, 6)
+_CORRUPTED_PER_CLASS = 2
+_HARD_TRIES, _HARD_KEPT = 40, 8
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A rendered set: its folder, the artist, how scenes vary and how many images each class gets."""
+
+    folder: str
+    style: str
+    look: Look
+    per_class: int
+    stylized: bool = False
+    numbered: bool = False  # class folders are numbers, as in ImageNet-V2
+
+
+SETS = {
+    "train": ImageSet("train", "twemoji", PHOTO, 50),
+    "val": ImageSet("val", "twemoji", PHOTO, 10),
+    "v2": ImageSet("imagenetv2-matched-frequency-format-val", "twemoji", PHOTO_V2, 10, numbered=True),
+    "r": ImageSet("imagenet-r", "openmoji", PHOTO, 10),
+    "sketch": ImageSet("imagenet-sketch", "noto", SKETCH, 10),
+    "style": ImageSet("imagenet-style", "twemoji", PHOTO, 10, stylized=True),
+}
+HARD_SET = ImageSet("imagenet-a", "twemoji", HARD, _HARD_TRIES)
+CORRUPTED_FOLDER = "imagenet-c"
+
+
+def render_class(name: str, concept: Concept, seed: int) -> list[Pixels]:
+    """Return one class's images of the set `name`, each uint8 [64, 64, 3]."""
+    return list(_scenes(name, SETS[name], concept, seed))
+
+
+def render_corrupted(concept: Concept, seed: int) -> dict[str, list[Pixels]]:
+    """Return a class's first validation images under each "<corruption>/<severity>"."""
+    images = list(islice(_scenes("val", SETS["val"], concept, seed), _CORRUPTED_PER_CLASS))
+    return {
+        f"{name}/{severity}": [
+            corrupt(image, name, severity, scene_rng(seed, "c", name, severity, concept.folder, number))
+            for number, image in enumerate(images)
+        ]
+        for name in CORRUPTIONS
+        for severity in SEVERITIES
+    }
+
+
+def render_hard(seed: int, reference: str | Path | None = None) -> list[list[Pixels]]:
+    """Return, for each class, the hard scenes that the plain reference student gets wrong (ImageNet-A's selection)."""
+    from emojinet.reference import load_reference, predict  # torch is slow to import and no other set needs it
+
+    student = load_reference(reference)
+    kept = []
+    for label, concept in enumerate(class_concepts()):
+        candidates = list(_scenes("a", HARD_SET, concept, seed))
+        wrong = np.flatnonzero(predict(student, np.stack(candidates)) != label)
+        kept.append([candidates[index] for index in wrong[:_HARD_KEPT]])
+    return kept
+
+
+def _scenes(name: str, image_set: ImageSet, concept: Concept, seed: int) -> Iterator[Pixels]:
+    drawing = draw(concept, image_set.style)
+    for number in range(image_set.per_class):
+        rng = scene_rng(seed, name, concept.folder, number)
+        image, mask = compose(drawing, image_set.look, rng)
+        yield stylize(image, mask, rng) if image_set.stylized else image
+
+
+def _write_class(root: Path, label: int, seed: int) -> int:
+    """Write everything of one class but its hard images; return how many images that were."""
+    concept, count = class_concepts()[label], 0
+    for name, image_set in SETS.items():
+        folder = root / image_set.folder / (str(label) if image_set.numbered else concept.folder)
+        count += _write(folder, render_class(name, concept, seed))
+    for name, images in render_corrupted(concept, seed).items():
+        count += _write(root / CORRUPTED_FOLDER / name / concept.folder, images)
+    return count
+
+
+def _write(folder: Path, images: list[Pixels]) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{folder.name}_{number:03d}.jpg", quality=95, subsampling=0)
+    return len(images)
+
+
+def render(root: Path, seed: int) -> int:
+    """Write EmojiNet below `root` and return the number of images; a finished rendering of the same seed is left alone.
+
+    Raises:
+        SettingsError: `root` holds a rendering with another seed or of another version.
+    """
+    marker, wanted = root / "render.json", {"version": VERSION, "seed": seed}
+    if marker.is_file():
+        found = json.loads(marker.read_text(encoding="utf-8"))
+        if found["settings"] != wanted:
+            raise SettingsError(
+                f"--out {root} holds EmojiNet with {found['settings']}, asked for {wanted}; choose another folder"
+            )
+        return int(found["images"])
+    if root.exists() and any(root.iterdir()) and not (root / "train").is_dir():
+        raise DataError(f"--out {root} has other files in it; choose an empty folder")
+    classes = class_concepts()
+    with ProcessPoolExecutor() as pool:
+        counts = list(pool.map(_write_class, [root] * len(classes), range(len(classes)), [seed] * len(classes)))
+    for concept, images in zip(classes, render_hard(seed), strict=True):
+        if images:
+            counts.append(_write(root / HARD_SET.folder / concept.folder, images))
+    marker.write_text(json.dumps({"settings": wanted, "images": sum(counts)}) + "\n", encoding="utf-8")
+    return sum(counts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Render from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder to render into, e.g. data/emojinet")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all scenes (default: 0)")
+    args = parser.parse_args(argv)
+    start = time.perf_counter()
+    count = render(args.out, args.seed)
+    print(f"{args.out}: {count} images of {len(class_concepts())} classes ({time.perf_counter() - start:.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

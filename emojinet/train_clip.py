@@ -1,0 +1,62 @@
+"""Train the tiny CLIP: an open_clip model on the small web, contrastively, with the concepts' names as captions."""
+
+import random
+from pathlib import Path
+
+import open_clip
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from dad.pixels import normalize
+from emojinet.concepts import shared_concepts, templates
+from emojinet.fit import batch_indices, fit
+from emojinet.web import jitter, render_web
+
+MODEL_DIR = Path(__file__).parent / "weights" / "clip"  # holds open_clip_config.json
+_BATCH_SIZE = 256
+_PER_STYLE = 20  # scenes of each concept by each artist
+_MEAN = _STD = torch.full((1, 3, 1, 1), 0.5)
+
+
+def train_clip(seed: int, steps: int) -> nn.Module:
+    """Return the trained model (the moving average of its weights), in eval mode."""
+    torch.manual_seed(seed)
+    generator, captions_rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    images, concepts = render_web(seed, _PER_STYLE)
+    spec = f"local-dir:{MODEL_DIR}"
+    model = open_clip.create_model(spec, load_weights=False).train()
+    model.visual.to(memory_format=torch.channels_last)
+    tokens = caption_tokens(open_clip.get_tokenizer(spec))
+    average = ModelEmaV3(model, decay=0.998, use_warmup=True)
+    next_batch = batch_indices(len(images), _BATCH_SIZE, generator)
+
+    def loss_of(step: int) -> Tensor:
+        average.update(model, step=step)
+        batch = next_batch()
+        pixels, labels = jitter(images[batch], generator), concepts[batch]
+        texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in labels])]
+        with torch.autocast("cpu", torch.bfloat16):
+            images_in = normalize(pixels, _MEAN, _STD).contiguous(memory_format=torch.channels_last)
+            image_features = model.encode_image(images_in)
+        image_features = nn.functional.normalize(image_features.float(), dim=-1)
+        scale = model.logit_scale.exp().clamp(max=100)
+        return contrastive_loss(scale * image_features @ model.encode_text(texts, normalize=True).T, labels)
+
+    fit("clip", model.parameters(), loss_of, steps, peak_lr=2e-3)
+    average.update(model, step=steps)
+    return average.module.eval()
+
+
+def caption_tokens(tokenizer: open_clip.SimpleTokenizer) -> Tensor:
+    """Return the tokens of every concept in every template, [concepts, templates, context length]."""
+    prompts = [template.format(concept.name) for concept in shared_concepts() for template in templates()]
+    return tokenizer(prompts).view(len(shared_concepts()), len(templates()), -1)
+
+
+def contrastive_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """CLIP's symmetric loss, where all pictures and captions of one concept count as a pair: logits [B, B], labels
+    [B]."""
+    targets = (labels[:, None] == labels[None]).float()
+    targets = targets / targets.sum(1, keepdim=True)
+    return (nn.functional.cross_entropy(logits, targets) + nn.functional.cross_entropy(logits.T, targets)) / 2
