@@ -71,20 +71,24 @@ def load_clip(spec: str) -> tuple[Any, Any]:
         DataError: a named file or folder is missing.
     """
     name = spec.removeprefix("clip/")
+    options: dict[str, Any] = {}
     if name.startswith(_SCHEMES):
         scheme, place = name.split(":", 1)
         if scheme == "local-dir" and not (Path(place) / "open_clip_config.json").is_file():
             raise DataError(
                 f"--teacher {spec}: {place} has no open_clip_config.json; give a folder that open_clip saved"
             )
-        model = open_clip.create_model(name, require_pretrained=True)
     else:
         name, pretrained = _split(name, spec)
         tag_config = open_clip.get_pretrained_cfg(name, pretrained)
-        quick_gelu = bool(tag_config.get("quick_gelu", False))
-        model = open_clip.create_model(
-            name, pretrained=pretrained, force_quick_gelu=quick_gelu, require_pretrained=True
-        )
+        options = {"pretrained": pretrained, "force_quick_gelu": bool(tag_config.get("quick_gelu", False))}
+    try:
+        model = open_clip.create_model(name, require_pretrained=True, **options)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise DataError(
+            f"--teacher {spec}: its weights cannot be loaded ({str(error).splitlines()[0][:160]}); without a network, "
+            "fetch them elsewhere and give the file: clip/<model>/<file>"
+        ) from error
     return model.eval().requires_grad_(False), open_clip.get_tokenizer(name)
 
 
