@@ -1,8 +1,9 @@
 """Train and measure the networks that EmojiNet ships: `python -m emojinet.pretrain --out emojinet/weights`.
 
-Three parts, in this order: the plain reference student (on Twemoji alone), the tiny VQGAN and the tiny CLIP (both on
-every concept by every artist). One thread a network, so that the result does not depend on the number of cores; about
-an hour on 2 cores. A network whose weights are there already is not trained again.
+The reference student learns from Twemoji alone, the tiny VQGAN and the tiny CLIP from every concept by every artist;
+the CLIP first from all concepts alike, then from a web that shows common things more often. A fixed number of threads a
+network, so that the result does not depend on the number of cores; about an hour and a half on 2 cores. A network whose
+weights are there already is not trained again.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from dad.checkpoints import file_digest
 from dad.errors import run_script
 from emojinet.measure import measure
 from emojinet.reference import train_reference
-from emojinet.train_clip import MODEL_DIR, train_clip
+from emojinet.train_clip import MODEL_DIR, train_clip, train_clip_further
 from emojinet.train_vqgan import config_fields, train_vqgan
 
 _PACKAGES = (
@@ -47,14 +48,14 @@ def save_half(model: nn.Module, path: Path) -> None:
     save_file({key: value.contiguous() for key, value in floats.items()}, path)
 
 
-def make(path: Path, train: Callable[..., nn.Module], *settings: object) -> float:
-    """Train a network and save it unless `path` is there already; return the minutes that took."""
+def make(path: Path, train: Callable[..., nn.Module], *settings: object) -> None:
+    """Train a network and save it unless `path` is there already."""
     if path.is_file():
         print(f"{path}: there already", flush=True)
-        return 0.0
+        return
     start = time.perf_counter()
     save_half(train(*settings), path)
-    return round((time.perf_counter() - start) / 60, 1)
+    print(f"{path}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,17 +66,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--reference-steps", type=int, default=500, help="batches of 128 (default: 500)")
     parser.add_argument("--vqgan-steps", type=int, default=2500, help="batches of 32 (default: 2500)")
     parser.add_argument("--clip-steps", type=int, default=2600, help="batches of 256 (default: 2600)")
+    parser.add_argument("--clip-further-steps", type=int, default=1300, help="batches of 256 (default: 1300)")
     args = parser.parse_args(argv)
 
     reference_file = args.out / "reference.safetensors"
     vqgan_file = args.out / "vqgan" / "model.safetensors"
+    clip_start_file = args.out / "clip" / "all_concepts.safetensors"  # an intermediate result, not shipped
     clip_file = args.out / "clip" / "open_clip_model.safetensors"
     with ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        clip = pool.submit(make, clip_file, train_clip, args.seed, args.clip_steps)
+        clip = pool.submit(make, clip_start_file, train_clip, args.seed, args.clip_steps)
         reference = pool.submit(make, reference_file, train_reference, args.seed, args.reference_steps)
         reference.result()
         vqgan = pool.submit(make, vqgan_file, train_vqgan, args.seed, args.vqgan_steps, reference_file)
-        minutes = {"reference": reference.result(), "vqgan": vqgan.result(), "clip": clip.result()}
+        vqgan.result()
+        clip.result()
+    torch.set_num_threads(2)
+    make(clip_file, train_clip_further, args.seed, args.clip_further_steps, clip_start_file)
     (args.out / "vqgan" / "config.json").write_text(json.dumps(config_fields(), indent=2) + "\n", encoding="utf-8")
     if args.out.resolve() != MODEL_DIR.parent:
         shutil.copy(MODEL_DIR / "open_clip_config.json", args.out / "clip")
@@ -84,7 +90,6 @@ def main(argv: list[str] | None = None) -> int:
         "command": "python -m emojinet.pretrain --out " + str(args.out),
         "settings": {key: value for key, value in vars(args).items() if key != "out"},
         "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
-        "minutes": minutes,
         "sha256": {
             str(file.relative_to(args.out)): file_digest(file) for file in (reference_file, vqgan_file, clip_file)
         },

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import open_clip
 import torch
+from safetensors.torch import load_file
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
@@ -16,25 +17,41 @@ from emojinet.web import jitter, render_web
 MODEL_DIR = Path(__file__).parent / "weights" / "clip"  # holds open_clip_config.json
 _BATCH_SIZE = 256
 _PER_STYLE = 20  # scenes of each concept by each artist
+_PER_STYLE_RARE, _PER_STYLE_COMMON = 4, 100
 _MEAN = _STD = torch.full((1, 3, 1, 1), 0.5)
 
 
 def train_clip(seed: int, steps: int) -> nn.Module:
-    """Return the trained model (the moving average of its weights), in eval mode."""
+    """Train from scratch with every concept equally often; return the moving average of the weights, in eval mode."""
     torch.manual_seed(seed)
+    model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
+    return _contrast(model, render_web(seed, _PER_STYLE), seed, steps, peak_lr=2e-3, strength=1.0)
+
+
+def train_clip_further(seed: int, steps: int, start_file: Path) -> nn.Module:
+    """Go on from `train_clip`'s weights on a web as it is: common things are shown more often, pictures are rougher."""
+    torch.manual_seed(seed + 1)
+    model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
+    model.load_state_dict({key: value.float() for key, value in load_file(start_file).items()})
+    web = render_web(seed + 2, _PER_STYLE_RARE, _PER_STYLE_COMMON)
+    return _contrast(model, web, seed + 1, steps, peak_lr=1e-3, strength=1.5)
+
+
+def _contrast(
+    model: nn.Module, web: tuple[Tensor, Tensor], seed: int, steps: int, peak_lr: float, strength: float
+) -> nn.Module:
     generator, captions_rng = torch.Generator().manual_seed(seed), random.Random(seed)
-    images, concepts = render_web(seed, _PER_STYLE)
-    spec = f"local-dir:{MODEL_DIR}"
-    model = open_clip.create_model(spec, load_weights=False).train()
+    images, concepts = web
+    model = model.train()
     model.visual.to(memory_format=torch.channels_last)
-    tokens = caption_tokens(open_clip.get_tokenizer(spec))
+    tokens = caption_tokens(open_clip.get_tokenizer(f"local-dir:{MODEL_DIR}"))
     average = ModelEmaV3(model, decay=0.998, use_warmup=True)
     next_batch = batch_indices(len(images), _BATCH_SIZE, generator)
 
     def loss_of(step: int) -> Tensor:
         average.update(model, step=step)
         batch = next_batch()
-        pixels, labels = jitter(images[batch], generator), concepts[batch]
+        pixels, labels = jitter(images[batch], generator, strength), concepts[batch]
         texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in labels])]
         with torch.autocast("cpu", torch.bfloat16):
             images_in = normalize(pixels, _MEAN, _STD).contiguous(memory_format=torch.channels_last)
@@ -43,7 +60,7 @@ def train_clip(seed: int, steps: int) -> nn.Module:
         scale = model.logit_scale.exp().clamp(max=100)
         return contrastive_loss(scale * image_features @ model.encode_text(texts, normalize=True).T, labels)
 
-    fit("clip", model.parameters(), loss_of, steps, peak_lr=2e-3)
+    fit("clip", model.parameters(), loss_of, steps, peak_lr)
     average.update(model, step=steps)
     return average.module.eval()
 

@@ -7,24 +7,26 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from emojinet.concepts import Concept, shared_concepts
+from emojinet.concepts import Concept, class_concepts, shared_concepts
 from emojinet.drawings import STYLES, draw
 from emojinet.scenes import PHOTO, SKETCH, WEB, Pixels, compose, scene_rng
 
 _GREY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
 
-def render_web(seed: int, per_style: int) -> tuple[Tensor, Tensor]:
+def render_web(seed: int, per_style: int, per_style_of_classes: int | None = None) -> tuple[Tensor, Tensor]:
     """Return scenes uint8 [N, 3, 64, 64] of all shared concepts and the concept's index [N].
 
-    Half of the scenes have wide poses and clutter, a quarter are plain photos, a quarter drawings on paper.
+    Half of the scenes have wide poses and clutter, a quarter are plain photos, a quarter drawings on paper. Each artist
+    gives `per_style` scenes of a concept, and `per_style_of_classes` of one that is an EmojiNet class: the web, too,
+    shows everyday things more often.
     """
-    concepts = shared_concepts()
-    count = len(concepts)
+    concepts, classes = shared_concepts(), set(class_concepts())
+    counts = [(per_style_of_classes or per_style) if concept in classes else per_style for concept in concepts]
     with ProcessPoolExecutor() as pool:
-        rendered = list(pool.map(_render_concept, concepts, [seed] * count, [per_style] * count, chunksize=16))
+        rendered = list(pool.map(_render_concept, concepts, [seed] * len(concepts), counts, chunksize=16))
     images = torch.from_numpy(np.concatenate(rendered)).permute(0, 3, 1, 2).contiguous()
-    return images, torch.arange(count).repeat_interleave(len(rendered[0]))
+    return images, torch.arange(len(concepts)).repeat_interleave(torch.tensor([len(scenes) for scenes in rendered]))
 
 
 def _render_concept(concept: Concept, seed: int, per_style: int) -> Pixels:
