@@ -1,14 +1,15 @@
 """Teachers from timm: any pretrained classifier, or `<name>@<checkpoint file>` for weights of one's own."""
 
 import argparse
-from pathlib import Path
 
 import timm
 from timm.data import resolve_data_config
+from torch import nn
 
 from dad.checkpoints import file_digest
 from dad.classes import ClassList
 from dad.errors import DataError, UsageError
+from dad.models import load_student
 from dad.teachers import Teacher
 
 
@@ -25,13 +26,26 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         raise UsageError(
             f"--teacher {name}: timm has no such model (near: {', '.join(near) or 'none'}); CLIP is clip/<model>/<tag>"
         )
-    if checkpoint and not Path(checkpoint).is_file():
-        raise DataError(f"--teacher {args.teacher}: no checkpoint {checkpoint}")
     if checkpoint:
-        model = timm.create_model(name, num_classes=len(classes), checkpoint_path=checkpoint)
+        model = _load_checkpoint(args.teacher, name, checkpoint, len(classes))
     else:
+        known = timm.models.get_pretrained_cfg(name)  # tells before a download what the weights are for
+        if known is not None and known.num_classes != len(classes):
+            raise UsageError(_other_classes(name, known.num_classes, len(classes)))
         model = timm.create_model(name, pretrained=True)
     if model.num_classes != len(classes):
-        raise UsageError(f"--teacher {name} has {model.num_classes} classes but the class list has {len(classes)}")
+        raise UsageError(_other_classes(name, model.num_classes, len(classes)))
     settings = {"teacher": args.teacher, "teacher_weights": file_digest(checkpoint) if checkpoint else name}
     return Teacher(model, resolve_data_config(model=model), settings)
+
+
+def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> nn.Module:
+    """A checkpoint of train.py knows its architecture, and how it wants its images."""
+    try:
+        return load_student(name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={})
+    except DataError as error:
+        raise DataError(f"--teacher {spec}: {error}") from error
+
+
+def _other_classes(name: str, found: int, wanted: int) -> str:
+    return f"--teacher {name} has {found} classes but the class list has {wanted}"

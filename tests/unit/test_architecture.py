@@ -9,9 +9,9 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"errors"},
     {"plugins", "classes", "pixels", "runtime", "losses", "artefacts", "checkpoints"},
-    {"markers", "sources"},
+    {"markers", "sources", "models"},
     {"shards", "variants"},
-    {"attacks", "models", "optim", "args", "teachers", "discretizers"},
+    {"attacks", "optim", "args", "teachers", "discretizers"},
     {"views", "generation"},
     {"objectives", "data", "preview"},
     {"engine", "experiment"},
