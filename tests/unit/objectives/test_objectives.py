@@ -1,0 +1,161 @@
+"""Every objective walks the same table; what only some of them promise comes after it."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dad.losses import distillation_loss
+from dad.objectives import load_objective
+from dad.plugins import list_plugins
+from dad.teachers import Teacher
+from dad.views import split_views
+
+NAMES = list_plugins("objectives")
+DISTILLING = [name for name in NAMES if load_objective(name).needs_teacher]
+BATCH, CLASSES = 4, 5
+PAPER_WEIGHTS = {"ce": 1.0}  # every other term: a = 0.5
+
+
+@dataclass
+class Case:
+    """An objective and a batch for it; the student wants its images otherwise than the teacher."""
+
+    task: Any
+    input: Tensor
+    target: Tensor
+    present: Tensor | None
+
+    def run(self) -> dict[str, Tensor]:
+        result: dict[str, Tensor] = self.task(self.input, self.target, self.present)
+        return result
+
+
+@pytest.fixture
+def build(toy: type, flags: Callable[..., Namespace]) -> Callable[..., Case]:
+    def build_case(name: str, *words: object) -> Case:
+        objective: Any = load_objective(name)
+        teacher = Teacher(toy(), {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}, {})
+        task = objective(flags(*words), toy(), teacher if objective.needs_teacher else None, torch.device("cpu"))
+        views = len(objective.views)
+        present = torch.tensor([1.0, 1.0, 0.0, 1.0]) if views > 1 else None
+        return Case(task.train(), torch.randn(views * BATCH, 3, 4, 4), torch.tensor([0, 1, 4, 1]), present)
+
+    return build_case
+
+
+def named_terms(result: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in result.items() if name not in ("loss", "output")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_loss_is_the_weighted_sum_of_the_named_terms(name: str, build: Callable[..., Case]) -> None:
+    result = build(name).run()
+    terms = named_terms(result)
+    expected = sum(PAPER_WEIGHTS.get(term, 0.5) * value for term, value in terms.items())
+    torch.testing.assert_close(result["loss"], expected)
+    assert "ce" in terms and all(value.ndim == 0 and value > 0 for value in terms.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_output_is_the_clean_images_logits(name: str, build: Callable[..., Case]) -> None:
+    case = build(name)
+    output = case.run()["output"]
+    assert output.shape == (BATCH, CLASSES)
+    torch.testing.assert_close(output, case.task.trainable_module(case.input[:BATCH]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_reach_the_whole_student_and_nothing_else(name: str, build: Callable[..., Case]) -> None:
+    task = (case := build(name)).task
+    case.run()["loss"].backward()
+    own = {id(parameter) for parameter in task.trainable_module.parameters()}
+    for key, parameter in task.named_parameters():
+        reached = parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
+        assert reached == (id(parameter) in own), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_checkpoint_holds_the_student_alone(name: str, build: Callable[..., Case]) -> None:
+    task = build(name).task
+    student = task.trainable_module.state_dict()
+    state = task.get_checkpoint_state()
+    assert set(state) == {"state_dict"} and set(state["state_dict"]) == set(student)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_soft_targets_and_binary_cross_entropy_are_taken(name: str, build: Callable[..., Case]) -> None:
+    for words in (("--mixup", 0.2), ("--mixup", 0.2, "--bce-loss")):
+        case = build(name, *words)
+        case.target = torch.rand(BATCH, CLASSES).softmax(1)
+        assert case.run()["loss"].isfinite()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_of_dad_images_never_enter(name: str, build: Callable[..., Case]) -> None:
+    case, losses = build(name), []
+    views = len(case.task.views)
+    for others in ([0, 1, 2, 3], [3, 2, 1, 0]):
+        labels = torch.cat([case.target, *[torch.tensor(others)] * (views - 1)])
+        losses.append(case.task(*split_views(case.input, labels, views, None))["loss"])
+    assert torch.equal(*losses)
+
+
+@pytest.mark.parametrize("name", DISTILLING)
+def test_the_teacher_stays_frozen_whatever_the_student_does(name: str, build: Callable[..., Case]) -> None:
+    task = build(name).task
+    assert task.training and task.trainable_module.training
+    assert not any(module.training for module in task.teacher.modules())
+    assert not any(parameter.requires_grad for parameter in task.teacher.parameters())
+
+
+@pytest.mark.parametrize("name", DISTILLING)
+def test_the_teacher_sees_the_same_pixels_in_its_own_normalisation(name: str, build: Callable[..., Case]) -> None:
+    task, pixels = build(name).task, torch.rand(6, 3, 4, 4)
+    assert not torch.equal(task.student_mean, task.teacher.mean_kd)
+    logits = task.teacher_logits((pixels - task.student_mean) / task.student_std)
+    torch.testing.assert_close(logits, task.teacher.on_pixels()(pixels), atol=1e-5, rtol=1e-5)
+    assert not logits.requires_grad
+
+
+@pytest.mark.parametrize("name", DISTILLING)
+def test_flags_change_weights_and_temperature(name: str, build: Callable[..., Case]) -> None:
+    case = build(name, "--task-loss-weight", 0.25, "--distill-loss-weight", 2, "--kd-temperature", 1)
+    result = case.run()
+    terms = named_terms(result)
+    expected = 0.25 * terms.pop("ce") + 2 * sum(terms.values())
+    torch.testing.assert_close(result["loss"], expected)
+    guide, own = case.task.teacher_logits(case.input), case.task.trainable_module(case.input)
+    torch.testing.assert_close(terms["kd_clean"], distillation_loss(own[:BATCH], guide[:BATCH], 1.0))
+
+
+def test_dad_is_equation_nine(build: Callable[..., Case]) -> None:
+    case = build("dad", "--smoothing", 0)
+    own, guide = case.task.trainable_module(case.input), case.task.teacher_logits(case.input)
+    expected = (
+        torch.nn.functional.cross_entropy(own[:BATCH], case.target)
+        + 0.5 * distillation_loss(own[:BATCH], guide[:BATCH], 4.0)
+        + 0.5 * distillation_loss(own[BATCH:], guide[BATCH:], 4.0, case.present)
+    )
+    torch.testing.assert_close(case.run()["loss"], expected)
+
+
+def test_a_missing_dad_image_changes_nothing_by_its_pixels(build: Callable[..., Case]) -> None:
+    case = build("dad")
+    before = case.run()
+    case.input[BATCH + 2] = 100.0  # present is 0 there
+    assert torch.equal(case.run()["loss"], before["loss"])
+    case.input[BATCH + 1] = 100.0
+    assert not torch.equal(case.run()["kd_dad"], before["kd_dad"])
+
+
+def test_kd_is_dad_without_its_last_term(build: Callable[..., Case]) -> None:
+    kd, dad = build("kd"), build("dad")
+    kd.task.trainable_module.load_state_dict(dad.task.trainable_module.state_dict())
+    kd.task.teacher.load_state_dict(dad.task.teacher.state_dict())
+    both, clean = dad.run(), kd.task(dad.input[:BATCH], dad.target)
+    torch.testing.assert_close(clean["loss"], both["loss"] - 0.5 * both["kd_dad"])

@@ -1,0 +1,89 @@
+"""Teachers from timm: pretrained ones, checkpoints of one's own, and every spec that is refused."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from timm.models import save_for_hf
+
+from dad.classes import ClassList
+from dad.errors import DataError, UsageError, UserError
+from dad.teachers import Teacher, create_teacher, require_fitting
+
+CLASSES = ClassList(tuple("abcd"), tuple("abcd"))
+
+
+def create(spec: str, classes: ClassList = CLASSES) -> Teacher:
+    return create_teacher(Namespace(teacher=spec), classes, torch.device("cpu"))
+
+
+def make_model(num_classes: int = 4) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model("test_vit2", num_classes=num_classes).eval()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    torch.save({"state_dict": make_model().state_dict(), "epoch": 3}, tmp_path / "last.pth.tar")
+    return tmp_path / "last.pth.tar"
+
+
+def test_a_checkpoint_of_ones_own_is_read(checkpoint: Path) -> None:
+    teacher, images = create(f"test_vit2@{checkpoint}"), torch.randn(2, 3, 160, 160)
+    assert torch.equal(teacher(images), make_model()(images))
+    assert teacher.data_config["input_size"] == (3, 160, 160) and len(teacher.settings["teacher_weights"]) == 16
+
+
+def test_pretrained_weights_are_loaded(tmp_path: Path) -> None:
+    save_for_hf(make_model(), tmp_path / "hub")
+    images = torch.randn(2, 3, 160, 160)
+    assert torch.equal(create(f"local-dir:{tmp_path / 'hub'}")(images), make_model()(images))
+
+
+def test_another_number_of_classes_is_refused(tmp_path: Path) -> None:
+    save_for_hf(make_model(num_classes=7), tmp_path / "hub")
+    with pytest.raises(UsageError, match=r"--teacher local-dir:.* has 7 classes but the class list has 4"):
+        create(f"local-dir:{tmp_path / 'hub'}")
+
+
+def test_a_checkpoint_of_another_number_of_classes_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(UserError, match=f"--teacher test_vit2@{checkpoint}"):
+        create(f"test_vit2@{checkpoint}", ClassList(tuple("abc"), tuple("abc")))
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "message"),
+    [
+        ("resnet_fifty", UsageError, r"--teacher resnet_fifty: timm has no such model \(near: .*resnet"),
+        ("zzz", UsageError, "timm has no such model .near: none.; CLIP is clip/<model>/<tag>"),
+        ("ViT-B-32/openai", UsageError, "CLIP is clip/<model>/<tag>"),
+        ("test_vit2@missing.pth", DataError, "--teacher test_vit2@missing.pth: checkpoint missing.pth: no such file"),
+        ("test_vit2.no_such_tag", UsageError, "--teacher test_vit2.no_such_tag"),
+    ],
+)
+def test_a_wrong_spec_is_answered_with_what_would_work(spec: str, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        create(spec)
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(checkpoint: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(DataError, match=f"--teacher test_vit2@{checkpoint}"):
+        create(f"test_vit2@{checkpoint}")
+
+
+def test_a_teacher_is_frozen_for_good(checkpoint: Path) -> None:
+    teacher = create(f"test_vit2@{checkpoint}").train()
+    assert not any(module.training for module in teacher.modules())
+    assert not any(weight.requires_grad for weight in teacher.parameters())
+
+
+def test_student_and_teacher_must_see_images_of_one_size(checkpoint: Path) -> None:
+    teacher = create(f"test_vit2@{checkpoint}")
+    require_fitting(teacher, {"input_size": (3, 160, 160)})
+    with pytest.raises(
+        UsageError, match=r"student sees 32 px images but the teacher was made for 160 px; .*--img-size"
+    ):
+        require_fitting(teacher, {"input_size": (3, 32, 32)})

@@ -1,0 +1,147 @@
+"""The two loops: averages that count every image once, a loss that falls, and a stop when it is no number."""
+
+import math
+from argparse import Namespace
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dad.engine import NonFiniteLossError, TermMeter, evaluate, train_one_epoch
+from dad.objectives import load_objective
+from dad.optim import Updater
+from dad.plugins import list_plugins
+from dad.runtime import Runtime
+from dad.teachers import Teacher
+
+Batches = list[tuple[Tensor, Tensor]]
+
+
+class Schedule:
+    """Remembers when it was stepped."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def step_update(self, num_updates: int, metric: float | None = None) -> None:
+        self.steps.append(num_updates)
+
+
+class Padded(list):  # type: ignore[type-arg]
+    """A rank's loader whose sampler repeated images to fill the last batch."""
+
+    sampler = SimpleNamespace(num_valid_samples=7)
+
+
+def learnable(batches: int, views: int = 1) -> Batches:
+    """Images whose brightness is their class."""
+    labels = [torch.arange(5).repeat(2) for _ in range(batches)]
+    images = [(label.float() - 2).view(-1, 1, 1, 1) + 0.1 * torch.randn(10, 3, 4, 4) for label in labels]
+    return [
+        (torch.cat([image] * views), torch.cat([label] * views)) for image, label in zip(images, labels, strict=True)
+    ]
+
+
+@pytest.fixture
+def trainer(toy: type, flags: Callable[..., Namespace], cpu: Runtime) -> Callable[..., Any]:
+    """Build (task, function that trains an epoch, schedule) for an objective."""
+
+    def build(name: str, *words: object) -> Any:
+        objective, args = load_objective(name), flags(*words)
+        teacher = Teacher(toy(), {"mean": (0.5,) * 3, "std": (0.5,) * 3}, {})
+        task: Any = objective(args, toy(), teacher if objective.needs_teacher else None, cpu.device)
+        updater = Updater(args, task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
+        schedule = Schedule()
+
+        def epoch(loader: Batches, **settings: Any) -> dict[str, float]:
+            return train_one_epoch(0, task, loader, updater, schedule, cpu, **settings)
+
+        return task, epoch, schedule
+
+    return build
+
+
+def test_terms_are_averaged_over_images_not_over_batches() -> None:
+    meter = TermMeter()
+    for value, images in ((1.0, 6), (4.0, 2)):
+        meter.update({"loss": torch.tensor(value), "ce": torch.tensor(2 * value)}, images)
+    assert meter.averages() == {"loss": 1.75, "ce": 3.5} and meter.images == 8
+
+
+def test_averages_can_be_read_in_between_and_keep_small_differences() -> None:
+    meter = TermMeter()
+    for _ in range(1000):
+        meter.update({"loss": torch.tensor(0.1)}, 100_000)
+        assert meter.averages()["loss"] == pytest.approx(0.1, abs=1e-7)
+
+
+def naive_scores(model: nn.Module, batches: Batches, count: int) -> dict[str, float]:
+    input, target = (torch.cat(parts)[:count] for parts in zip(*batches, strict=True))
+    top1 = top5 = loss = 0.0
+    for row, label in zip(model(input).tolist(), target.tolist(), strict=True):
+        ranks = sorted(range(len(row)), key=lambda index: -row[index])
+        top1, top5 = top1 + (ranks[0] == label), top5 + (label in ranks[:5])
+        loss += math.log(sum(map(math.exp, row))) - row[label]
+    return {"loss": loss / count, "top1": 100 * top1 / count, "top5": 100 * top5 / count}
+
+
+@pytest.mark.parametrize("padded, count", [(False, 10), (True, 7)])
+def test_every_image_counts_once_whatever_the_batches_and_the_padding(padded: bool, count: int, cpu: Runtime) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 9))
+    batches = [(torch.randn(size, 3, 2, 2), torch.randint(9, (size,))) for size in (4, 4, 2)]
+    scores = evaluate(model, Padded(batches) if padded else batches, cpu)
+    assert scores == pytest.approx(naive_scores(model, batches, count), abs=1e-4)
+    assert 0 < scores["top5"] < 100
+
+
+def test_evaluation_changes_nothing_and_runs_in_evaluation_mode(cpu: Runtime) -> None:
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Flatten(), nn.Linear(12, 6))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    batches = [(torch.randn(4, 3, 2, 2), torch.randint(6, (4,)))]
+    assert evaluate(model.train(), batches, cpu) == evaluate(model, batches, cpu, channels_last=True)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", list_plugins("objectives"))
+def test_training_lowers_the_loss(name: str, trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer(name)
+    batches = learnable(4, views=len(task.views))
+    losses = [epoch(batches) for _ in range(8)]
+    assert losses[-1]["loss"] < losses[0]["loss"] and losses[-1]["ce"] < losses[0]["ce"]
+    assert not any("output" in loss for loss in losses)
+
+
+def test_the_loop_returns_the_mean_of_every_term(trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer("dad", "--grad-accum-steps", 9)  # no update before the last batch: nothing moves
+    batches = learnable(3, views=2)
+    with torch.no_grad():
+        expected = [task(input, labels[:10], torch.ones(10)) for input, labels in batches]
+    for name, value in epoch(batches).items():
+        assert value == pytest.approx(sum(result[name].item() for result in expected) / 3, rel=1e-5), name
+
+
+def test_the_schedule_is_stepped_after_every_update(trainer: Callable[..., Any]) -> None:
+    _, epoch, schedule = trainer("ce", "--grad-accum-steps", 2)
+    epoch(learnable(5))
+    epoch(learnable(2))
+    assert schedule.steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_the_run(bad: float, trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer("ce")
+    task.trainable_module.head.bias.data[0] = bad
+    with pytest.raises(NonFiniteLossError, match=r"epoch 0, batch 0: the loss is not finite.*--lr"):
+        epoch(learnable(3))
+
+
+def test_a_loss_that_is_no_number_is_seen_at_the_epochs_end_at_the_latest(trainer: Callable[..., Any]) -> None:
+    _, epoch, _ = trainer("ce")
+    batches = learnable(4)
+    batches[2][0][0] = float("nan")
+    with pytest.raises(NonFiniteLossError, match="epoch 0, batch 3"):
+        epoch(batches, log_interval=100)

@@ -1,0 +1,88 @@
+"""The distillation loss against the paper's formula written out, and against timm's."""
+
+import math
+
+import pytest
+import torch
+from timm.task import DistillationTeacher, LogitDistillationTask
+from torch import Tensor
+
+from dad.losses import distillation_loss
+
+BATCH, CLASSES = 4, 5
+
+
+def logits(seed: int) -> Tensor:
+    return 3 * torch.randn(BATCH, CLASSES, generator=torch.Generator().manual_seed(seed))
+
+
+def softened(row: list[float], temperature: float) -> list[float]:
+    total = sum(math.exp(value / temperature) for value in row)
+    return [math.exp(value / temperature) / total for value in row]
+
+
+def naive(student: Tensor, teacher: Tensor, temperature: float, weights: list[float]) -> float:
+    total = 0.0
+    for own, guide, weight in zip(student.tolist(), teacher.tolist(), weights, strict=True):
+        q, p = softened(own, temperature), softened(guide, temperature)
+        for k in range(len(p)):
+            total += weight * p[k] * math.log(p[k] / q[k])
+    return temperature**2 * total / len(weights)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize("weights", [None, [1.0, 0.0, 0.25, 1.0], [0.0] * BATCH])
+def test_it_is_the_naive_double_loop(temperature: float, weights: list[float] | None) -> None:
+    weight = None if weights is None else torch.tensor(weights)
+    loss = distillation_loss(logits(0), logits(1), temperature, weight)
+    assert loss.item() == pytest.approx(naive(logits(0), logits(1), temperature, weights or [1.0] * BATCH), rel=1e-5)
+
+
+def test_it_is_zero_for_equal_logits_and_for_logits_that_differ_by_a_constant() -> None:
+    assert distillation_loss(logits(0), logits(0), 4.0).item() == 0.0
+    assert distillation_loss(logits(0) + 7, logits(0), 4.0).item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_it_is_positive_and_not_symmetric() -> None:
+    there, back = distillation_loss(logits(0), logits(1), 1.0), distillation_loss(logits(1), logits(0), 1.0)
+    assert there > 0 and back > 0 and not torch.isclose(there, back)
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_logits_and_temperature_scaled_together_scale_the_loss_by_the_square(factor: float) -> None:
+    plain = distillation_loss(logits(0), logits(1), 2.0)
+    scaled = distillation_loss(factor * logits(0), factor * logits(1), factor * 2.0)
+    torch.testing.assert_close(scaled, factor**2 * plain)
+
+
+def test_an_image_of_weight_zero_adds_nothing_and_still_counts_in_the_mean() -> None:
+    weight = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    kept = [distillation_loss(logits(0)[i : i + 1], logits(1)[i : i + 1], 4.0) for i in (0, 2)]
+    torch.testing.assert_close(distillation_loss(logits(0), logits(1), 4.0, weight), sum(kept) / BATCH)
+
+
+def test_the_student_gets_the_gradient_of_the_formula() -> None:
+    student, temperature = logits(0).requires_grad_(), 4.0
+    distillation_loss(student, logits(1), temperature).backward()
+    difference = (student / temperature).softmax(1) - (logits(1) / temperature).softmax(1)
+    torch.testing.assert_close(student.grad, (temperature * difference / BATCH).detach())
+
+
+def test_the_teacher_gets_no_gradient() -> None:
+    student, teacher = logits(0).requires_grad_(), logits(1).requires_grad_()
+    distillation_loss(student, teacher, 4.0).backward()
+    assert teacher.grad is None
+
+
+def test_half_precision_logits_are_reckoned_with_in_single_precision() -> None:
+    student, teacher = logits(0).half(), logits(1).half()
+    loss = distillation_loss(student, teacher, 4.0)
+    assert loss.dtype == torch.float32 and torch.equal(loss, distillation_loss(student.float(), teacher.float(), 4.0))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_it_is_timms_kd_loss(temperature: float, toy: type) -> None:
+    student, teacher, input = toy(), toy(), torch.randn(6, 3, 4, 4)
+    task = LogitDistillationTask(student, DistillationTeacher(teacher), temperature=temperature, verbose=False)
+    expected = task(input, torch.zeros(6, dtype=torch.long))["kd_loss"]
+    torch.testing.assert_close(distillation_loss(student(input), teacher(input), temperature), expected)
