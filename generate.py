@@ -47,6 +47,12 @@ def main(argv: list[str] | None = None) -> int:
     if args.attack_steps == 0 and not args.random_start_prob:
         _logger.warning("no steps and no random start: the images are Q(x), samples without gradient (Table 11)")
     img_size = args.img_size or teacher.data_config["input_size"][-1]
+    if img_size != teacher.data_config["input_size"][-1]:
+        raise UsageError(
+            f"--img-size {img_size}, but the teacher was made for {teacher.data_config['input_size'][-1]} px"
+        )
+    if img_size % discretizer.downscale:
+        raise UsageError(f"--img-size {img_size} is not a multiple of {discretizer.downscale}, the side of a code")
     settings = {
         "class_list": classes.digest,
         **teacher.settings,
@@ -56,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             name: getattr(args, name) for name in ("keep", "crop_pct", "store", "image_format", "image_quality", "seed")
         },
         "img_size": img_size,
+        "amp": args.amp_dtype if args.amp else "off",
     }
     writer = DadWriter(Path(args.dad_dir), settings, sources, args.shard_size)
     generator = Generator(teacher.on_pixels(), discretizer, attack, runtime, args.seed, args.keep == "all")
@@ -105,6 +112,11 @@ def check_args(args: Namespace) -> None:
     for name in ("data_dir", "dad_dir", "teacher"):
         if not getattr(args, name):
             raise UsageError(f"--{name.replace('_', '-')} is needed; see generate.py --help")
+    for name in ("shard_size", "batch_size"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")
+    if not 0 <= args.random_start_prob <= 1 or not 0 < args.crop_pct <= 1:
+        raise UsageError("--random-start-prob must lie in [0, 1], --crop-pct above 0 and at most 1")
     if args.attack_norm not in NORMS or args.attack_eps < 0 or args.attack_steps < 0:
         raise UsageError("--attack-eps and --attack-steps must not be negative")
     if "codes" in args.store and args.discretizer == "identity":

@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     objective = load_objective(args.objective)
     if objective.needs_teacher and not args.teacher:
         raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
+    check_args(args)
     train_folder = find_split(args.data_dir, args.train_split)
     runtime = setup_runtime(args)
 
@@ -99,6 +100,19 @@ def main(argv: list[str] | None = None) -> int:
     experiment.finish()
     runtime.close()
     return 0
+
+
+def check_args(args) -> None:
+    """Refuse flags that cannot work, before anything is loaded."""
+    for name in ("batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")
+    if args.kd_temperature <= 0:
+        raise UsageError(f"--kd-temperature {args.kd_temperature}: it must be above 0")
+    if args.cutmix_minmax and len(args.cutmix_minmax) != 2:
+        raise UsageError(f"--cutmix-minmax {args.cutmix_minmax}: it takes two shares, smallest and largest")
+    if args.eval_metric not in ("loss", "top1", "top5"):
+        raise UsageError(f"--eval-metric {args.eval_metric}: known are loss, top1, top5")
 
 
 def score(task, loader, runtime, args) -> OrderedDict[str, float]:

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import re
+import zipfile
 from pathlib import Path
 
 import torch
@@ -39,7 +40,7 @@ def read_state_dict(path: str | Path, flag: str) -> dict[str, Tensor]:
         raise DataError(f"{flag} {path}: no such file; give a .safetensors file, a state dict or a Lightning .ckpt")
     try:
         content = load_file(path) if path.suffix == ".safetensors" else _load_pickle(path)
-    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError, SafetensorError) as error:
+    except (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError, SafetensorError) as error:
         raise DataError(f"{flag} {path}: {_explain(error)}") from error
     for key in ("state_dict", "model"):
         if isinstance(content.get(key), dict):
@@ -53,11 +54,9 @@ def read_state_dict(path: str | Path, flag: str) -> dict[str, Tensor]:
 def strip_prefixes(state_dict: dict[str, Tensor], prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     """Drop what only training needs and the first of `prefixes` that every remaining key carries (wrappers add
     them)."""
-    kept = {key: value for key, value in state_dict.items() if not key.startswith(_TRAINING_ONLY)}
-    for prefix in prefixes:
-        if any(key.startswith(prefix) for key in kept):
-            return {key.removeprefix(prefix): value for key, value in kept.items() if key.startswith(prefix)}
-    return kept
+    prefix = next((prefix for prefix in prefixes if any(key.startswith(prefix) for key in state_dict)), "")
+    own = {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
+    return {key: value for key, value in own.items() if not key.startswith(_TRAINING_ONLY)}
 
 
 def file_digest(path: str | Path) -> str:
@@ -70,7 +69,8 @@ def file_digest(path: str | Path) -> str:
 
 
 def _load_pickle(path: Path) -> dict[str, object]:
-    unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    # files from before torch 1.6 are no zip archives; in them, nothing but tensors and plain data is known
+    unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
     with torch.serialization.safe_globals([(_Inert, name) for name in unknown]):
         content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):

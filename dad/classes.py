@@ -12,7 +12,7 @@ from pathlib import Path
 
 from timm.data import ImageNetInfo
 
-from dad.errors import DataError
+from dad.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str])
     folders = sorted(folders)
     if not folders:
         raise DataError("no class folders found; expected one sub-folder a class, e.g. train/n01440764/*.JPEG")
+    if class_names and not class_map:
+        raise UsageError(f"--class-names {class_names} needs --class-map, the list of folders that it gives names to")
     if class_map:
         classes = load_class_list(class_map, class_names)
     elif set(folders) <= set(ImageNetInfo().label_names()):

@@ -39,13 +39,11 @@ class Experiment:
     ):
         self.folder = resolve_folder(args)
         self.task, self.optimizer, self.scaler, self.runtime = task, optimizer, scaler, runtime
-        self.metric = args.eval_metric
+        self.metric, self._args_text = args.eval_metric, args_text
         self._writer: SummaryWriter | None = None
         self._saver: CheckpointSaver | None = None
         if not runtime.is_primary:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "args.yaml").write_text(args_text, encoding="utf-8")
         self._saver = CheckpointSaver(
             task.get_trainable_module(),
             optimizer,
@@ -71,7 +69,9 @@ class Experiment:
                 self.task.load_checkpoint_state(clean_state_dict(content["state_dict_ema"]), ema=True)
             self.optimizer.load_state_dict(content["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise DataError(f"--resume {path}: not of this model and optimiser ({str(error)[:120]})") from error
+            raise DataError(
+                f"--resume {path}: not of this model and optimiser ({' '.join(str(error).split())[:160]})"
+            ) from error
         if self.scaler is not None and self.scaler.state_dict_key in content:
             self.scaler.load_state_dict(content[self.scaler.state_dict_key])
         if self._saver is not None and "saver" in content and Path(path).parent.resolve() == self.folder.resolve():
@@ -81,8 +81,10 @@ class Experiment:
         return epoch
 
     def start(self, epoch: int, updates: int) -> None:
-        """Begin to log at `epoch`: rows of it or later, from a run that was cut off, are dropped."""
+        """Begin to write, at `epoch`: rows of it or later, from a run that was cut off, are dropped."""
         if self.runtime.is_primary:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "args.yaml").write_text(self._args_text, encoding="utf-8")
             trim_summary(str(self.folder / "summary.csv"), epoch)
             self._writer = SummaryWriter(str(self.folder / "tb"), purge_step=updates)
 

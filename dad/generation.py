@@ -21,6 +21,7 @@ class Discretizer(Protocol):
     """Q: a frozen network from pixels to pixels; `encode` and `decode` are there when it has codes."""
 
     has_codes: bool
+    downscale: int  # the image's sides are multiples of it
     settings: dict[str, str]
 
     def __call__(self, pixels: Tensor) -> Tensor: ...

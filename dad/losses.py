@@ -20,6 +20,6 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float, weig
     """
     τ = temperature
     log_p_student = log_softmax(student.float() / τ, dim=1)
-    log_p_teacher = log_softmax(teacher.float() / τ, dim=1)
+    log_p_teacher = log_softmax(teacher.detach().float() / τ, dim=1)
     divergence = kl_div(log_p_student, log_p_teacher, reduction="none", log_target=True).sum(dim=1)
     return τ**2 * (divergence if weight is None else weight * divergence).mean()

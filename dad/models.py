@@ -84,7 +84,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise DataError(f"checkpoint {path}: expected a dictionary, found {type(content).__name__}")

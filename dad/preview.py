@@ -19,6 +19,8 @@ _TITLES = ("source x", "Q(x)", "Q(x')")
 def write_preview(path: Path, generator: Generator, batch: SourceBatch, classes: ClassList) -> None:
     """Run `generator` on a batch and write the picture: a row an image, green where the teacher is right, red where
     not."""
+    if not batch.sources:
+        return  # none of these images can be read, which the ledger will say
     labels = torch.tensor([source.label for source in batch.sources])
     generated = generator(batch.pixels, labels, [source.key for source in batch.sources])
     with torch.no_grad():

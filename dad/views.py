@@ -109,7 +109,7 @@ def split_views(input: Tensor, labels: Tensor, views: int, mixup: Mixup | None) 
         count, float [B] (one that was blended with a missing one does not), else None.
     """
     if views == 1:
-        return input, labels, None
+        return (input, labels, None) if mixup is None else (*mixup(input, labels), None)
     batch = len(labels) // views
     present = (labels[batch:].view(views - 1, batch) >= 0).all(dim=0).float()
     target = labels[:batch]
@@ -118,4 +118,5 @@ def split_views(input: Tensor, labels: Tensor, views: int, mixup: Mixup | None) 
     as_channels = input.view(views, batch, *input.shape[1:]).transpose(0, 1).flatten(1, 2)
     mixed, target = mixup(as_channels.contiguous(), target)
     input = mixed.view(batch, views, *input.shape[1:]).transpose(0, 1).reshape(input.shape)
-    return input, target, present * present.flip(0)  # timm blends image i with image B-1-i
+    blended = present * present.flip(0) if mixup.mixup_enabled else present
+    return input, target, blended  # timm blends image i with image B-1-i

@@ -10,6 +10,7 @@ class Identity(nn.Module):
     """A discretiser that changes nothing and has no codes."""
 
     has_codes = False
+    downscale = 1
     settings: dict[str, str] = {"discretizer": "identity"}  # noqa: RUF012  never written to
 
     def forward(self, pixels: Tensor) -> Tensor:

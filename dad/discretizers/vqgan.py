@@ -93,6 +93,7 @@ class Vqgan(nn.Module):
         super().__init__()
         self.config = config
         self.settings = settings or {}
+        self.downscale = config.downscale
         keywords = {
             "ch": config.ch, "out_ch": 3, "ch_mult": config.ch_mult, "num_res_blocks": config.num_res_blocks,
             "attn_resolutions": config.attn_resolutions, "in_channels": 3, "resolution": config.resolution,

@@ -1,10 +1,10 @@
 """Teachers from timm: any pretrained classifier, or `<name>@<checkpoint file>` for weights of one's own."""
 
 import argparse
+from typing import Any
 
 import timm
 from timm.data import resolve_data_config
-from torch import nn
 
 from dad.checkpoints import file_digest
 from dad.classes import ClassList
@@ -29,17 +29,31 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     if checkpoint:
         model = _load_checkpoint(args.teacher, name, checkpoint, len(classes))
     else:
-        known = timm.models.get_pretrained_cfg(name)  # tells before a download what the weights are for
+        known = _published_config(name)  # tells before a download what the weights are for
         if known is not None and known.num_classes != len(classes):
             raise UsageError(_other_classes(name, known.num_classes, len(classes)))
-        model = timm.create_model(name, pretrained=True)
+        model = _load_published(name)
     if model.num_classes != len(classes):
-        raise UsageError(_other_classes(name, model.num_classes, len(classes)))
+        raise UsageError(_other_classes(name, int(model.num_classes), len(classes)))
     settings = {"teacher": args.teacher, "teacher_weights": file_digest(checkpoint) if checkpoint else name}
     return Teacher(model, resolve_data_config(model=model), settings)
 
 
-def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> nn.Module:
+def _published_config(name: str) -> Any:
+    try:
+        return timm.models.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        raise UsageError(f"--teacher {name}: {error}") from error
+
+
+def _load_published(name: str) -> Any:
+    try:
+        return timm.create_model(name, pretrained=True)
+    except (RuntimeError, OSError) as error:
+        raise UsageError(f"--teacher {name}: its weights cannot be loaded ({str(error)[:160]})") from error
+
+
+def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> Any:
     """A checkpoint of train.py knows its architecture, and how it wants its images."""
     try:
         return load_student(name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={})

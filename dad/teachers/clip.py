@@ -99,9 +99,12 @@ def read_templates(path: str) -> list[str]:
     if not Path(path).is_file():
         raise DataError(f"--templates {path}: no such file; expected one template a line, such as: a photo of a {{}}.")
     lines = [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
-    wrong = next((line for line in lines if "{}" not in line), None)
+    wrong = next((line for line in lines if line.count("{}") != 1 or line.count("{") + line.count("}") != 2), None)
     if wrong is not None or not lines:
-        raise DataError(f"--templates {path}: every line needs {{}} where the class name goes; found '{wrong or ''}'")
+        raise DataError(
+            f"--templates {path}: every line needs one {{}}, where the class name goes, and no other brace; "
+            f"found '{wrong or ''}'"
+        )
     return lines
 
 
