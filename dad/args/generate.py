@@ -41,7 +41,7 @@ def add_discretizer_args(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("Discretiser")
     group.add_argument("--discretizer", default="vqgan", type=str, metavar="NAME", help="a file of dad/discretizers")
     group.add_argument(
-        "--vqgan-config", default="vq-f8-16384", type=str, metavar="NAME", help="a known name, or a YAML or JSON file"
+        "--vqgan-config", default="vq-f8-16384", type=str, metavar="NAME", help="a known name, or a JSON file"
     )
     group.add_argument("--vqgan-checkpoint", default=None, type=str, metavar="FILE", help="the VQGAN's weights")
 
