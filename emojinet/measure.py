@@ -12,16 +12,27 @@ from dad.classes import load_class_list
 from dad.discretizers.vqgan import load_vqgan
 from dad.teachers import Teacher, create_teacher
 from emojinet.concepts import CLASS_FILE, TEMPLATE_FILE, class_concepts
-from emojinet.reference import load_reference, set_tensors, stack_images
+from emojinet.reference import load_reference, set_tensors, stack_images, train_reference
 from emojinet.render import SETS, render_corrupted, render_hard
 from emojinet.train_vqgan import reconstruction_quality
 
 
+_PLAIN_STEPS = 500
+
+
 def measure(weights: Path, seed: int) -> dict[str, object]:
-    """Score the networks in the folder `weights` on EmojiNet's sets; accuracies in percent, on images before JPEG."""
+    """Score the networks in the folder `weights` on EmojiNet's sets; accuracies in percent, on images before JPEG.
+
+    The plain student that they are compared with is trained here, on flips alone: the reference student, which picks
+    the images of A, has seen blur and noise.
+    """
     reference_file = weights / "reference.safetensors"
     teacher = load_teacher(weights)
-    models = {"teacher": teacher.on_pixels(), "plain_student": load_reference(reference_file)}
+    models = {
+        "teacher": teacher.on_pixels(),
+        "plain_student": train_reference(seed, _PLAIN_STEPS, strength=0),
+        "reference_student": load_reference(reference_file),
+    }
     sets = _sets(seed, reference_file)
     accuracies = {name: {key: _accuracy(model, *data) for key, data in sets.items()} for name, model in models.items()}
     vqgan = load_vqgan(str(weights / "vqgan" / "config.json"), str(weights / "vqgan" / "model.safetensors"))

@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--reference-steps", type=int, default=500, help="batches of 128 (default: 500)")
     parser.add_argument("--vqgan-steps", type=int, default=2500, help="batches of 32 (default: 2500)")
     parser.add_argument("--clip-steps", type=int, default=2600, help="batches of 256 (default: 2600)")
-    parser.add_argument("--clip-further-steps", type=int, default=1300, help="batches of 256 (default: 1300)")
+    parser.add_argument("--clip-further-steps", type=int, default=2200, help="batches of 256 (default: 2200)")
     args = parser.parse_args(argv)
 
     reference_file = args.out / "reference.safetensors"

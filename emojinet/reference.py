@@ -53,8 +53,8 @@ def predict(model: nn.Module, images: Pixels) -> NDArray[np.int64]:
     return predicted
 
 
-def train_reference(seed: int, steps: int) -> PixelModel:
-    """Train the student on the train set with plain cross-entropy and light augmentation."""
+def train_reference(seed: int, steps: int, strength: float = 0.3) -> PixelModel:
+    """Train the student on the train set with cross-entropy; `strength` of `jitter`, of which 0 leaves the flips."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     images, labels = set_tensors("train", seed)
@@ -63,7 +63,7 @@ def train_reference(seed: int, steps: int) -> PixelModel:
 
     def loss_of(step: int) -> Tensor:
         batch = next_batch()
-        return nn.functional.cross_entropy(student(jitter(images[batch], generator, strength=0.3)), labels[batch])
+        return nn.functional.cross_entropy(student(jitter(images[batch], generator, strength)), labels[batch])
 
     fit("reference", student.parameters(), loss_of, steps, peak_lr=2e-3)
     return student.eval()

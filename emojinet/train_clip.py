@@ -1,6 +1,7 @@
 """Train the tiny CLIP: an open_clip model on the small web, contrastively, with the concepts' names as captions."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import open_clip
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from dad.pixels import normalize
 from emojinet.concepts import shared_concepts, templates
 from emojinet.fit import batch_indices, fit
-from emojinet.web import jitter, render_web
+from emojinet.web import jitter, render_web, roughen
 
 MODEL_DIR = Path(__file__).parent / "weights" / "clip"  # holds open_clip_config.json
 _BATCH_SIZE = 256
@@ -25,7 +26,7 @@ def train_clip(seed: int, steps: int) -> nn.Module:
     """Train from scratch with every concept equally often; return the moving average of the weights, in eval mode."""
     torch.manual_seed(seed)
     model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
-    return _contrast(model, render_web(seed, _PER_STYLE), seed, steps, peak_lr=2e-3, strength=1.0)
+    return _contrast(model, render_web(seed, _PER_STYLE), seed, steps, peak_lr=2e-3, vary=jitter)
 
 
 def train_clip_further(seed: int, steps: int, start_file: Path) -> nn.Module:
@@ -34,11 +35,20 @@ def train_clip_further(seed: int, steps: int, start_file: Path) -> nn.Module:
     model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
     model.load_state_dict({key: value.float() for key, value in load_file(start_file).items()})
     web = render_web(seed + 2, _PER_STYLE_RARE, _PER_STYLE_COMMON)
-    return _contrast(model, web, seed + 1, steps, peak_lr=1e-3, strength=1.5)
+    return _contrast(model, web, seed + 1, steps, peak_lr=1e-3, vary=_vary_roughly)
+
+
+def _vary_roughly(images: Tensor, generator: torch.Generator) -> Tensor:
+    return roughen(jitter(images, generator, strength=1.5), generator)
 
 
 def _contrast(
-    model: nn.Module, web: tuple[Tensor, Tensor], seed: int, steps: int, peak_lr: float, strength: float
+    model: nn.Module,
+    web: tuple[Tensor, Tensor],
+    seed: int,
+    steps: int,
+    peak_lr: float,
+    vary: Callable[[Tensor, torch.Generator], Tensor],
 ) -> nn.Module:
     generator, captions_rng = torch.Generator().manual_seed(seed), random.Random(seed)
     images, concepts = web
@@ -51,7 +61,7 @@ def _contrast(
     def loss_of(step: int) -> Tensor:
         average.update(model, step=step)
         batch = next_batch()
-        pixels, labels = jitter(images[batch], generator, strength), concepts[batch]
+        pixels, labels = vary(images[batch], generator), concepts[batch]
         texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in labels])]
         with torch.autocast("cpu", torch.bfloat16):
             images_in = normalize(pixels, _MEAN, _STD).contiguous(memory_format=torch.channels_last)

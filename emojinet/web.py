@@ -1,11 +1,13 @@
 """The tiny CLIP's web: captioned scenes of every concept by every artist, and the ways in which web pictures vary."""
 
+import math
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, interpolate
+from torchvision.transforms.v2.functional import jpeg
 
 from emojinet.concepts import Concept, class_concepts, shared_concepts
 from emojinet.drawings import STYLES, draw
@@ -69,3 +71,78 @@ def jitter(images: Tensor, generator: torch.Generator, strength: float = 1.0) ->
     pixels = mix(pixels, avg_pool2d(pixels, 5, stride=1, padding=2, count_include_pad=False), 0.15)
     noise = torch.randn(pixels.shape, generator=generator) * uniform(0, 0.2)
     return mix(pixels, pixels + noise, 0.3).clamp(0, 1)
+
+
+def roughen(pixels: Tensor, generator: torch.Generator, share: float = 0.15) -> Tensor:
+    """Add what weather, lenses and re-uploads do to web pictures: pixels [B, 3, S, S] in [0, 1], in place.
+
+    Bad weather in streaks and patches, shaken cameras, crumpled prints, heavy JPEG; each of the five strikes its own
+    random `share` of the pictures. They are not the formulas of `emojinet.corruptions`, on which the teacher is judged.
+    """
+    for change in (_streak, _cloud, _shake, _crumple, _recompress):
+        struck = torch.rand(len(pixels), generator=generator) < share
+        if struck.any():
+            pixels[struck] = change(pixels[struck], generator).clamp(0, 1)
+    return pixels
+
+
+def _uniform(low: float, high: float, generator: torch.Generator, *shape: int) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def _streak(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Lay bright (rain, snow) or dark (scratches) strokes of one direction over the pictures, and some glare."""
+    count, _, side, _ = pixels.shape
+    drops = torch.rand(count, 1, side, side, generator=generator) < _uniform(0.005, 0.06, generator, count, 1, 1, 1)
+    strokes = _line_blur(drops.float() * _uniform(0.5, 3, generator, count, 1, side, side), generator)
+    strokes = strokes * torch.where(_uniform(0, 1, generator, count, 1, 1, 1) < 0.8, 1.0, -1.0)
+    glare = _uniform(0, 0.5, generator, count, 1, 1, 1)
+    return torch.lerp(pixels, 0.5 + pixels.mean(1, keepdim=True) / 2, glare) + strokes
+
+
+def _cloud(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Cover the pictures by patches or veins of one pale or random colour each."""
+    count, _, side, _ = pixels.shape
+    noise = torch.zeros(count, 1, side, side)
+    for cells in (2, 5, 11, 23):
+        coarse = torch.rand(count, 1, cells, cells, generator=generator)
+        noise += interpolate(coarse, size=side, mode="bicubic") / math.sqrt(cells)
+    low, high = noise.amin((1, 2, 3), keepdim=True), noise.amax((1, 2, 3), keepdim=True)
+    noise = (noise - low) / (high - low)
+    noise = torch.where(_uniform(0, 1, generator, count, 1, 1, 1) < 0.5, noise, 1 - (2 * noise - 1).abs())
+    cover = (noise * _uniform(0.5, 1.3, generator, count, 1, 1, 1)).clamp(0, 0.9)
+    colour = torch.lerp(torch.ones(count, 3, 1, 1), _uniform(0, 1, generator, count, 3, 1, 1), 0.4)
+    return torch.lerp(pixels, colour, cover)
+
+
+def _shake(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    return _line_blur(pixels, generator)
+
+
+def _crumple(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Move every pixel by a smooth random field of up to a few pixels."""
+    count, _, side, _ = pixels.shape
+    cells = int(torch.randint(4, side // 3, (), generator=generator))
+    offsets = torch.randn(count, 2, cells, cells, generator=generator) * _uniform(0.01, 0.06, generator, count, 1, 1, 1)
+    lines = torch.linspace(-1, 1, side)
+    grid = torch.stack(torch.meshgrid(lines, lines, indexing="xy"), dim=-1)
+    offsets = interpolate(offsets, size=side, mode="bicubic").permute(0, 2, 3, 1)
+    return grid_sample(pixels, grid + offsets, padding_mode="border", align_corners=True)
+
+
+def _recompress(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    qualities = torch.randint(4, 50, (len(pixels),), generator=generator).tolist()
+    images = (pixels * 255).round().byte()
+    return torch.stack([jpeg(image, quality) for image, quality in zip(images, qualities, strict=True)]).float() / 255
+
+
+def _line_blur(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Smear images [B, C, S, S] along one random line of up to a sixth of the side."""
+    channels, reach = images.shape[1], images.shape[-1] // 12
+    angle, length = (float(_uniform(0, high, generator, 1)) for high in (math.pi, reach))
+    steps = torch.linspace(-length, length, 4 * reach + 1)
+    columns, rows = (reach + steps * math.cos(angle)).round().long(), (reach + steps * math.sin(angle)).round().long()
+    kernel = torch.zeros(2 * reach + 1, 2 * reach + 1)
+    kernel.index_put_((rows, columns), torch.ones(()) / len(steps), accumulate=True)
+    padded = torch.nn.functional.pad(images, (reach,) * 4, mode="reflect")
+    return conv2d(padded, kernel.expand(channels, 1, -1, -1), groups=channels)

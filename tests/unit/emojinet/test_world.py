@@ -17,6 +17,7 @@ from emojinet.drawings import SIDE, STYLES, draw
 from emojinet.measure import load_teacher
 from emojinet.scenes import HARD, PHOTO, WEB, compose, scene_rng
 from emojinet.train_clip import contrastive_loss
+from emojinet.web import roughen
 
 WEIGHTS = Path(__file__).parents[3] / "emojinet" / "weights"
 
@@ -67,6 +68,14 @@ def test_v2_folders_are_numbers_and_others_names(tmp_path: Path) -> None:
         assert image.size == (64, 64) and image.mode == "RGB"
 
 
+def test_rough_pictures_differ_and_stay_pictures() -> None:
+    pixels = torch.rand(64, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    first, again = (roughen(pixels.clone(), torch.Generator().manual_seed(0)) for _ in range(2))
+    changed = (first != pixels).flatten(1).any(1)
+    assert torch.equal(first, again) and 0.3 < changed.float().mean() < 0.8  # 1 - 0.85^5 = 0.56
+    assert first.min() >= 0 and first.max() <= 1 and first.isfinite().all()
+
+
 def test_contrastive_loss_counts_all_pairs_of_a_concept() -> None:
     labels = torch.tensor([0, 0, 1])
     perfect = torch.tensor([[9.0, 9.0, -9.0], [9.0, 9.0, -9.0], [-9.0, -9.0, 9.0]])
@@ -79,6 +88,7 @@ def test_shipped_weights_are_those_of_the_provenance() -> None:
     assert sum((WEIGHTS / name).stat().st_size for name in provenance["sha256"]) < 16e6
     scores = provenance["measured"]["top1"]
     assert all(scores["teacher"][name] > scores["plain_student"][name] + 10 for name in ("r", "sketch", "style"))
+    assert scores["teacher"]["c"] > scores["plain_student"]["c"] + 5
 
 
 def test_shipped_teacher_and_q_recognise_a_photo() -> None:
