@@ -5,6 +5,7 @@ The random start and the step follow the public code of DAT (Mao et al. 2022), w
 of steps alone).
 """
 
+import argparse
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,14 @@ class Attack:
             moved = variable.detach() + self.step_size * norm.step(gradient)
             adversarial = (pixels + norm.project(moved - pixels, self.epsilon)).clamp(0, 1)
         return adversarial
+
+
+def create_attack(args: argparse.Namespace) -> Attack | None:
+    """Build the attack from the `--attack-*` flags; None for `--attack none`, samples of Q without gradient (Table
+    11)."""
+    if args.attack == "none":
+        return None
+    return Attack(args.attack_norm, args.attack_eps, args.attack_step_size, args.attack_steps, args.random_start_prob)
 
 
 def keyed_generator(seed: int, key: str) -> torch.Generator:

@@ -72,8 +72,8 @@ def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str])
         DataError: a folder is not in the list, or there are none.
     """
     folders = sorted(folders)
-    if not folders:
-        raise DataError("no class folders found; expected one sub-folder a class, e.g. train/n01440764/*.JPEG")
+    if not folders and not class_map:  # images in tars
+        raise UsageError("--class-map is needed where images lie in tars: a file with one class a line, in label order")
     if class_names and not class_map:
         raise UsageError(f"--class-names {class_names} needs --class-map, the list of folders that it gives names to")
     if class_map:

@@ -33,9 +33,15 @@ class SettingsError(UserError):
 
 
 def run_script(main: Callable[[], int | None]) -> int:
-    """Run a script's `main` and turn a `UserError` into one line on stderr and its exit code."""
+    """Run a script's `main` and turn a `UserError` into one line on stderr and its exit code; Ctrl-C gives 130, as in a
+    shell."""
     try:
         return main() or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # out of a DataLoader's worker comes a whole traceback as text, whose last line is "<type>: <message>"
+        *before, line = [line for line in str(error).splitlines() if line.strip()] or [""]
+        print(f"error: {line.partition(': ')[2] if before else line}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

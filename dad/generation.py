@@ -1,20 +1,19 @@
 """Make DAD images: x -> Q(x) -> attack on the teacher -> x' -> Q(x') -> is the teacher still right? (section 3.3, eq.
 9)."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import torch
-from PIL import Image
-from timm.data import create_transform
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from dad.attacks import Attack, keyed_generator
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
-from dad.sources import SourceImage
+
+_logger = logging.getLogger(__name__)
 
 
 class Discretizer(Protocol):
@@ -24,7 +23,7 @@ class Discretizer(Protocol):
     downscale: int  # the image's sides are multiples of it
     settings: dict[str, str]
 
-    def __call__(self, pixels: Tensor) -> Tensor: ...
+    def __call__(self, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor: ...
     def encode(self, pixels: Tensor) -> Tensor: ...
     def decode(self, codes: Tensor) -> Tensor: ...
 
@@ -48,11 +47,11 @@ class Generated:
 
 @dataclass(frozen=True)
 class Generator:
-    """What a DAD set is made with; calling it makes a batch."""
+    """What a DAD set is made with; calling it makes a batch. Without an attack, the result is Q(x) (Table 11)."""
 
     teacher: PixelModel
     discretizer: Discretizer
-    attack: Attack
+    attack: Attack | None
     runtime: Runtime
     seed: int
     keep_all: bool = False
@@ -61,70 +60,94 @@ class Generator:
     def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
         """Make the DAD images of source pixels [B, 3, H, W] in [0, 1]; draws depend on (seed, key) alone."""
         pixels, labels = pixels.to(self.runtime.device), labels.to(self.runtime.device)
-        discretized, codes_before = self._discretize(pixels)
+        discretized, codes_before = self._discretize(pixels, keys)
+        before = self._verdict(discretized)
+        if self.attack is None:
+            keep = self._keep(before, labels)
+            changed = _share(codes_before, codes_before, labels)
+            return Generated(discretized, discretized, codes_before, changed, before, before, keep)
 
         def teacher_loss(variable: Tensor) -> Tensor:
             return nn.functional.cross_entropy(self.teacher(variable), labels, reduction="none")
 
         perturbed = self.attack(teacher_loss, discretized, [keyed_generator(self.seed, key) for key in keys])
-        adversarial, codes = self._discretize(perturbed)
-        with self.runtime.autocast():
-            before, after = self.teacher(discretized).float(), self.teacher(adversarial).float()
-        if codes is None or codes_before is None:
-            changed = torch.full((len(pixels),), float("nan"))
-        else:
-            changed = (codes != codes_before).flatten(1).float().mean(1)
-        keep = torch.ones_like(labels, dtype=torch.bool) if self.keep_all else after.argmax(1) == labels
-        return Generated(discretized, adversarial, codes, changed, before, after, keep)
+        adversarial, codes = self._discretize(perturbed, keys)
+        after = self._verdict(adversarial)
+        changed = _share(codes, codes_before, labels)
+        return Generated(discretized, adversarial, codes, changed, before, after, self._keep(after, labels))
 
-    def _discretize(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def compile(self, backend: str, mode: str | None) -> None:
+        """Compile the teacher and the discretiser's networks, in place."""
+        networks = self.discretizer.children() if isinstance(self.discretizer, nn.Module) else ()
+        for network in (self.teacher, *networks):
+            network.compile(backend=backend, mode=mode)
+
+    def _verdict(self, pixels: Tensor) -> Tensor:
+        with self.runtime.autocast():
+            logits: Tensor = self.teacher(pixels).float()
+        return logits
+
+    def _keep(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return torch.ones_like(labels, dtype=torch.bool) if self.keep_all else logits.argmax(1) == labels
+
+    def _discretize(self, pixels: Tensor, keys: Sequence[str]) -> tuple[Tensor, Tensor | None]:
         with self.runtime.autocast():
             if not self.discretizer.has_codes:
-                return self.discretizer(pixels), None
+                draws = [keyed_generator(self.seed, f"Q/{key}") for key in keys]  # apart from the attack's
+                return self.discretizer(pixels, draws), None
             codes = self.discretizer.encode(pixels)
             return self.discretizer.decode(codes), codes
 
 
-class SourceDataset(Dataset[Any]):
-    """Source images as (pixels uint8 [3, H, W], source), or (reason, source) where a file cannot be read."""
-
-    def __init__(self, sources: Sequence[SourceImage], img_size: int, crop_pct: float):
-        self.sources = sources
-        self.transform = create_transform(
-            img_size, interpolation="bicubic", crop_pct=crop_pct, crop_mode="center", normalize=False
-        )
-
-    def __getitem__(self, index: int) -> tuple[Tensor | str, SourceImage]:
-        source = self.sources[index]
-        try:
-            with Image.open(source.path) as image:
-                return self.transform(image.convert("RGB")), source
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            return f"{type(error).__name__}: {error}", source
-
-    def __len__(self) -> int:
-        return len(self.sources)
+def _share(codes: Tensor | None, others: Tensor | None, labels: Tensor) -> Tensor:
+    """Return the share [B] of codes that differ; NaN without a codebook."""
+    if codes is None or others is None:
+        return torch.full(labels.shape, float("nan"))
+    return (codes != others).flatten(1).float().mean(1)
 
 
-@dataclass(frozen=True)
-class SourceBatch:
-    """Readable images of one shard, pixels [B, 3, H, W] in [0, 1], and the files that could not be read, with
-    reasons."""
+class FittingGenerator:
+    """A generator that makes smaller batches when the device's memory runs out, and goes on with that size."""
 
-    pixels: Tensor
-    sources: list[SourceImage]
-    unreadable: dict[str, str]
+    def __init__(self, generator: Generator, batch_size: int):
+        self.generator, self.batch_size = generator, batch_size
+
+    @property
+    def teacher(self) -> PixelModel:
+        """The generator's teacher."""
+        return self.generator.teacher
+
+    @property
+    def runtime(self) -> Runtime:
+        """The generator's place."""
+        return self.generator.runtime
+
+    def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+        """Do what the generator does.
+
+        Raises:
+            torch.OutOfMemoryError: not even a single image fits.
+        """
+        while True:
+            try:
+                starts = range(0, len(keys), self.batch_size)
+                parts = [self._part(slice(start, start + self.batch_size), pixels, labels, keys) for start in starts]
+                return parts[0] if len(parts) == 1 else _join(parts)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+                self.batch_size = -(-self.batch_size // 2)
+                _logger.warning("out of device memory: going on with batches of %d", self.batch_size)
+            if self.generator.runtime.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _part(self, part: slice, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+        return self.generator(pixels[part], labels[part], keys[part])
 
 
-def load_shard(dataset: SourceDataset, indices: Sequence[int], batch_size: int, workers: int) -> Iterator[SourceBatch]:
-    """Yield a shard's images in order. Batches never span shards: their make-up would then depend on what was done
-    before, and with it the last bits of the result."""
-    subset = torch.utils.data.Subset(dataset, indices)
-    yield from DataLoader(subset, batch_size, num_workers=workers, collate_fn=_collate)
-
-
-def _collate(items: list[tuple[Tensor | str, SourceImage]]) -> SourceBatch:
-    readable = [(image, source) for image, source in items if isinstance(image, Tensor)]
-    pixels = torch.stack([image for image, _ in readable]).float() / 255 if readable else torch.empty(0, 3, 1, 1)
-    failed = {source.key: image for image, source in items if isinstance(image, str)}
-    return SourceBatch(pixels, [source for _, source in readable], failed)
+def _join(parts: Sequence[Generated]) -> Generated:
+    joined: dict[str, Any] = {}
+    for field in fields(Generated):
+        column = [getattr(part, field.name) for part in parts]
+        joined[field.name] = None if column[0] is None else torch.cat(column)
+    return Generated(**joined)

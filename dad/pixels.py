@@ -32,6 +32,11 @@ def to_uint8(pixels: Tensor) -> Tensor:
     return pixels.mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
+def from_uint8(images: Tensor) -> Tensor:
+    """Map 8-bit values to pixels in [0, 1]."""
+    return images.float() / 255
+
+
 class PixelModel(nn.Module):
     """A classifier on pixels: normalisation happens inside, so that attacks and Q can work in [0, 1]."""
 

@@ -1,43 +1,91 @@
-"""One picture of what generation does: source | Q(x) | Q(x') for a few images, with the teacher's verdicts."""
+"""What generation does to a few images, kept for looking at; and one picture of it: source | Q(x) | Q(x') with the
+teacher's verdicts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from dad.classes import ClassList
-from dad.generation import Generator, SourceBatch
+from dad.artefacts import write_atomically
+from dad.generation import FittingGenerator, Generator
 from dad.pixels import to_uint8
 
 _CELL = 160  # pixels a side; small images are enlarged to it
 _CAPTION = 30
-_TITLES = ("source x", "Q(x)", "Q(x')")
 
 
-def write_preview(path: Path, generator: Generator, batch: SourceBatch, classes: ClassList) -> None:
-    """Run `generator` on a batch and write the picture: a row an image, green where the teacher is right, red where
-    not."""
-    if not batch.sources:
-        return  # none of these images can be read, which the ledger will say
-    labels = torch.tensor([source.label for source in batch.sources])
-    generated = generator(batch.pixels, labels, [source.key for source in batch.sources])
-    with torch.no_grad():
-        logits_source = generator.teacher(batch.pixels.to(generator.runtime.device)).float()
-    stages = (batch.pixels, generated.discretized, generated.adversarial)
-    logits = (logits_source, generated.logits_before, generated.logits_after)
+@dataclass(frozen=True)
+class Inspection:
+    """A batch as it passed through generation, on the CPU.
+
+    Shapes: `source`, `discretized` Q(x) and `adversarial` Q(x') [B, 3, H, W] in [0, 1]; the teacher's logits on each
+        [B, K]; `labels` int64 [B]; `keep` bool [B]; `codes_changed` the share of codes that the attack changed [B], NaN
+        without a codebook; `keys` B names.
+    """
+
+    source: Tensor
+    discretized: Tensor
+    adversarial: Tensor
+    logits_source: Tensor
+    logits_discretized: Tensor
+    logits_adversarial: Tensor
+    labels: Tensor
+    keep: Tensor
+    codes_changed: Tensor
+    keys: list[str]
+
+    @property
+    def stages(self) -> tuple[tuple[str, Tensor, Tensor], ...]:
+        """Title, pixels and logits of source, Q(x) and Q(x')."""
+        return (
+            ("source x", self.source, self.logits_source),
+            ("Q(x)", self.discretized, self.logits_discretized),
+            ("Q(x')", self.adversarial, self.logits_adversarial),
+        )
+
+
+def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Inspection:
+    """Run `generator` on source pixels [B, 3, H, W] in [0, 1] with labels [B], and the teacher on the sources too."""
+    generated = generator(pixels, labels, keys)
+    with torch.no_grad(), generator.runtime.autocast():
+        logits_source = generator.teacher(pixels.to(generator.runtime.device))
+    return Inspection(
+        pixels.cpu(),
+        generated.discretized.float().cpu(),
+        generated.adversarial.float().cpu(),
+        logits_source.float().cpu(),
+        generated.logits_before.cpu(),
+        generated.logits_after.cpu(),
+        labels.cpu(),
+        generated.keep.cpu(),
+        generated.codes_changed.cpu(),
+        list(keys),
+    )
+
+
+def write_preview(path: Path, inspection: Inspection, class_names: Sequence[str]) -> None:
+    """Write the picture as PNG: a row an image, green where the teacher is right, red where not.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     height = _CELL + _CAPTION
-    sheet = Image.new("RGB", (_CELL * len(stages), height * len(labels) + _CAPTION), "white")
+    sheet = Image.new("RGB", (_CELL * len(inspection.stages), height * len(inspection.keys) + _CAPTION), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, (title, images, verdicts) in enumerate(zip(_TITLES, stages, logits, strict=True)):
+    for column, (title, images, logits) in enumerate(inspection.stages):
         draw.text((column * _CELL + 4, 8), title, fill="black")
-        for row, (image, verdict) in enumerate(zip(images.cpu(), verdicts.cpu(), strict=True)):
+        for row, label in enumerate(inspection.labels.tolist()):
             left, top = column * _CELL, row * height + _CAPTION
-            sheet.paste(_to_picture(image), (left, top))
-            text, right = _describe(verdict, int(labels[row]), classes.names)
+            sheet.paste(_to_picture(images[row]), (left, top))
+            text, right = _describe(logits[row], label, class_names)
             draw.text((left + 4, top + _CELL + 8), text, fill="#007020" if right else "#c00000")
-    sheet.save(path)
+    file = BytesIO()
+    sheet.save(file, "PNG")
+    write_atomically(path, file.getvalue())
 
 
 def _to_picture(pixels: Tensor) -> Image.Image:

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from dad.errors import DataError, run_script
+from dad.tables import format_rows
 from dad.variants import VARIANTS, Variant
 
 _NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")
@@ -19,11 +20,7 @@ _MISSING = "–"
 def format_table(results: Iterable[Mapping[str, Any]]) -> str:
     """Return a Markdown table, aligned for terminals too: a row for each of `results`, a column for each variant."""
     titles = [f"{variant.title} (mCE ↓)" if variant.metric == "mce" else variant.title for variant in VARIANTS]
-    rows = [["Model", *titles, "Avg natural", "Avg"]] + [_row(result) for result in results]
-    widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]  # 3: a rule needs a dash
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [lines[0], rule, *lines[1:]])
+    return format_rows([["Model", *titles, "Avg natural", "Avg"]] + [_row(result) for result in results])
 
 
 def average_natural(metrics: Mapping[str, float | None]) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from timm.utils import random_seed
-from timm.utils.distributed import init_distributed_device_so
+from timm.utils.distributed import init_distributed_device_so, world_info_from_env
 
 from dad.errors import UsageError
 
@@ -56,17 +56,25 @@ class Runtime:
             dist.destroy_process_group()
 
 
-def setup_runtime(args: argparse.Namespace) -> Runtime:
+def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime:
     """Choose device and precision, join the other processes if a launcher started some, and seed every generator.
+
+    Without `communicate` a process only learns its rank: work that is cut up beforehand needs no process group, and
+    no rank can then time out while it waits for a slower one.
 
     Raises:
         UsageError: the device is not there.
     """
     _require_device(args.device)
-    place = init_distributed_device_so(args.device)
-    runtime = Runtime(
-        torch.device(place["device"]), place["global_rank"], place["local_rank"], place["world_size"], _precision(args)
-    )
+    if communicate:
+        place = init_distributed_device_so(args.device)
+        device, rank, local_rank, world_size = (
+            place[name] for name in ("device", "global_rank", "local_rank", "world_size")
+        )
+    else:
+        local_rank, rank, world_size = world_info_from_env()
+        device = f"cuda:{local_rank}" if args.device == "cuda" and world_size > 1 else args.device
+    runtime = Runtime(torch.device(device), rank, local_rank, world_size, _precision(args))
     _setup_logging(runtime)
     if runtime.device.type == "cuda":
         torch.backends.cudnn.benchmark = True

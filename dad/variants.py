@@ -164,7 +164,10 @@ def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[tupl
         DataError: images outside class folders, an empty class folder, one that is no class, or a class without folder.
     """
     names = _numbered(folder, classes) if variant.numbered else classes
-    images = [(source.path, source.label) for source in list_sources(folder, names)]
+    sources = list_sources(folder, names)
+    if any(source.size is not None for source in sources):
+        raise DataError(f"{folder}: test sets are read from class folders, not from tars; unpack them")
+    images = [(source.path, source.label) for source in sources]
     found = {label for _, label in images}
     expected = _expected_classes(variant, classes) or found
     if wrong := sorted(expected ^ found):

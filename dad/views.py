@@ -4,21 +4,21 @@
 does it; the label of a DAD image that is not there is -1.
 """
 
-import io
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from timm.data import Mixup
+from timm.data import Mixup, create_transform
 from timm.data.loader import fast_collate
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
+from torchvision.transforms import Compose
 
 from dad.errors import DataError
+from dad.reading import UnreadableError, decode_rgb, read_rgb
 from dad.shards import DadSet
 from dad.sources import SourceImage
 
@@ -37,46 +37,70 @@ class ViewDataset(Dataset[Any]):
         views: Sequence[str] = (CLEAN,),
         dad_set: DadSet | None = None,
         substitute: bool = True,
+        paired: bool = False,
     ):
-        self.paths = [source.path for source in sources]
-        self.labels = [source.label for source in sources]
+        """Serve `views` of `sources`.
+
+        Args:
+            dad_set: where the DAD view is from.
+            substitute: a DAD image that is not there is another one, drawn at random; otherwise it is absent.
+            paired: the views show the same part of the picture under the same augmentation.
+        """
+        self.sources = sources
         self.views = tuple(views)
         self.dad_set = dad_set
-        self.substitute = substitute
+        self.substitute = substitute and not paired
+        self.frame = _frame_of(dad_set) if paired and dad_set is not None else None
         if dad_set is not None:
             partners = [dad_set.index_of(source.key) for source in sources]
             self.partners = np.array([-1 if partner is None else partner for partner in partners])
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.sources)
 
     def __getitem__(self, index: int) -> Any:
         clean = self._open(index)
         if self.views == (CLEAN,):
-            return self.transform(clean), self.labels[index]
+            return self.transform(clean), self.sources[index].label
         present = self.dad_set is None or self.substitute or self.partners[index] >= 0
         images = [clean if view == CLEAN or not present else self._open_dad(index) for view in self.views]
-        return tuple(self.transform(image) for image in images), self.labels[index], present
+        return self._transform_all(images), self.sources[index].label, present
+
+    def _transform_all(self, images: list[Image.Image]) -> tuple[Any, ...]:
+        if self.frame is None:
+            return tuple(self.transform(image) for image in images)
+        state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        views = []
+        for image in images:
+            random.setstate(state[0])
+            np.random.set_state(state[1])
+            torch.set_rng_state(state[2])
+            views.append(self.transform(image))
+        return tuple(views)
 
     def _open(self, index: int) -> Image.Image:
-        path = self.paths[index]
+        source = self.sources[index]
         try:
-            return _read_rgb(path)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path}: cannot be read as an image ({error}); replace or remove it") from None
+            image = read_rgb(source)
+            return image if self.frame is None else self.frame(image)
+        except UnreadableError as error:
+            raise DataError(f"{source}: cannot be read as an image ({error}); replace or remove it") from None
 
     def _open_dad(self, index: int) -> Image.Image:
         assert self.dad_set is not None and self.dad_set.image_extension is not None
         partner = int(self.partners[index])
         if partner < 0:
             partner = random.randrange(len(self.dad_set))
-        return _read_rgb(io.BytesIO(self.dad_set.read(partner, self.dad_set.image_extension)))
+        return decode_rgb(self.dad_set.read(partner, self.dad_set.image_extension))
 
 
-def _read_rgb(file: Path | io.BytesIO) -> Image.Image:
-    with Image.open(file) as image:
-        rgb: Image.Image = image.convert("RGB")
-    return rgb
+def _frame_of(dad_set: DadSet) -> Callable[[Image.Image], Image.Image]:
+    """Return what cuts from a source image the part that its DAD image shows, in the same size: a crop of one then has
+    its like in the other."""
+    size, crop_pct = dad_set.settings["img_size"], dad_set.settings["crop_pct"]
+    as_generated = create_transform(size, interpolation="bicubic", crop_pct=crop_pct, crop_mode="center")
+    frame: Callable[[Image.Image], Image.Image] = Compose(as_generated.transforms[:2])  # resize, crop; no tensor yet
+    return frame
 
 
 def collate_views(items: list[tuple[tuple[Any, ...], int, bool]]) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,6 @@ from emojinet.reference import load_reference, set_tensors, stack_images, train_
 from emojinet.render import SETS, render_corrupted, render_hard
 from emojinet.train_vqgan import reconstruction_quality
 
-
 _PLAIN_STEPS = 500
 
 

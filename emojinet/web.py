@@ -1,13 +1,14 @@
 """The tiny CLIP's web: captioned scenes of every concept by every artist, and the ways in which web pictures vary."""
 
+import io
 import math
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, grid_sample, interpolate
-from torchvision.transforms.v2.functional import jpeg
 
 from emojinet.concepts import Concept, class_concepts, shared_concepts
 from emojinet.drawings import STYLES, draw
@@ -132,8 +133,15 @@ def _crumple(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 def _recompress(pixels: Tensor, generator: torch.Generator) -> Tensor:
     qualities = torch.randint(4, 50, (len(pixels),), generator=generator).tolist()
-    images = (pixels * 255).round().byte()
-    return torch.stack([jpeg(image, quality) for image, quality in zip(images, qualities, strict=True)]).float() / 255
+    images = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    saved = np.stack([_through_jpeg(image, quality) for image, quality in zip(images, qualities, strict=True)])
+    return torch.from_numpy(saved).permute(0, 3, 1, 2).float() / 255
+
+
+def _through_jpeg(image: Pixels, quality: int) -> Pixels:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
 
 
 def _line_blur(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -10,12 +10,12 @@ from dad.args.augment import add_augment_args, add_label_args, add_mixup_args
 from dad.args.data import add_data_args, add_input_args, add_loader_args, add_split_args, add_train_loader_args
 from dad.args.distill import add_distill_args, add_teacher_args
 from dad.args.evaluate import add_evaluate_args
-from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args
+from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args, add_stable_diffusion_args
 from dad.args.hparams import add_config_args
 from dad.args.log import add_log_args, add_output_args
 from dad.args.model import add_model_args, add_train_model_args
 from dad.args.optim import add_ema_args, add_optim_args
-from dad.args.runtime import add_runtime_args, add_train_runtime_args
+from dad.args.runtime import add_compile_args, add_runtime_args, add_train_runtime_args
 from dad.args.schedule import add_learning_rate_args, add_schedule_args
 
 
@@ -31,6 +31,8 @@ def create_train_parser() -> ArgumentParser:
     add_train_model_args(parser)
     add_teacher_args(parser)
     add_distill_args(parser)
+    add_discretizer_args(parser)
+    add_attack_args(parser)
     add_augment_args(parser)
     add_mixup_args(parser)
     add_label_args(parser)
@@ -39,6 +41,7 @@ def create_train_parser() -> ArgumentParser:
     add_learning_rate_args(parser)
     add_schedule_args(parser)
     add_runtime_args(parser)
+    add_compile_args(parser)
     add_train_runtime_args(parser)
     add_log_args(parser)
     add_output_args(parser)
@@ -52,8 +55,10 @@ def create_generate_parser() -> ArgumentParser:
     add_generate_args(parser)
     add_teacher_args(parser)
     add_discretizer_args(parser)
+    add_stable_diffusion_args(parser)
     add_attack_args(parser)
     add_runtime_args(parser)
+    add_compile_args(parser)
     add_log_args(parser)
     return parser
 

@@ -33,11 +33,22 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg and webp, 1 to 100")
     group.add_argument("-b", "--batch-size", default=64, type=int, metavar="N", help="images per process")
     group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="loader workers per process")
-    group.add_argument("--preview", default=8, type=int, metavar="N", help="images in the preview")
+    group.add_argument(
+        "--read-timeout", default=60.0, type=float, metavar="S", help="seconds until a file counts as unreadable"
+    )
+    group.add_argument(
+        "--max-failed", default=100, type=int, metavar="N", help="unreadable files at which a process stops"
+    )
+    group.add_argument(
+        "--shard-range", default="", type=str, metavar="A:B", help="shards A to B-1 alone, for a job array"
+    )
+    group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
+    group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
+    group.add_argument("--dry-run", default=False, action="store_true", help="time a few batches, print the cost, stop")
 
 
 def add_discretizer_args(parser: ArgumentParser) -> None:
-    """Add the discretiser Q."""
+    """Add the discretiser Q: of generate.py, and of the objectives dat and dad_dat, which use it in every step."""
     group = parser.add_argument_group("Discretiser")
     group.add_argument("--discretizer", default="vqgan", type=str, metavar="NAME", help="a file of dad/discretizers")
     group.add_argument(
@@ -47,8 +58,18 @@ def add_discretizer_args(parser: ArgumentParser) -> None:
 
 
 def add_attack_args(parser: ArgumentParser) -> None:
-    """Add the attack on the teacher; lengths are measured over the whole image, pixels in [0,1]."""
+    """Add the attack: of generate.py on the teacher, of dat and dad_dat on the student itself.
+
+    Lengths are measured over the whole image, pixels in [0,1].
+    """
     group = parser.add_argument_group("Attack")
+    group.add_argument(
+        "--attack",
+        default="gradient",
+        type=str,
+        choices=["gradient", "none"],
+        help="none gives samples of Q without gradient (Table 11)",
+    )
     group.add_argument("--attack-norm", default="l2", type=str, choices=["l2", "linf"], help="norm of the budget")
     # Appendix C gives step size and one iteration; norm, budget and random start are those of DAT's public code.
     group.add_argument("--attack-eps", default=0.1, type=float, metavar="X", help="budget")
@@ -62,4 +83,40 @@ def add_attack_args(parser: ArgumentParser) -> None:
         type=float,
         metavar="P",
         help="chance that an image starts at a random point of the budget",
+    )
+
+
+def add_stable_diffusion_args(parser: ArgumentParser) -> None:
+    """Add what `--discretizer stable_diffusion` reads; where the paper is silent, defaults are diffusers' own."""
+    group = parser.add_argument_group("Stable Diffusion")
+    group.add_argument(
+        "--diffusion-model",
+        default=None,
+        type=str,
+        metavar="NAME",
+        help="a folder or a Hugging Face hub id (the paper does not say which)",
+    )
+    group.add_argument(
+        "--diffusion-prompt", default="A photo of an object", type=str, metavar="TEXT", help="the paper's prompt"
+    )
+    group.add_argument(
+        "--diffusion-strength",
+        default=0.8,
+        type=float,
+        metavar="X",
+        help="share of the noise schedule that an image goes through, above 0 to 1 (the paper does not say)",
+    )
+    group.add_argument(
+        "--diffusion-steps",
+        default=50,
+        type=int,
+        metavar="N",
+        help="steps of the whole schedule (the paper does not say)",
+    )
+    group.add_argument(
+        "--diffusion-guidance",
+        default=7.5,
+        type=float,
+        metavar="X",
+        help="weight of the prompt; 1 or less: no classifier-free guidance (the paper does not say)",
     )

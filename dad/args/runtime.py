@@ -16,15 +16,20 @@ def add_runtime_args(parser: ArgumentParser) -> None:
     group.add_argument("--seed", default=42, type=int, metavar="N", help="of every random draw")
 
 
+def add_compile_args(parser: ArgumentParser) -> None:
+    """Add compilation."""
+    group = parser.add_argument_group("Compilation")
+    group.add_argument(
+        "--torchcompile", default=None, type=str, nargs="?", const="inductor", metavar="BACKEND", help="torch.compile"
+    )
+    group.add_argument("--torchcompile-mode", default=None, type=str, metavar="MODE", help="torch.compile's mode")
+
+
 def add_train_runtime_args(parser: ArgumentParser) -> None:
-    """Add compilation and what processes that train together agree on."""
+    """Add what processes that train together agree on."""
     group = parser.add_argument_group("Runtime of training")
     group.add_argument("--local_rank", default=0, type=int, metavar="N", help="ignored: the launcher's variable counts")
     group.add_argument("--sync-bn", default=False, action="store_true", help="batch norm over all processes")
     group.add_argument(
         "--dist-bn", default="reduce", type=str, choices=["broadcast", "reduce", ""], help="statistics after an epoch"
     )
-    group.add_argument(
-        "--torchcompile", default=None, type=str, nargs="?", const="inductor", metavar="BACKEND", help="torch.compile"
-    )
-    group.add_argument("--torchcompile-mode", default=None, type=str, metavar="MODE", help="torch.compile's mode")

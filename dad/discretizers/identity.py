@@ -1,6 +1,7 @@
 """Q(x) = x: the ablation without a discretiser, and the fastest one to test with."""
 
 import argparse
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ class Identity(nn.Module):
     downscale = 1
     settings: dict[str, str] = {"discretizer": "identity"}  # noqa: RUF012  never written to
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
         """Return pixels [B, 3, H, W] as they are."""
         return pixels
 

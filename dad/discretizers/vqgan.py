@@ -17,6 +17,7 @@ import torch
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
+from dad.artefacts import settings_fingerprint
 from dad.checkpoints import file_digest, read_state_dict, strip_prefixes
 from dad.errors import DataError, UsageError
 from dad.pixels import from_signed, to_signed
@@ -178,7 +179,9 @@ def load_vqgan(config_name: str, checkpoint: str) -> Vqgan:
     """
     config = resolve_config(config_name)
     state_dict = strip_prefixes(read_state_dict(checkpoint, "--vqgan-checkpoint"), _PREFIXES)
-    settings = {"discretizer": "vqgan", "vqgan_config": config_name, "vqgan_weights": file_digest(checkpoint)}
+    # a file's contents, not its place, so that a set can be continued after the weights have moved
+    known = config_name if config_name in CONFIGS else settings_fingerprint(asdict(config))
+    settings = {"discretizer": "vqgan", "vqgan_config": known, "vqgan_weights": file_digest(checkpoint)}
     vqgan = Vqgan(config, settings)
     expected = vqgan.state_dict()
     wrong = [key for key, value in expected.items() if key not in state_dict or state_dict[key].shape != value.shape]

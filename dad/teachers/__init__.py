@@ -2,6 +2,7 @@
 timm's."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,6 +53,22 @@ def create_teacher(args: argparse.Namespace, classes: ClassList, device: torch.d
     module = load_plugin("teachers", family if family in list_plugins("teachers") else "timm")
     teacher: Teacher = module.create_teacher(args, classes).to(device)
     return teacher
+
+
+def without_folders(spec: str) -> str:
+    """Return a teacher's spec with file names instead of paths: what is digested may be moved.
+
+    `clip/ViT-L-14//models/l14.pt` becomes `clip/ViT-L-14/l14.pt`, `clip/local-dir:weights/clip` becomes
+    `clip/local-dir:clip`, `vit_base_patch16_224@runs/best.pth.tar` becomes `vit_base_patch16_224@best.pth.tar`.
+    """
+    if "@" in spec:
+        name, _, place = spec.partition("@")
+        return f"{name}@{Path(place).name}"
+    if "local-dir:" in spec:
+        scheme, _, place = spec.partition("local-dir:")
+        return f"{scheme}local-dir:{Path(place).name}"
+    family, *rest = spec.split("/", 2)
+    return "/".join([family, rest[0], Path(rest[1]).name]) if family == "clip" and len(rest) == 2 else spec
 
 
 def require_fitting(teacher: Teacher, data_config: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dad.checkpoints import file_digest
 from dad.classes import ClassList
 from dad.errors import DataError, UsageError
 from dad.models import load_student
-from dad.teachers import Teacher
+from dad.teachers import Teacher, without_folders
 
 
 def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
@@ -35,7 +35,10 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         model = _load_published(name)
     if model.num_classes != len(classes):
         raise UsageError(_other_classes(name, int(model.num_classes), len(classes)))
-    settings = {"teacher": args.teacher, "teacher_weights": file_digest(checkpoint) if checkpoint else name}
+    settings = {
+        "teacher": without_folders(args.teacher),
+        "teacher_weights": file_digest(checkpoint) if checkpoint else name,
+    }
     return Teacher(model, resolve_data_config(model=model), settings)
 
 

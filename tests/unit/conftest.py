@@ -74,7 +74,7 @@ def make_dad_set(tmp_path: Path) -> Callable[..., DadSet]:
         writer = DadWriter(tmp_path / "dad", {"class_list": class_list}, sources, shard_size=1)
         for index, source in enumerate(sources):
             if index not in values:
-                writer.commit(index, [], {source.key: 0.1}, {})
+                writer.commit(index, [], {source.key: {"probability_after": 0.1}}, {})
                 continue
             image = encode_image(np.full((8, 8, 3), values[index], np.uint8), "png", 95)
             payloads = {"npy": encode_codes(np.zeros((2, 2), int))} if codes else {"png": image}

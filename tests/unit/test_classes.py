@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dad.classes import ClassList, load_class_list, require_known, resolve_class_list
-from dad.errors import DataError, UserError
+from dad.errors import DataError, UsageError, UserError
 
 TENCH, GOLDFISH, FOX = "n01440764", "n01443537", "n02119022"
 
@@ -64,7 +64,7 @@ def test_other_folders_are_classes_in_sorted_order(folders: list[str]) -> None:
 
 
 def test_no_folders_are_no_classes() -> None:
-    with pytest.raises(DataError, match="no class folders found"):
+    with pytest.raises(UsageError, match="--class-map is needed where images lie in tars"):
         resolve_class_list("", "", [])
 
 

@@ -1,21 +1,17 @@
-"""The making of a batch, x -> Q(x) -> x' -> Q(x') -> keep, with a teacher and a Q of five lines; and its loading."""
+"""The making of a batch, x -> Q(x) -> x' -> Q(x') -> keep, with a teacher and a Q of five lines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from dad.attacks import Attack
 from dad.discretizers.identity import Identity
-from dad.generation import Generated, Generator, SourceDataset, load_shard
+from dad.generation import Generated, Generator
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
-from dad.sources import SourceImage
 
 CPU = Runtime(torch.device("cpu"))
 KEYS = tuple(f"ant/{number}" for number in range(7))
@@ -154,44 +150,3 @@ def test_an_image_comes_out_the_same_in_any_batch_and_order(norm: str, order: li
 def test_another_seed_gives_other_images() -> None:
     first, second = (generate(make_generator(seed=seed, discretizer=Identity())).adversarial for seed in (3, 4))
     assert (first != second).flatten(1).any(dim=1).sum() > 3
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> SourceDataset:
-    """Ten sources of many kinds, of which number 2 is text and number 6 is cut."""
-    sources = [SourceImage(f"ant/{number}", tmp_path / f"{number}.png", number) for number in range(10)]
-    for number, (source, mode) in enumerate(zip(sources, ["RGB", "L", "P", "RGBA", "1"] * 2, strict=True)):
-        noise = np.random.default_rng(number).integers(0, 255, (20, 30, 3), dtype=np.uint8)
-        Image.fromarray(noise).convert(mode).save(source.path)
-    sources[2].path.write_text("no picture")
-    sources[6].path.write_bytes(sources[5].path.read_bytes()[:200])
-    return SourceDataset(sources, img_size=16, crop_pct=1.0)
-
-
-@pytest.mark.parametrize(("batch_size", "sizes"), [(1, [1] * 10), (4, [4, 4, 2]), (99, [10])])
-def test_a_shard_is_loaded_in_order_with_what_cannot_be_read_apart(
-    dataset: SourceDataset, batch_size: int, sizes: list[int]
-) -> None:
-    batches = list(load_shard(dataset, range(10), batch_size, workers=0))
-    assert [len(batch.sources) + len(batch.unreadable) for batch in batches] == sizes
-    assert [source.label for batch in batches for source in batch.sources] == [0, 1, 3, 4, 5, 7, 8, 9]
-    reasons = {key: reason for batch in batches for key, reason in batch.unreadable.items()}
-    assert set(reasons) == {"ant/2", "ant/6"} and "UnidentifiedImageError" in reasons["ant/2"]
-
-
-def test_batches_hold_nothing_of_other_shards(dataset: SourceDataset) -> None:
-    batches = list(load_shard(dataset, range(3, 6), batch_size=2, workers=0))
-    assert [[source.label for source in batch.sources] for batch in batches] == [[3, 4], [5]]
-
-
-def test_pixels_are_the_middle_of_the_image_in_three_channels(dataset: SourceDataset) -> None:
-    pixels = next(load_shard(dataset, [0, 1, 3, 4], batch_size=4, workers=0)).pixels
-    assert pixels.shape == (4, 3, 16, 16) and pixels.dtype == torch.float32 and 0.9 < pixels.max() <= 1
-    with Image.open(dataset.sources[0].path) as image:
-        middle = image.resize((24, 16), Image.Resampling.BICUBIC).crop((4, 0, 20, 16))
-    assert np.array_equal((pixels[0] * 255).round().byte().permute(1, 2, 0).numpy(), np.asarray(middle))
-
-
-def test_a_batch_without_a_readable_image_is_empty(dataset: SourceDataset) -> None:
-    batch = next(load_shard(dataset, [2, 6], batch_size=4, workers=0))
-    assert not batch.sources and len(batch.unreadable) == 2

@@ -41,6 +41,8 @@ def test_keys_are_sorted_and_labels_come_from_the_class_list(tmp_path: Path) -> 
         (("train/ant/a.jpg",), "train: a class folder holds the folder 'ant'"),
         (("ant/a.jpg", "ant/a.png"), "ant/a.jpg and .*ant/a.png are one key"),
         (("ant/A.jpg", "ant/a.jpg"), "ant/A.jpg and .*ant/a.jpg are one key"),
+        (("ant/a.jpg", "0.tar"), r"both folders \('ant'\) and tars \('0.tar'\)"),
+        (("a.jpg", "0.tar"), "1 images lie outside"),
     ],
 )
 def test_trees_that_would_lose_or_double_an_image_are_refused(
@@ -52,6 +54,10 @@ def test_trees_that_would_lose_or_double_an_image_are_refused(
 
 def test_class_folders_are_sorted_and_files_beside_them_ignored(tmp_path: Path) -> None:
     assert class_folders(make_tree(tmp_path, "zebra/a.jpg", "ant/a.jpg", "readme.txt")) == ["ant", "zebra"]
+
+
+def test_tars_have_no_class_folders_to_make_a_list_of(tmp_path: Path) -> None:
+    assert class_folders(make_tree(tmp_path, "0.tar", "readme.txt")) == []
 
 
 def test_the_digest_depends_on_keys_and_labels_but_not_on_where_the_tree_lies(tmp_path: Path) -> None:

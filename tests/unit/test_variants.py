@@ -111,7 +111,7 @@ def test_an_imagenet_subset_with_other_classes_is_refused(tmp_path: Path, change
     ("name", "tree", "named"),
     [
         ("imagenet", ("0.jpg", "1.jpg"), "2 images lie outside class folders"),
-        ("imagenet", ("README.txt",), "no class folders and no images"),
+        ("imagenet", ("README.txt",), "no class folders, no images"),
         ("imagenet", ("zebra/0.jpg", "ant/0.jpg"), r"\(imagenet\) has 2 class folders, expected 3: 'cat' is missing"),
         ("imagenet", ("zebra/0.jpg", "ant/0.jpg", "cat/note.txt"), "cat: a class folder without images"),
         ("imagenet", ("zebra/0.jpg", "ant/0.jpg", "cat/0.jpg", "dog/0.jpg"), "e.g. 'dog'; .* --class-map"),

@@ -7,11 +7,14 @@ is in the sample's .json. Nothing is ever extracted from a tar: readers take key
 import hashlib
 import json
 import tarfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dad.artefacts import to_json
+
+Metadata = dict[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Sample:
     key: str
     label: int
     payloads: dict[str, bytes]
-    metadata: dict[str, float | int]
+    metadata: Metadata
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,11 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Entry:
-    """A sample as its marker lists it: `payloads` gives [offset, size] in bytes within the tar by extension."""
+    """A sample as its marker lists it: `payloads` gives [offset, size, CRC-32] within the tar by extension."""
 
     key: str
     label: int
-    metadata: dict[str, float | int]
+    metadata: Metadata
     payloads: dict[str, list[int]]
 
 
@@ -48,8 +51,8 @@ class Entry:
 class Marker:
     """The proof that a shard is complete: its tar's SHA-256 and size in bytes, and the fate of each of its sources.
 
-    `fingerprint` is that of the set's settings, so a shard of another set does not count. `rejected` maps keys to the
-    teacher's probability of the label, `unreadable` maps keys to the reason.
+    `fingerprint` is that of the set's settings, so a shard of another set does not count. `rejected` maps keys to what
+    the teacher saw (probabilities of the label, predicted class), `unreadable` maps keys to the reason.
     """
 
     fingerprint: str
@@ -57,7 +60,7 @@ class Marker:
     size: int
     counts: Ledger
     samples: list[Entry]
-    rejected: dict[str, float]
+    rejected: dict[str, Metadata]
     unreadable: dict[str, str]
 
 
@@ -67,7 +70,7 @@ def shard_paths(root: Path, index: int) -> tuple[Path, Path]:
 
 
 def pack_shard(
-    fingerprint: str, samples: Iterable[Sample], rejected: Mapping[str, float], unreadable: Mapping[str, str]
+    fingerprint: str, samples: Iterable[Sample], rejected: Mapping[str, Metadata], unreadable: Mapping[str, str]
 ) -> tuple[bytes, Marker]:
     """Return a tar and its marker; both are pure functions of the arguments, in whatever order the samples come."""
     tar, entries = bytearray(), []
@@ -78,7 +81,7 @@ def pack_shard(
             member = tarfile.TarInfo(_member_name(sample.key, extension))  # mtime 0, mode 0644 and no owner by default
             member.size = len(content)
             tar += member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")  # fixed: the default depends on Python
-            spans[extension] = [len(tar), len(content)]
+            spans[extension] = [len(tar), len(content), zlib.crc32(content)]
             tar += content + bytes(-len(content) % tarfile.BLOCKSIZE)
         entries.append(Entry(sample.key, sample.label, sample.metadata, spans))
     tar += bytes(2 * tarfile.BLOCKSIZE)  # the end mark
@@ -91,7 +94,7 @@ def read_marker(root: Path, index: int, fingerprint: str) -> Marker | None:
     """Return a shard's marker, or None if the shard is not committed.
 
     It is committed when its marker is whole and of these settings, and the tar has the size that the marker says.
-    Hashes are left to `DadSet.verify`: they would cost a full read at every start.
+    Hashes are left to `find_damage`: they would cost a full read at every start.
     """
     tar_path, marker_path = shard_paths(root, index)
     try:

@@ -1,0 +1,84 @@
+"""From codes back to images: what is small enough to share becomes what training can read."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dad.errors import DataError, SettingsError
+from dad.pixels import to_uint8
+from dad.shards.encoding import decode_codes, encode_image
+from dad.shards.listing import read_listing
+from dad.shards.marker import Entry, Ledger, Marker, Sample, shard_paths
+from dad.shards.reader import committed_markers, read_manifest
+from dad.shards.writer import DadWriter
+from dad.sources import SourceImage
+
+_OWN = ("format_version", "shard_size", "sources", "listing")  # what a writer adds to the settings
+
+
+def hydrate(
+    root: Path,
+    target: Path,
+    decode: Callable[[Tensor], Tensor],
+    discretizer: dict[str, str],
+    extension: str,
+    quality: int,
+    batch_size: int,
+) -> Ledger:
+    """Write the set at `root` once more to `target`, with images decoded from its codes; go on where it was stopped.
+
+    The codes stay bit for bit what they are. An image may differ from the one that generation saw by one level of 255
+    in a pixel, since networks round differently in batches of another size, and by what `extension` loses.
+
+    Args:
+        decode: codes [B, h, w] to pixels [B, 3, H, W] in [0, 1]. discretizer: its settings, to be those of the set.
+
+    Raises:
+        DataError: the set is not finished, damaged, of format 1, or without codes.
+        SettingsError: it was made with another discretiser.
+    """
+    manifest = read_manifest(root)
+    labels = read_listing(root / "listing.gz")
+    settings = manifest["settings"]
+    if "codes" not in settings["store"]:
+        raise DataError(f"{root} holds no codes (--store {settings['store']}), so there is nothing to decode")
+    differing = [name for name, value in discretizer.items() if settings.get(name) != value]
+    if differing:
+        name = differing[0]
+        raise SettingsError(f"{root} was made with {name} {settings.get(name)}, not {discretizer[name]}")
+    own = {name: value for name, value in settings.items() if name not in _OWN}
+    own |= {"store": "codes,image", "image_format": extension.replace("jpg", "jpeg"), "image_quality": quality}
+    sources = [SourceImage(key, Path(key), label) for key, label in labels.items()]
+    writer = DadWriter(target, own, sources, settings["shard_size"], manifest["environment"])
+    missing = set(writer.missing())
+    for index, marker in enumerate(committed_markers(root, manifest)):
+        if index in missing:
+            samples = _decoded(shard_paths(root, index)[0], marker, decode, extension, quality, batch_size)
+            writer.commit(index, samples, marker.rejected, marker.unreadable)
+    return writer.finish()
+
+
+@torch.no_grad()
+def _decoded(
+    tar: Path, marker: Marker, decode: Callable[[Tensor], Tensor], extension: str, quality: int, batch_size: int
+) -> list[Sample]:
+    content, samples = tar.read_bytes(), []
+    if hashlib.sha256(content).hexdigest() != marker.sha256:
+        raise DataError(f"{tar}: its bytes have changed; mend it: python -m dad.shards repair {tar.parents[1]}")
+    for start in range(0, len(marker.samples), batch_size):
+        entries = marker.samples[start : start + batch_size]
+        stored = [_payload(content, entry) for entry in entries]
+        codes = torch.stack([torch.from_numpy(decode_codes(payload)) for payload in stored])
+        images = to_uint8(decode(codes)).permute(0, 2, 3, 1).cpu().numpy()
+        for entry, payload, image in zip(entries, stored, images, strict=True):
+            payloads = {"npy": payload, extension: encode_image(image, extension, quality)}
+            samples.append(Sample(entry.key, entry.label, payloads, entry.metadata))
+    return samples
+
+
+def _payload(tar: bytes, entry: Entry) -> bytes:
+    offset, size = entry.payloads["npy"][:2]
+    return tar[offset : offset + size]

@@ -1,0 +1,86 @@
+"""What happened to the sources of a DAD set, class by class."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dad.shards.listing import read_listing
+from dad.shards.marker import Marker, Metadata
+from dad.shards.reader import committed_markers, read_manifest
+from dad.tables import format_rows
+
+_NUMBERS = ("codes_changed", "probability_before", "probability_after")
+
+
+@dataclass
+class _Group:
+    kept: list[Metadata] = field(default_factory=list)
+    rejected: list[Metadata] = field(default_factory=list)
+    unreadable: int = 0
+
+    def summary(self) -> dict[str, float | int | None]:
+        """Counts, keep rate, and means over all images that were made, kept or not (None without any)."""
+        made = [*self.kept, *self.rejected]
+        means = {name: _mean(metadata.get(name) for metadata in made) for name in _NUMBERS}
+        counts = {"sources": len(made) + self.unreadable, "kept": len(self.kept), "rejected": len(self.rejected)}
+        rate = len(self.kept) / len(made) if made else None
+        return {**counts, "unreadable": self.unreadable, "keep_rate": rate, **means}
+
+
+def collect_stats(root: Path) -> dict[str, Any]:
+    """Return a finished set's settings, its totals (`all`) and those of every class (`classes`), by class folder.
+
+    Shares and probabilities lie in [0, 1]. A class without a folder (sources in tars) goes by its index.
+
+    Raises:
+        DataError: the set is not finished, damaged, or of format 1.
+    """
+    manifest = read_manifest(root)
+    labels = read_listing(root / "listing.gz")
+    folders = _class_names(labels)
+    groups: defaultdict[str, _Group] = defaultdict(_Group)
+    everything = _Group()
+    for marker in committed_markers(root, manifest):
+        _add(marker, lambda key: everything)
+        _add(marker, lambda key: groups[folders[labels[key]]])
+    classes = {name: groups[name].summary() for name in sorted(groups)}
+    return {"settings": manifest["settings"], "all": everything.summary(), "classes": classes}
+
+
+def format_stats(stats: Mapping[str, Any], rows: int | None = None) -> str:
+    """Return the totals and the `rows` classes (default: all) with the lowest keep rates as a table."""
+    ordered = sorted(stats["classes"].items(), key=lambda item: (item[1]["keep_rate"] or 0.0, item[0]))
+    titles = ["class", "sources", "kept", "rejected", "unreadable", "keep rate", "codes changed", "p before", "p after"]
+    lines = [_line(name, summary) for name, summary in [("all", stats["all"]), *ordered[:rows]]]
+    return format_rows([titles, *lines])
+
+
+def _add(marker: Marker, group_of: Callable[[str], _Group]) -> None:
+    for entry in marker.samples:
+        group_of(entry.key).kept.append(entry.metadata)
+    for key, metadata in marker.rejected.items():
+        group_of(key).rejected.append(metadata)
+    for key in marker.unreadable:
+        group_of(key).unreadable += 1
+
+
+def _class_names(labels: Mapping[str, int]) -> dict[int, str]:
+    """Name each label by the folder of its keys, or by itself if that folder is not its alone."""
+    pairs = {(label, key.rpartition("/")[0]) for key, label in labels.items()}
+    folders_of, labels_of = (Counter(column) for column in zip(*pairs, strict=True))
+    own = {label: folder for label, folder in pairs if folders_of[label] == labels_of[folder] == 1}
+    return {label: own.get(label) or str(label) for label in folders_of}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    return sum(known) / len(known) if known else None
+
+
+def _line(name: str, summary: Mapping[str, Any]) -> list[str]:
+    counts = [str(summary[key]) for key in ("sources", "kept", "rejected", "unreadable")]
+    shares = [summary[key] for key in ("keep_rate", *_NUMBERS)]
+    return [name, *counts, *("–" if share is None else f"{share:.3f}" for share in shares)]

@@ -1,0 +1,137 @@
+"""The five commands of `python -m dad.shards`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from tiny_set import flip, make_set, tree
+
+import generate
+from dad.errors import DataError, UsageError
+from dad.shards import DadSet, decode_image
+from dad.shards.__main__ import main
+
+
+def words(*given: object) -> list[str]:
+    return [str(word) for word in given]
+
+
+@pytest.fixture(scope="session")
+def made_once() -> dict[str, Path]:
+    return {}
+
+
+@pytest.fixture
+def made(made_once: dict[str, Path], generate_flags: list[str], tmp_path: Path, tmp_path_factory) -> Path:
+    """A set of codes and PNGs of the tiny world, with the bytes of one run of generate.py."""
+    if not made_once:
+        made_once["dad"] = tmp_path_factory.mktemp("made") / "dad"
+        flags = [*generate_flags, "--store", "codes,image", "--image-format", "png"]
+        generate.main([*flags, "--dad-dir", str(made_once["dad"]), "--teacher-cache", str(made_once["dad"].parent)])
+    return Path(shutil.copytree(made_once["dad"], tmp_path / "dad"))
+
+
+def test_verify_says_that_all_is_well(tmp_path: Path, capsys) -> None:
+    make_set(tmp_path)
+    assert main(words("verify", tmp_path)) == 0
+    assert capsys.readouterr().out == f"{tmp_path}: every shard is as it was written\n"
+
+
+def test_verify_names_the_damage_and_the_remedy(tmp_path: Path, capsys) -> None:
+    make_set(tmp_path)
+    flip(tmp_path / "shards/00001.tar", 2000)
+    assert main(words("verify", tmp_path)) == DataError.exit_code == 3
+    assert capsys.readouterr().out.splitlines() == [
+        "shard 00001: its bytes have changed",
+        f"{tmp_path}: 1 damaged shards",
+        f"mend it: python -m dad.shards repair {tmp_path}",
+    ]
+
+
+def test_repair_leaves_an_undamaged_set_alone(tmp_path: Path) -> None:
+    make_set(tmp_path)
+    before = tree(tmp_path)
+    assert main(words("repair", tmp_path)) == 0
+    assert tree(tmp_path) == before
+
+
+def test_repair_without_the_command_of_the_set_takes_nothing_back(tmp_path: Path) -> None:
+    make_set(tmp_path)
+    flip(tmp_path / "shards/00001.tar", 2000)
+    before = tree(tmp_path)
+    with pytest.raises(DataError, match=r"args\.yaml: no such file.* use --mark-only and rerun generate\.py"):
+        main(words("repair", tmp_path))
+    assert tree(tmp_path) == before
+
+
+def test_repair_can_leave_the_work_to_generate(tmp_path: Path, capsys) -> None:
+    make_set(tmp_path)
+    before = tree(tmp_path)
+    flip(tmp_path / "shards/00001.tar", 2000)
+    assert main(words("repair", tmp_path, "--mark-only")) == 0
+    assert "rerun the same generate.py command" in capsys.readouterr().out
+    assert before.keys() - tree(tmp_path).keys() == {"manifest.json", "shards/00001.tar", "shards/00001.json"}
+
+
+@pytest.mark.slow
+def test_repair_makes_every_file_what_it_was(generate_flags: list[str], tmp_path: Path) -> None:
+    assert generate.main(generate_flags) == 0
+    before = without_logs(tmp_path / "dad")
+    flip(tmp_path / "dad/shards/00001.tar", 2000)
+    assert without_logs(tmp_path / "dad") != before
+    assert main(words("repair", tmp_path / "dad")) == 0
+    assert without_logs(tmp_path / "dad") == before
+    assert main(words("verify", tmp_path / "dad")) == 0
+
+
+def without_logs(root: Path) -> dict[str, bytes]:
+    return {name: content for name, content in tree(root).items() if not name.startswith("logs/")}
+
+
+@pytest.mark.slow
+def test_repair_fails_as_generate_does(made: Path) -> None:
+    settings = yaml.safe_load((made / "args.yaml").read_text())
+    (made / "args.yaml").write_text(yaml.safe_dump({**settings, "data_dir": "nowhere"}))
+    flip(made / "shards/00001.tar", 2000)
+    assert main(words("repair", made)) == DataError.exit_code
+    assert not (made / "manifest.json").exists()
+
+
+def test_hydrate_finds_the_discretiser_of_the_set_and_its_images_again(made: Path, tmp_path: Path, capsys) -> None:
+    assert main(words("hydrate", made, "--out", tmp_path / "out", "--device", "cpu", "-b", 3)) == 0
+    assert "36 images decoded, of 36 sources" in capsys.readouterr().out
+    before, after = DadSet.open(made), DadSet.open(tmp_path / "out")
+    for index in range(len(before)):
+        assert after.read(index, "npy") == before.read(index, "npy")
+        images = [decode_image(dad.read(index, "png")).astype(int) for dad in (before, after)]
+        assert np.abs(images[0] - images[1]).max() <= 1
+
+
+def test_hydrate_asks_for_a_discretiser_that_the_set_does_not_name(made: Path, tmp_path: Path) -> None:
+    (made / "args.yaml").unlink()
+    with pytest.raises(UsageError, match="--vqgan-config and --vqgan-checkpoint are needed"):
+        main(words("hydrate", made, "--out", tmp_path / "out"))
+
+
+def test_export_writes_a_folder_of_images(made: Path, tmp_path: Path, capsys) -> None:
+    assert main(words("export", made, "--out", tmp_path / "out")) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: 36 images\n"
+    assert len(list((tmp_path / "out").glob("*/*.png"))) == 36
+
+
+def test_stats_prints_a_table_and_writes_all_numbers(made: Path, tmp_path: Path, capsys) -> None:
+    assert main(words("stats", made, "--rows", 2, "--json", tmp_path / "stats.json")) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 1 + 2
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    assert sorted(stats["classes"]) == ["apple", "bear", "car", "dog", "eel", "fox"]
+    assert stats["all"]["kept"] == 36
+
+
+@pytest.mark.parametrize("given", [[], ["mend", "."], ["verify"], ["hydrate", "."], ["export", "."]])
+def test_commands_that_make_no_sense_show_how_it_is_done(given: list[str], capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(given)
+    assert "usage: python -m dad.shards" in capsys.readouterr().err
