@@ -1,0 +1,72 @@
+"""The benchmarks run and say what they promise; nobody's test run depends on how fast they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import generation, measures
+from dad.errors import UsageError
+
+SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
+
+
+@pytest.fixture(scope="module", params=["bfloat16", "float32"])
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a short run of the tiny preset measures."""
+    out = tmp_path_factory.mktemp("benchmark") / "results.json"
+    assert generation.main([*SHORT, "--amp-dtype", request.param, "--out", str(out)]) == 0
+    measured: dict[str, Any] = json.loads(out.read_text())
+    return measured
+
+
+def test_generation_measures_both_loops(results: dict[str, Any]) -> None:
+    for side in (results["straightforward"], results["ours"]):
+        assert side["images_per_second"] > 0 and len(side["runs"]) == 1 and side["peak_bytes"] >= 0
+    assert results["ratio"] == results["ours"]["runs"][0] / results["straightforward"]["runs"][0]
+    assert set(results["matmul_rate"]) == {"float32", results["settings"]["amp_dtype"]}
+    assert results["flops_per_image"] > 1e6 and results["weights_bytes"] > 1e5
+    assert results["machine"]["torch"] == torch.__version__
+
+
+def test_generation_shares_the_time_among_all_stages(results: dict[str, Any]) -> None:
+    stages = results["stages"]
+    work = {"encode and search", "decode", "attack", "verdicts", "encode files and write"}
+    assert set(stages) == work | {"rest"} and all(stages[name] > 0 for name in work)
+
+
+def test_the_loops_agree_in_fp32_and_differ_in_reduced_precision(results: dict[str, Any]) -> None:
+    reduced = results["settings"]["amp_dtype"] != "float32"
+    assert results["chain"]["images"] == 8 and results["each_step"]["images"] == 4
+    assert (results["chain"]["codes_differ"] > 0) == reduced
+    assert results["chain"]["pixel_difference"] < (255 if reduced else 0.1)
+    assert reduced or results["chain"]["keep_differ"] == results["each_step"]["codes_differ"] == 0
+
+
+def test_the_paper_s_code_search_stays_small() -> None:
+    preset = generation.PRESETS["paper"]
+    search = generation.check_code_search(preset, torch.device("cpu"))
+    assert (search["latents"], search["codes"]) == (64 * 28 * 28, 16384)
+    assert search["chunk_bytes"] < 256e6 and (search["measured_bytes"] or 0) < 256e6 < search["naive_bytes"]
+
+
+def test_flops_are_counted_as_by_hand_with_and_without_gradient() -> None:
+    images, network = torch.rand(2, 8).requires_grad_(), torch.nn.Linear(8, 4).requires_grad_(False)
+    with measures.FlopCounter() as forward:
+        loss = network(images).sum()
+    with measures.FlopCounter() as backward:
+        torch.autograd.grad(loss, images)
+    assert forward.total == backward.total == 2 * 2 * 8 * 4
+
+
+def test_peak_memory_counts_what_was_freed_again() -> None:
+    with measures.PeakMemory(torch.device("cpu")) as memory:
+        torch.ones(1 << 24).sum()
+    assert memory.bytes is None or 0.9 < memory.bytes / (1 << 26) < 1.5
+
+
+def test_a_run_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--batches 0: it must be at least 1"):
+        generation.main([*SHORT, "--batches", "0"])
