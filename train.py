@@ -17,7 +17,7 @@ from dad.classes import resolve_class_list
 from dad.data import create_train_loader, create_val_loader, find_split
 from dad.engine import evaluate, train_one_epoch
 from dad.errors import UsageError, run_script
-from dad.experiment import Experiment, find_resume
+from dad.experiment import Experiment, find_resume, resolve_folder
 from dad.models import create_student
 from dad.objectives import load_objective
 from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
@@ -40,7 +40,10 @@ def main(argv: list[str] | None = None) -> int:
 
     classes = resolve_class_list(args.class_map, args.class_names, class_folders(train_folder))
     student, data_config = create_student(args, len(classes))
-    train_loader, mixup = create_train_loader(args, data_config, objective.views, classes, runtime)
+    train_loader, mixup = create_train_loader(
+        args, data_config, objective.views, classes, runtime,
+        needs_partner=objective.needs_partner, paired=objective.paired,
+    )  # fmt: skip
     val_loader = create_val_loader(args, data_config, classes, runtime)
     teacher = create_teacher(args, classes, runtime.device) if objective.needs_teacher else None
     if teacher is not None:
@@ -113,6 +116,9 @@ def check_args(args) -> None:
         raise UsageError(f"--cutmix-minmax {args.cutmix_minmax}: it takes two shares, smallest and largest")
     if args.eval_metric not in ("loss", "top1", "top5"):
         raise UsageError(f"--eval-metric {args.eval_metric}: known are loss, top1, top5")
+    folder = resolve_folder(args)
+    if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
+        raise UsageError(f"--output {args.output}: {folder} cannot be made, a file is in its way")
 
 
 def score(task, loader, runtime, args) -> OrderedDict[str, float]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from timm.data import FastCollateMixup, Mixup, create_loader
+from timm.data.auto_augment import auto_augment_transform
+from timm.data.transforms import str_to_interp_mode
 
 from dad.classes import ClassList
 from dad.errors import DataError, UsageError
@@ -59,12 +61,22 @@ def create_train_loader(
     views: Sequence[str],
     classes: ClassList,
     runtime: Runtime,
+    *,
+    needs_partner: bool = False,
+    paired: bool = False,
 ) -> tuple[Any, Mixup | None]:
     """Return timm's training loader over `--train-split`, and the Mixup that the loop has to apply (None: none, or in
-    the loader already)."""
+    the loader already). `views`, `needs_partner` and `paired` are the objective's.
+
+    Raises:
+        UsageError: an augmentation that timm does not know, or that paired views would not share. DataError: no data,
+            or less than a batch.
+    """
+    _require_augmentation(args, paired)
     sources = list_sources(find_split(args.data_dir, args.train_split), classes)
     dad_set = open_dad_set(args.dad_dir, classes) if DAD in views else None
-    dataset = ViewDataset(sources, views, dad_set, args.dad_missing == "substitute")
+    substitute = args.dad_missing == "substitute" and not needs_partner
+    dataset = ViewDataset(sources, views, dad_set, substitute, paired)
     if len(dataset) < args.batch_size * runtime.world_size:
         raise DataError(
             f"{len(dataset)} training images are fewer than one batch (--batch-size {args.batch_size} on "
@@ -104,8 +116,28 @@ def create_train_loader(
         collate_fn=collate,
         **_shared_loader_args(args, runtime),
         worker_seeding=args.worker_seeding,
+        persistent_workers=not args.mixup_off_epoch,  # workers that live on never hear that mixup is off
     )
     return loader, mixup
+
+
+def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
+    if paired and args.reprob > 0 and not args.no_prefetcher:  # it erases on the device, each view somewhere else
+        raise UsageError(
+            f"--reprob {args.reprob}: --objective {args.objective} compares two views of the same part of a picture; "
+            "use --no-prefetcher, which erases both alike, or --reprob 0"
+        )
+    try:
+        if args.aa and not args.aa.startswith(("rand", "augmix")):
+            auto_augment_transform(args.aa, {})
+    except AssertionError:
+        known = "rand-..., augmix-..., original, originalr, v0, v0r, 3a"
+        raise UsageError(f"--aa {args.aa}: timm has no such policy; known are {known}") from None
+    try:
+        args.train_interpolation == "random" or str_to_interp_mode(args.train_interpolation)
+    except KeyError:
+        known = "random, nearest, bilinear, bicubic, box, hamming, lanczos"
+        raise UsageError(f"--train-interpolation {args.train_interpolation}: known are {known}") from None
 
 
 def create_val_loader(

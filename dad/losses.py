@@ -1,7 +1,9 @@
 """The paper's losses, as pure functions of logits [B, K] and targets."""
 
 from torch import Tensor
-from torch.nn.functional import kl_div, log_softmax
+from torch.nn.functional import kl_div, log_softmax, softmax
+
+_EPS = 1e-8  # as the authors of DIST have it, added to the product of the norms
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float, weight: Tensor | None = None) -> Tensor:
@@ -23,3 +25,30 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float, weig
     log_p_teacher = log_softmax(teacher.detach().float() / τ, dim=1)
     divergence = kl_div(log_p_student, log_p_teacher, reduction="none", log_target=True).sum(dim=1)
     return τ**2 * (divergence if weight is None else weight * divergence).mean()
+
+
+def relation_losses(student: Tensor, teacher: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """T² (1 − ρ) of the probabilities softmax(logits / T), where ρ is Pearson's correlation of student and teacher: the
+    inter-class relation (ρ over the classes of an image, averaged over images) and the intra-class relation (ρ over the
+    images of a class, averaged over classes).
+
+    DIST, Huang et al. 2022, eq. 7 to 9. T² is in its authors' code, not in their text. Each is in [0, 2 T²]. The second
+    sees the images of this process alone, so it depends on the batch size.
+
+    Args:
+        student: logits [B, K]; gradients flow to them.
+        teacher: logits [B, K].
+        temperature: T.
+    """
+    τ = temperature
+    p_student = softmax(student.float() / τ, dim=1)
+    p_teacher = softmax(teacher.detach().float() / τ, dim=1)
+    inter = 1 - _correlations(p_student, p_teacher).mean()
+    intra = 1 - _correlations(p_student.T, p_teacher.T).mean()
+    return τ**2 * inter, τ**2 * intra
+
+
+def _correlations(one: Tensor, other: Tensor) -> Tensor:
+    one, other = (rows - rows.mean(dim=1, keepdim=True) for rows in (one, other))
+    norms: Tensor = one.norm(dim=1) * other.norm(dim=1)
+    return (one * other).sum(dim=1) / (norms + _EPS)

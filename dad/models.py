@@ -8,7 +8,7 @@ from typing import Any
 import timm
 import torch
 from timm.data import resolve_data_config
-from timm.models import clean_state_dict
+from timm.models import clean_state_dict, get_pretrained_cfg, load_checkpoint
 from torch import nn
 
 from dad.errors import DataError, UsageError
@@ -25,8 +25,6 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     _require_model(args.model)
     if args.num_classes not in (None, num_classes):
         raise UsageError(f"--num-classes {args.num_classes}, but the class list has {num_classes}; leave the flag out")
-    if args.initial_checkpoint and not Path(args.initial_checkpoint).is_file():
-        raise DataError(f"--initial-checkpoint {args.initial_checkpoint}: no such file")
     overlay = {"file": args.pretrained_path, "num_classes": num_classes} if args.pretrained_path else None
     student: Any = _create(
         args.model,
@@ -36,8 +34,9 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
         num_classes=num_classes,
         drop_rate=args.drop,
         drop_path_rate=args.drop_path,
-        checkpoint_path=args.initial_checkpoint,
     )
+    if args.initial_checkpoint:
+        _load_initial(student, args.initial_checkpoint)
     if args.head_init_scale is not None or args.head_init_bias is not None:
         _init_head(student, args.head_init_scale, args.head_init_bias)
     if args.grad_checkpointing:
@@ -95,6 +94,12 @@ def _require_model(name: str) -> None:
     if not timm.is_model(name) and not name.startswith(("hf_hub:", "hf-hub:", "local-dir:")):
         near = timm.list_models(f"*{name.split('_')[0]}*")[:3]
         raise UsageError(f"--model {name}: timm has no such model (near: {', '.join(near) or 'none'})")
+    try:
+        get_pretrained_cfg(name)
+    except RuntimeError:
+        base = name.split(".")[0]
+        tags = ", ".join(timm.list_pretrained(f"{base}.*")) or "none"
+        raise UsageError(f"--model {name}: timm has no such weights; for {base} it has: {tags}") from None
 
 
 def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Module:
@@ -105,6 +110,18 @@ def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Modu
             raise
         raise UsageError(f"--model-kwargs {model_kwargs}: {name} does not take them ({error})") from error
     return model
+
+
+def _load_initial(student: nn.Module, path: str) -> None:
+    """Load weights by timm's own reader, which knows other projects' formats too, but runs no code from the file."""
+    if not Path(path).is_file():
+        raise DataError(f"--initial-checkpoint {path}: no such file")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            load_checkpoint(student, path, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"--initial-checkpoint {path}: not a checkpoint of this model ({reason})") from error
 
 
 def _set_data_config(model: Any, data_config: dict[str, Any]) -> None:

@@ -1,17 +1,19 @@
 """How a step becomes new weights: the learning-rate rule, and backward, accumulate, clip, scale, average."""
 
 import argparse
+import difflib
 from contextlib import nullcontext
 from typing import Any
 
 import torch
-from timm.optim import create_optimizer_v2, optimizer_kwargs
+from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers, optimizer_kwargs
 from timm.scheduler import create_scheduler_v2
 from timm.scheduler.scheduler_factory import scheduler_kwargs
 from timm.task import TrainingTask
 from timm.utils import NativeScaler, dispatch_clip_grad
 from torch import Tensor
 
+from dad.errors import UsageError
 from dad.runtime import Runtime
 
 
@@ -26,7 +28,16 @@ def resolve_learning_rate(args: argparse.Namespace, world_size: int) -> float:
 
 
 def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate: float) -> torch.optim.Optimizer:
-    """Build timm's optimiser over the student's parameters."""
+    """Build timm's optimiser over the student's parameters.
+
+    Raises:
+        UsageError: timm knows no such optimiser.
+    """
+    try:
+        get_optimizer_info(args.opt.lower().removeprefix("lookahead_"))
+    except ValueError:
+        near = difflib.get_close_matches(args.opt, list_optimizers()) or ["sgd", "adamw", "lamb"]
+        raise UsageError(f"--opt {args.opt}: timm has no such optimiser (near: {', '.join(near)})") from None
     settings = {**optimizer_kwargs(args), "lr": learning_rate, **args.opt_kwargs}
     optimizer: torch.optim.Optimizer = create_optimizer_v2(task.get_trainable_module(), **settings)
     return optimizer
@@ -35,10 +46,17 @@ def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate
 def create_schedule(
     args: argparse.Namespace, optimizer: torch.optim.Optimizer, updates_per_epoch: int
 ) -> tuple[Any, int]:
-    """Build timm's learning-rate schedule; return it and the number of epochs that it makes the run last."""
+    """Build timm's learning-rate schedule; return it and the number of epochs that it makes the run last.
+
+    Raises:
+        UsageError: timm refuses the name or its settings.
+    """
     settings = scheduler_kwargs(args, decreasing_metric=args.eval_metric == "loss")
     settings["step_on_epochs"] = not args.sched_on_updates
-    schedule, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
+    try:
+        schedule, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
+    except ValueError as error:
+        raise UsageError(f"--sched {args.sched}: {error}") from None
     return schedule, int(epochs)
 
 

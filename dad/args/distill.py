@@ -32,16 +32,56 @@ def add_distill_args(parser: ArgumentParser) -> None:
     """Add the objective, its weights and the DAD set."""
     group = parser.add_argument_group("Distillation")
     group.add_argument("--objective", default="dad", type=str, metavar="NAME", help="a file of dad/objectives")
-    group.add_argument("--kd-temperature", default=4.0, type=float, metavar="T", help="softens teacher and student")
     group.add_argument(
-        "--distill-loss-weight", default=None, type=float, metavar="A", help="default: the objective's own"
+        "--kd-temperature",
+        default=4.0,
+        type=float,
+        metavar="T",
+        help="softens teacher and student; the paper's is 4, that of ard's authors 30; dist and rslad have their own",
     )
-    group.add_argument("--task-loss-weight", default=None, type=float, metavar="X", help="default: the objective's own")
+    group.add_argument(
+        "--dist-temperature",
+        default=1.0,
+        type=float,
+        metavar="T",
+        help="the same for dist; its authors have 1 for ImageNet and 4 for CIFAR, the paper states none",
+    )
+    group.add_argument(
+        "--rslad-temperature",
+        default=1.0,
+        type=float,
+        metavar="T",
+        help="the same for rslad; its authors have 1, the paper states none",
+    )
+    group.add_argument(
+        "--distill-loss-weight",
+        default=None,
+        type=float,
+        metavar="A",
+        help="of every term of the teacher; default: 0.5 (the paper), 2 for dist and 5/6 for rslad (their authors); "
+        "ard's authors have 1",
+    )
+    group.add_argument(
+        "--task-loss-weight",
+        default=None,
+        type=float,
+        metavar="X",
+        help="of the label's term; default: 1 (the paper); rslad has the teacher's on clean images in its place, "
+        "default 1/6 (its authors); ard's authors have 0",
+    )
+    group.add_argument(
+        "--kdiga-weight",
+        default=1.0,
+        type=float,
+        metavar="B",
+        help="of the distance between the input gradients of student and teacher (the paper has no such row)",
+    )
     group.add_argument("--dad-dir", default=None, type=str, metavar="DIR", help="DAD set, made by generate.py")
     group.add_argument(
         "--dad-missing",
         default="substitute",
         type=str,
         choices=["substitute", "skip"],
-        help="a clean image whose DAD image was not kept: take another image's, or leave its term out",
+        help="a clean image whose DAD image was not kept: take another image's, or leave its term out; ard, "
+        "rslad, kdiga_dad and dad_data_only need the image's own and never take another's",
     )

@@ -3,56 +3,92 @@
 An objective is a task of timm (`timm.task`), so DDP, compilation, moving averages, clipping, checkpoints and
 evaluation are timm's. It says which `views` of a training image it needs, and `forward(input, target, present)` gets
 them stacked, [V*B, C, H, W], with the target of the clean view ([B], or [B, K] when mixed) and, for several views,
-which DAD images count, float [B]. It returns `loss` (the weighted sum of its terms), `output` (logits [B, K] of the
-clean view) and every term by its name.
+which DAD images count, float [B]. It returns `loss` (the sum of its terms by their `weights`), `output` (logits [B, K]
+of the clean view) and every term by its name.
 """
 
 import argparse
+from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import torch
-from timm.task import LogitDistillationTask, TrainingTask
+from timm.task import ClassificationTask, LogitDistillationTask, TrainingTask
 from torch import Tensor, nn
 
+from dad.errors import UsageError
 from dad.losses import distillation_loss
 from dad.plugins import load_plugin
 from dad.teachers import Teacher
 from dad.views import CLEAN
 
 
-def load_objective(name: str) -> type[TrainingTask]:
-    """Return the class of an objective; its `views` and `needs_teacher` are known before it is built."""
-    objective: type[TrainingTask] = load_plugin("objectives", name).Objective
-    return objective
+class Weighted(TrainingTask):
+    """The sum of named terms by their weights; an objective is one of the two bases below and says what differs.
 
-
-def resolve_criterion_args(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of timm's `create_classification_loss` for the label term."""
-    mixed = args.mixup > 0 or args.cutmix > 0 or bool(args.cutmix_minmax)
-    loss: dict[str, Any] = {"smoothing": args.smoothing, "soft_targets": mixed}
-    if args.bce_loss:
-        names = {"bce_sum": "bce_sum", "bce_target_thresh": "bce_target_thresh", "pos_weight": "bce_pos_weight"}
-        loss |= {"loss_type": "bce"} | {name: getattr(args, flag) for name, flag in names.items()}
-    return loss
-
-
-class Distillation(LogitDistillationTask):
-    """Base of the objectives with a teacher: CE(s(x), y) + a T² KL(t ‖ s) on one or more views (paper, eq. 7 to 9).
-
-    The weights of the terms default to the paper's, 1 and a = 0.5 (appendix C), not to timm's.
+    Attributes:
+        views: versions of a training image, the clean one first.
+        needs_teacher: whether it is built with one.
+        needs_partner: the DAD image has to be the clean image's own, since its label or the teacher's verdict on the
+            clean image is its target; where there is none, it is absent (`present` is 0).
+        paired: also, both views are the same part of the picture under the same augmentation.
     """
 
     views: tuple[str, ...] = (CLEAN,)
+    needs_teacher = False
+    needs_partner = False
+    paired = False
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The weight of every term in the loss, by its name."""
+        raise NotImplementedError
+
+    def terms(
+        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return every term by its name, scalars; `student` has a view's logits [B, K] each."""
+        raise NotImplementedError
+
+    def forward(self, input: Tensor, target: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the loss, the clean view's logits and the terms; see the module for the arguments."""
+        student = self.trainable_module(input).chunk(len(self.views))
+        terms = self.terms(input, student, target, present)
+        return weighted_result(student[0], terms, self.weights)
+
+
+class Supervised(Weighted, ClassificationTask):
+    """Base of the objectives without a teacher."""
+
+    def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher | None, device: torch.device):
+        super().__init__(student, criterion_kwargs=resolve_criterion_args(args), device=device, verbose=False)
+
+
+class Distillation(Weighted, LogitDistillationTask):
+    """Base of the objectives with a teacher: CE(s(x), y) + a T² KL(t ‖ s) on one or more views (paper, eq. 7 to 9).
+
+    Attributes:
+        default_weights: of the task's and of the distillation's terms, where no flag says otherwise; the paper's are 1
+            and a = 0.5 (appendix C), not timm's.
+        temperature_flag: the destination that holds T.
+    """
+
     needs_teacher = True
+    default_weights = (1.0, 0.5)
+    temperature_flag = "kd_temperature"
 
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device):
+        task, distill = self.default_weights
+        temperature = getattr(args, self.temperature_flag)
+        if temperature <= 0:
+            raise UsageError(f"--{self.temperature_flag.replace('_', '-')} {temperature}: it must be above 0")
         super().__init__(
             student,
             teacher,
             criterion_kwargs=resolve_criterion_args(args),
-            task_loss_weight=1.0 if args.task_loss_weight is None else args.task_loss_weight,
-            distill_loss_weight=0.5 if args.distill_loss_weight is None else args.distill_loss_weight,
-            temperature=args.kd_temperature,
+            task_loss_weight=task if args.task_loss_weight is None else args.task_loss_weight,
+            distill_loss_weight=distill if args.distill_loss_weight is None else args.distill_loss_weight,
+            temperature=temperature,
             device=device,
             verbose=False,
         )
@@ -63,15 +99,42 @@ class Distillation(LogitDistillationTask):
         logits: Tensor = self.teacher(self.teacher.normalize_input(input, self.student_mean, self.student_std))
         return logits
 
-    def forward(self, input: Tensor, target: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the loss and its terms: `ce`, and `kd_<view>` for each view; see the module for the arguments."""
-        student = self.trainable_module(input)
-        teacher = self.teacher_logits(input)
-        views = len(self.views)
-        terms = {"ce": self.criterion(student.chunk(views)[0], target)}
-        for view, own, guide in zip(self.views, student.chunk(views), teacher.chunk(views), strict=True):
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Those of `ce` and, alike for each view, of `kd_<view>`."""
+        return {"ce": self.task_loss_weight, **{f"kd_{view}": self.distill_loss_weight for view in self.views}}
+
+    def terms(
+        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return `ce`, and `kd_<view>` for each view."""
+        teacher = self.teacher_logits(input).chunk(len(self.views))
+        terms = {"ce": self.criterion(student[0], target)}
+        for view, own, guide in zip(self.views, student, teacher, strict=True):
             weight = None if view == CLEAN else present
             terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, weight)
-        distilled = torch.stack([value for name, value in terms.items() if name != "ce"]).sum()
-        loss = self.task_loss_weight * terms["ce"] + self.distill_loss_weight * distilled
-        return {"loss": loss, "output": student.chunk(views)[0], **terms}
+        return terms
+
+
+def load_objective(name: str) -> type[Weighted]:
+    """Return the class of an objective; its attributes are known before it is built."""
+    objective: type[Weighted] = load_plugin("objectives", name).Objective
+    return objective
+
+
+def weighted_result(output: Tensor, terms: dict[str, Tensor], weights: Mapping[str, float]) -> dict[str, Tensor]:
+    """Return an objective's result: `loss`, the sum of the terms by their weights, `output`, and the terms."""
+    assert terms.keys() == weights.keys(), f"terms {sorted(terms)} but weights {sorted(weights)}"
+    # From the last to the first: the teacher's terms, which are near to each other, come before the label's.
+    loss = reduce(torch.add, [weights[name] * value for name, value in reversed(terms.items())])
+    return {"loss": loss, "output": output, **terms}
+
+
+def resolve_criterion_args(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of timm's `create_classification_loss` for the label term."""
+    mixed = args.mixup > 0 or args.cutmix > 0 or bool(args.cutmix_minmax)
+    loss: dict[str, Any] = {"smoothing": args.smoothing, "soft_targets": mixed}
+    if args.bce_loss:
+        names = {"bce_sum": "bce_sum", "bce_target_thresh": "bce_target_thresh", "pos_weight": "bce_pos_weight"}
+        loss |= {"loss_type": "bce"} | {name: getattr(args, flag) for name, flag in names.items()}
+    return loss

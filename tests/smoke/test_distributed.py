@@ -26,12 +26,15 @@ def launch(*flags: str) -> str:
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_model(train_flags: list[str], generate_flags: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("objective", "terms"), [("dad", {"ce", "kd_clean", "kd_dad"}), ("ard", {"ce", "kd_dad"})])
+def test_two_processes_train_one_model(
+    objective: str, terms: set[str], train_flags: list[str], generate_flags: list[str], tmp_path: Path
+) -> None:
     assert generate.main(generate_flags) == 0
-    flags = ("--objective", "dad", "--dad-dir", str(tmp_path / "dad"), "--epochs", "1", "--model-ema")
+    flags = ("--objective", objective, "--dad-dir", str(tmp_path / "dad"), "--epochs", "1", "--model-ema")
     printed = launch(*train_flags, *flags)
     rows = list(csv.DictReader((tmp_path / "run" / "summary.csv").open()))
-    assert [row["epoch"] for row in rows] == ["0"] and {"train_ce", "train_kd_clean", "train_kd_dad"} <= set(rows[0])
+    assert [row["epoch"] for row in rows] == ["0"] and {f"train_{term}" for term in terms} <= set(rows[0])
     assert float(rows[0]["eval_top1"]) * 12 / 100 == pytest.approx(round(float(rows[0]["eval_top1"]) * 12 / 100))
     assert printed.count("--result") == 1 and "global batch 12" in printed and "epochs of 3 updates" in printed
     checkpoint = torch.load(tmp_path / "run" / "last.pth.tar", weights_only=False)

@@ -167,12 +167,9 @@ def test_mixup_gives_soft_targets_with_any_loader(
         assert target.shape == (4, len(CLASSES)) and target.is_floating_point()
 
 
-@pytest.mark.parametrize(
-    "workers",
-    [0, pytest.param(1, marks=pytest.mark.xfail(strict=True, reason="workers that persist keep their Mixup"))],
-)
+@pytest.mark.parametrize("workers", [0, 1])
 def test_mixup_can_be_turned_off_between_epochs(colours: Path, flags: Flags, cpu: Runtime, workers: int) -> None:
-    args = flags(colours, *SMALL, "--workers", workers, "--mixup", 1, "--smoothing", 0)
+    args = flags(colours, *SMALL, "--workers", workers, "--mixup", 1, "--smoothing", 0, "--mixup-off-epoch", 1)
     loader, _ = train_loader(args, cpu)
 
     def is_mixed() -> bool:
@@ -182,3 +179,20 @@ def test_mixup_can_be_turned_off_between_epochs(colours: Path, flags: Flags, cpu
     assert is_mixed()
     loader.mixup_enabled = False  # as train.py does at --mixup-off-epoch
     assert not is_mixed()
+
+
+def test_where_only_an_own_partner_will_do_none_is_substituted(
+    colours: Path, flags: Flags, cpu: Runtime, dad_set: DadSet
+) -> None:
+    args = flags(colours, *SMALL, "--dad-dir", dad_set.root, "--dad-missing", "substitute")
+    for needs_partner, missing in ((False, 0), (True, 1)):
+        loader, _ = create_train_loader(args, CONFIG, (CLEAN, DAD), CLASSES, cpu, needs_partner=needs_partner)
+        assert sum(int((labels < 0).sum()) for _, labels in loader) == missing
+
+
+def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
+    colours: Path, flags: Flags, cpu: Runtime
+) -> None:
+    args = flags(colours, *SMALL, "--objective", "ard", "--reprob", 0.25)
+    with pytest.raises(UsageError, match=r"--reprob 0\.25: --objective ard compares .*--no-prefetcher"):
+        create_train_loader(args, CONFIG, (CLEAN, DAD), CLASSES, cpu, paired=True)

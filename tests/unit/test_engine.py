@@ -50,7 +50,7 @@ def trainer(toy: type, flags: Callable[..., Namespace], cpu: Runtime) -> Callabl
     """Build (task, function that trains an epoch, schedule) for an objective."""
 
     def build(name: str, *words: object) -> Any:
-        objective, args = load_objective(name), flags(*words)
+        objective, args = load_objective(name), flags("--discretizer", "identity", *words)
         teacher = Teacher(toy(), {"mean": (0.5,) * 3, "std": (0.5,) * 3}, {})
         task: Any = objective(args, toy(), teacher if objective.needs_teacher else None, cpu.device)
         updater = Updater(args, task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
@@ -111,7 +111,7 @@ def test_training_lowers_the_loss(name: str, trainer: Callable[..., Any]) -> Non
     task, epoch, _ = trainer(name)
     batches = learnable(4, views=len(task.views))
     losses = [epoch(batches) for _ in range(8)]
-    assert losses[-1]["loss"] < losses[0]["loss"] and losses[-1]["ce"] < losses[0]["ce"]
+    assert losses[-1]["loss"] < losses[0]["loss"]
     assert not any("output" in loss for loss in losses)
 
 

@@ -1,4 +1,4 @@
-"""The distillation loss against the paper's formula written out, and against timm's."""
+"""The losses against the papers' formulas written out, and against timm's."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from timm.task import DistillationTeacher, LogitDistillationTask
 from torch import Tensor
 
-from dad.losses import distillation_loss
+from dad.losses import distillation_loss, relation_losses
 
 BATCH, CLASSES = 4, 5
 
@@ -86,3 +86,50 @@ def test_it_is_timms_kd_loss(temperature: float, toy: type) -> None:
     task = LogitDistillationTask(student, DistillationTeacher(teacher), temperature=temperature, verbose=False)
     expected = task(input, torch.zeros(6, dtype=torch.long))["kd_loss"]
     torch.testing.assert_close(distillation_loss(student(input), teacher(input), temperature), expected)
+
+
+def correlation(one: list[float], other: list[float]) -> float:
+    """Pearson's, by its definition, with what the authors of DIST add to the denominator."""
+    size = len(one)
+    one, other = [value - sum(one) / size for value in one], [value - sum(other) / size for value in other]
+    product = sum(left * right for left, right in zip(one, other, strict=True))
+    return product / (math.sqrt(sum(value**2 for value in one) * sum(value**2 for value in other)) + 1e-8)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_relations_are_one_less_the_mean_correlation_over_classes_and_over_images(temperature: float) -> None:
+    own, guide = ([softened(row, temperature) for row in logits(seed).tolist()] for seed in (0, 1))
+    rows = [correlation(one, other) for one, other in zip(own, guide, strict=True)]
+    columns = [correlation(*pair) for pair in zip(zip(*own), zip(*guide), strict=True)]  # noqa: B905
+    inter, intra = relation_losses(logits(0), logits(1), temperature)
+    assert inter.item() == pytest.approx(temperature**2 * (1 - sum(rows) / BATCH), rel=1e-4)
+    assert intra.item() == pytest.approx(temperature**2 * (1 - sum(columns) / CLASSES), rel=1e-4)
+
+
+def test_relations_are_zero_for_equal_logits_and_at_most_two_for_opposite_ones() -> None:
+    assert all(abs(loss.item()) < 1e-5 for loss in relation_losses(logits(0), logits(0), 1.0))
+    one = torch.tensor([[5.0, 0.0], [0.0, 5.0]])
+    assert [loss.item() for loss in relation_losses(one, -one, 1.0)] == pytest.approx([2.0, 2.0], abs=1e-5)
+
+
+def test_relations_see_only_how_the_probabilities_vary() -> None:
+    """Half the teacher's deviation from uniform is the same relation, where KL would differ."""
+    certain = logits(1).softmax(1)
+    milder = (0.5 * certain + 0.5 / CLASSES).log()
+    for one, other in zip(
+        relation_losses(logits(0), logits(1), 1.0), relation_losses(logits(0), milder, 1.0), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_relations_have_a_finite_gradient_to_the_student_alone_even_for_one_image() -> None:
+    for images in (1, BATCH):
+        student, teacher = logits(0)[:images].requires_grad_(), logits(1)[:images].requires_grad_()
+        sum(relation_losses(student, teacher, 1.0)).backward()
+        assert student.grad.isfinite().all() and student.grad.any() and teacher.grad is None
+
+
+def test_relations_of_half_precision_logits_are_reckoned_with_in_single_precision() -> None:
+    student, teacher = logits(0).half(), logits(1).half()
+    exact = relation_losses(student.float(), teacher.float(), 1.0)
+    assert all(torch.equal(*pair) for pair in zip(relation_losses(student, teacher, 1.0), exact, strict=True))

@@ -1,0 +1,55 @@
+"""`kdiga`: CE(s(x), y) + a T² KL(t ‖ s) + b ‖∇ₓCE(s(x), y) − ∇ₓCE(t(x), y)‖₂ (Shao et al. 2021), an extra baseline.
+
+The norm is taken per image and averaged, with the gradients at the pixels that both networks share, so that it depends
+neither on the batch size nor on how each normalises. Both are in evaluation mode there: then an image's gradient is its
+own, no dropout is in it, and the running statistics of batch norms stay as they are.
+"""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dad.errors import UsageError
+from dad.gradients import evaluating, input_gradients
+from dad.objectives import Distillation
+from dad.pixels import PixelModel
+from dad.teachers import Teacher
+
+
+class Objective(Distillation):
+    """Knowledge distillation with input gradient alignment, on the last of its views: here the clean images."""
+
+    def __init__(self, args: argparse.Namespace, student: Any, teacher: Teacher, device: torch.device):
+        super().__init__(args, student, teacher, device)
+        if args.grad_checkpointing:
+            raise UsageError("--grad-checkpointing: the second derivatives of kdiga do not go through it; leave it out")
+        self.gradient_weight: float = args.kdiga_weight
+        config = student.pretrained_cfg
+        # a tuple hides them from the task, which would train and save the student's parameters by two names
+        self._on_pixels = PixelModel(student, config["mean"], config["std"]).to(device), teacher.on_pixels()
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Those of `kd`, and b for `iga_<view>`."""
+        return {**super().weights, f"iga_{self.views[-1]}": self.gradient_weight}
+
+    def terms(
+        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return `ce`, `kd_<view>` for each view, and `iga_<view>` for the last."""
+        terms = super().terms(input, student, target, present)
+        terms[f"iga_{self.views[-1]}"] = self._misalignment(input.chunk(len(self.views))[-1], target, present)
+        return terms
+
+    def _misalignment(self, input: Tensor, target: Tensor, present: Tensor | None) -> Tensor:
+        """Return the mean over the images of ‖∇ₓCE(s(x), y) − ∇ₓCE(t(x), y)‖₂; an absent image adds nothing."""
+        student, teacher = self._on_pixels
+        pixels = input.float() * self.student_std + self.student_mean
+        with evaluating(student):
+            own = input_gradients(student, pixels, target, differentiable=True)
+        distance = torch.linalg.vector_norm(own - input_gradients(teacher, pixels, target), dim=(1, 2, 3))
+        mean: Tensor = (distance if present is None else present * distance).mean()
+        return mean

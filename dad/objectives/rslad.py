@@ -1,0 +1,39 @@
+"""`rslad`: b T² KL(t(x) ‖ s(x)) + a T² KL(t(x) ‖ s(Q(x'))), `ard` with the teacher's verdict in place of the label.
+
+In the paper's form (section 4.1): Q(x') in place of the authors' x'. It states no constants, so they are the authors'
+(Zi et al. 2021): a = 5/6 (`--distill-loss-weight`), b = 1/6 (`--task-loss-weight`) and T = 1 (`--rslad-temperature`).
+Their code also divides KL by the number of classes, and multiplies it by 10 for CIFAR-100.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from dad.losses import distillation_loss
+from dad.objectives import Distillation
+from dad.views import CLEAN, DAD
+
+
+class Objective(Distillation):
+    """Robust soft label adversarial distillation, Table 3; labels are not used at all."""
+
+    views = (CLEAN, DAD)
+    paired = True
+    default_weights = (1 / 6, 5 / 6)
+    temperature_flag = "rslad_temperature"
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The clean images' term stands where others have the labels'."""
+        return {"kd_clean": self.task_loss_weight, "kd_dad": self.distill_loss_weight}
+
+    def terms(
+        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return `kd_clean` and `kd_dad`."""
+        clean, dad = student
+        guide = self.teacher_logits(input[: len(clean)])
+        return {
+            "kd_clean": distillation_loss(clean, guide, self.temperature),
+            "kd_dad": distillation_loss(dad, guide, self.temperature, present),
+        }
