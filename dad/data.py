@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from timm.data import FastCollateMixup, Mixup, create_loader
-from timm.data.auto_augment import auto_augment_transform
+from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
 from timm.data.transforms import str_to_interp_mode
 
 from dad.classes import ClassList
@@ -119,6 +120,14 @@ def create_train_loader(
         persistent_workers=not args.mixup_off_epoch,  # workers that live on never hear that mixup is off
     )
     return loader, mixup
+
+
+def _posterize(image: Image.Image, bits: int, **unused: Any) -> Image.Image:
+    """Pillow 13 refuses what RandAugment asks for at the end of its scale: no bits left, which is a black image."""
+    return posterize(image, bits) if bits > 0 else Image.new(image.mode, image.size)
+
+
+NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if operation is posterize})
 
 
 def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
