@@ -11,6 +11,7 @@ from timm.data.transforms import str_to_interp_mode
 
 from dad.classes import ClassList
 from dad.errors import DataError, UsageError
+from dad.position import ResumableLoader
 from dad.runtime import Runtime
 from dad.shards import DadSet
 from dad.sources import list_sources
@@ -118,6 +119,9 @@ def create_train_loader(
         worker_seeding=args.worker_seeding,
         persistent_workers=not args.mixup_off_epoch,  # workers that live on never hear that mixup is off
     )
+    if args.no_prefetcher:
+        return ResumableLoader(loader, runtime.device, looks_ahead=False), mixup
+    loader.loader = ResumableLoader(loader.loader, runtime.device, looks_ahead=True)
     return loader, mixup
 
 
