@@ -125,6 +125,7 @@ def main(argv: list[str] | None = None) -> int:
                     raise InterruptedRun(f"interrupted after epoch {epoch}")
     except InterruptedRun as interrupted:
         _logger.info("%s; the same command with --resume auto goes on", interrupted)
+        runtime.close()
         return interrupted.exit_code
     finally:
         interrupts.close()
