@@ -7,6 +7,7 @@ from typing import Any
 
 from timm.data import FastCollateMixup, Mixup, create_loader
 from timm.data.auto_augment import auto_augment_transform
+from timm.data.loader import PrefetchLoader
 from timm.data.transforms import str_to_interp_mode
 
 from dad.classes import ClassList
@@ -119,10 +120,14 @@ def create_train_loader(
         worker_seeding=args.worker_seeding,
         persistent_workers=not args.mixup_off_epoch,  # workers that live on never hear that mixup is off
     )
-    if args.no_prefetcher:
-        return ResumableLoader(loader, runtime.device, looks_ahead=False), mixup
-    loader.loader = ResumableLoader(loader.loader, runtime.device, looks_ahead=True)
-    return loader, mixup
+    return _resumable(loader, runtime), mixup
+
+
+def _resumable(loader: Any, runtime: Runtime) -> Any:
+    if isinstance(loader, PrefetchLoader):
+        loader.loader = ResumableLoader(loader.loader, runtime.device, looks_ahead=True)
+        return loader
+    return ResumableLoader(loader, runtime.device, looks_ahead=False)
 
 
 def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
