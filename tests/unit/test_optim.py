@@ -136,7 +136,7 @@ def test_the_clip_bounds_the_accumulated_gradient_not_each_share(runtime: str, f
 def test_a_collapsed_loss_scale_stops_the_run(flags: Flags, toy: type) -> None:
     task = ClassificationTask(toy(), nn.CrossEntropyLoss(), verbose=False)
     updater = Updater(flags("--max-nonfinite", 99), task, torch.optim.SGD(task.parameters()), RUNTIMES["fp16 scaler"])
-    with pytest.raises(NonFiniteLossError, match="the loss scale fell to 0.000488"):
+    with pytest.raises(NonFiniteLossError, match=r"the loss scale fell to 0\.000488"):
         for _ in range(50):
             updater.backward(task(*make_batches(1)[0])["loss"] * float("inf"), 0, 1)
     assert updater.skipped == 27  # 65,536 halved until it is below 2**-10
