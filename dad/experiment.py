@@ -150,7 +150,7 @@ class Experiment:
                 self._writer.add_scalar(f"{group}/{tag}", value, updates)
         self._writer.add_scalar("train/lr", learning_rate, updates)
         if self.scaler is not None:
-            self._writer.add_scalar("train/loss_scale", self.scaler.state_dict()["scale"], updates)
+            self._writer.add_scalar("train/loss_scale", self.scaler.state_dict().get("scale", 1.0), updates)
         self._writer.flush()
         metric = scores[self.metric] if math.isfinite(scores[self.metric]) else None
         path = self._saver.save(epoch, None, metric, state or {})

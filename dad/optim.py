@@ -169,7 +169,7 @@ class Updater:
 
     def _loss_scale(self) -> float:
         assert self.scaler is not None
-        return float(self.scaler.state_dict()["scale"])
+        return float(self.scaler.state_dict().get("scale", 1.0))
 
     def _scale_fell(self) -> bool:
         """Whether the scaler has just skipped an update."""
