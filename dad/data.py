@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from timm.data import FastCollateMixup, Mixup, create_loader
-from timm.data.auto_augment import auto_augment_transform
+from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
 from timm.data.loader import PrefetchLoader
 from timm.data.transforms import str_to_interp_mode
 
@@ -128,6 +129,14 @@ def _resumable(loader: Any, runtime: Runtime) -> Any:
         loader.loader = ResumableLoader(loader.loader, runtime.device, looks_ahead=True)
         return loader
     return ResumableLoader(loader, runtime.device, looks_ahead=False)
+
+
+def _posterize(image: Image.Image, bits: int, **unused: Any) -> Image.Image:
+    """Pillow 13 refuses what RandAugment asks for at the end of its scale: no bits left, which is a black image."""
+    return posterize(image, bits) if bits > 0 else Image.new(image.mode, image.size)
+
+
+NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if operation is posterize})
 
 
 def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
