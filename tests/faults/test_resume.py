@@ -28,6 +28,9 @@ HARD = [
 ]  # fmt: skip
 
 
+PLATEAU = ["--sched", "plateau", "--patience-epochs", "0", "--eval-metric", "loss", "--lr", "0.01"]
+
+
 def signal_at(update: int, number: int = signal.SIGTERM) -> None:
     """Send this process a signal just before it asks for the `update`-th time whether it has to stop."""
     count, requested = itertools.count(1), Interrupts.requested
@@ -94,6 +97,7 @@ CASES = [
     pytest.param("ce", [*HARD, "--no-prefetcher"], (5,), id="without prefetcher"),
     pytest.param("ce", HARD, (4, 2, 1), id="at the end of an epoch, amid one, before validation"),
     pytest.param("ce", [*HARD, "--workers", "2"], (6,), id="workers"),
+    pytest.param("ce", [*PLATEAU, "--epochs", "4"], (14, 3), id="plateau"),
     pytest.param("dad", [*HARD, "--workers", "2"], (4,), id="dad with workers"),
 ]
 
