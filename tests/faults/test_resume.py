@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -142,21 +143,27 @@ def test_a_signal_leaves_a_run_that_goes_on_and_exit_code_75(
     require_equal(tmp_path / "run", whole)
 
 
-def signal_twice() -> None:
-    """Get a second signal while the first one is still to be obeyed."""
+def signal_twice(wait: float) -> None:
+    """Get a second signal, after so many seconds, while the first one is still to be obeyed."""
     requested = Interrupts.requested
 
     def ask(self: Interrupts) -> bool:
         os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(wait)
+        os.kill(os.getpid(), signal.SIGINT)
         return requested(self)
 
     Interrupts.requested = ask  # type: ignore[method-assign]
 
 
 def test_a_second_signal_ends_the_process_at_once(train_flags: list[str], tmp_path: Path) -> None:
-    assert train_job(train_flags, signal_twice).wait().code == 128 + signal.SIGTERM
+    assert train_job(train_flags, partial(signal_twice, 1.1)).wait().code == 128 + signal.SIGINT
     assert status(tmp_path / "run")["state"] == "running" and not list((tmp_path / "run").glob("*.pth.tar"))
+
+
+def test_a_signal_that_a_launcher_passes_on_is_no_second_one(train_flags: list[str], tmp_path: Path) -> None:
+    assert train_job(train_flags, partial(signal_twice, 0)).wait().code == 75
+    assert status(tmp_path / "run")["state"] == "interrupted"
 
 
 def die_at_save(number: int, after: bool) -> None:
