@@ -8,10 +8,12 @@ from typing import Any
 from PIL import Image
 from timm.data import FastCollateMixup, Mixup, create_loader
 from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
+from timm.data.loader import PrefetchLoader
 from timm.data.transforms import str_to_interp_mode
 
 from dad.classes import ClassList
 from dad.errors import DataError, UsageError
+from dad.position import ResumableLoader
 from dad.runtime import Runtime
 from dad.shards import DadSet
 from dad.sources import list_sources
@@ -119,7 +121,14 @@ def create_train_loader(
         worker_seeding=args.worker_seeding,
         persistent_workers=not args.mixup_off_epoch,  # workers that live on never hear that mixup is off
     )
-    return loader, mixup
+    return _resumable(loader, runtime), mixup
+
+
+def _resumable(loader: Any, runtime: Runtime) -> Any:
+    if isinstance(loader, PrefetchLoader):
+        loader.loader = ResumableLoader(loader.loader, runtime.device, looks_ahead=True)
+        return loader
+    return ResumableLoader(loader, runtime.device, looks_ahead=False)
 
 
 def _posterize(image: Image.Image, bits: int, **unused: Any) -> Image.Image:

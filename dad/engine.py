@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,16 +12,11 @@ from timm.data import Mixup
 from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_limit
 from torch import Tensor, nn
 
-from dad.errors import UserError
-from dad.optim import Updater
+from dad.optim import NonFiniteLossError, Updater
 from dad.runtime import Runtime
 from dad.views import split_views
 
 _logger = logging.getLogger(__name__)
-
-
-class NonFiniteLossError(UserError):
-    """Training has diverged; the last checkpoint is the last good state."""
 
 
 class TermMeter:
@@ -36,6 +32,15 @@ class TermMeter:
             weighted = value.detach().double() * images
             self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted
         self.images += images
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums as plain data for a checkpoint."""
+        return {"sums": {name: value.cpu() for name, value in self.sums.items()}, "images": self.images}
+
+    def load(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on from sums that `state` has returned."""
+        self.sums = OrderedDict((name, value.to(device)) for name, value in state["sums"].items())
+        self.images = state["images"]
 
     def averages(self, runtime: Runtime | None = None) -> OrderedDict[str, float]:
         """Return the mean of each term over all images so far; with `runtime`, over those of all processes."""
@@ -57,6 +62,9 @@ def train_one_epoch(
     mixup: Mixup | None = None,
     channels_last: bool = False,
     log_interval: int = 50,
+    first_batch: int = 0,
+    meter: TermMeter | None = None,
+    after_update: Callable[[int, TermMeter], None] | None = None,
 ) -> OrderedDict[str, float]:
     """Train on every batch of `loader` once; return the means of `loss` and of each named term.
 
@@ -64,14 +72,18 @@ def train_one_epoch(
         task: an objective of `dad.objectives`.
         schedule: timm's; stepped after every update (it ignores that unless `--sched-on-updates`).
         mixup: applied within each view, if the loader has not done it.
+        first_batch: number of the first batch that `loader` serves, in an epoch that was begun earlier.
+        meter: the sums of the batches before it.
+        after_update: called after every update with the number of batches done and the sums so far; may raise.
 
     Raises:
-        NonFiniteLossError: the loss is not a number at a log interval or at the end of the epoch.
+        NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
     """
     task.train()
-    meter, batches, views = TermMeter(), len(loader), len(task.views)
-    end, start, data_time = time.perf_counter(), time.perf_counter(), 0.0
-    for batch, (input, labels) in enumerate(loader):
+    meter, batches, views = meter or TermMeter(), len(loader), len(task.views)
+    end, start, data_time, images_before = time.perf_counter(), time.perf_counter(), 0.0, meter.images
+    group: list[tuple[dict[str, Tensor], int]] = []  # counted when it is known that their update is not skipped
+    for batch, (input, labels) in enumerate(loader, first_batch):
         data_time += time.perf_counter() - end
         input, target, present = split_views(input.to(runtime.device), labels.to(runtime.device), views, mixup)
         if channels_last:
@@ -79,29 +91,36 @@ def train_one_epoch(
         with updater.context(batch, batches):
             with runtime.autocast():
                 result = task(input, target, present)
-            updater.backward(result["loss"], batch, batches)
-        meter.update({name: value for name, value in result.items() if name != "output"}, len(target))
-        if updater.is_update(batch, batches):
+            counts = updater.backward(result["loss"], batch, batches)
+        group.append(({name: value.detach() for name, value in result.items() if name != "output"}, len(target)))
+        is_update = updater.is_update(batch, batches)
+        if is_update:
+            for terms, images in group if counts else []:
+                meter.update(terms, images)
+            group = []
             schedule.step_update(num_updates=updater.updates, metric=None)
-        if batch % log_interval == 0 or batch + 1 == batches:
-            terms = meter.averages()
-            if not all(value == value and abs(value) != float("inf") for value in terms.values()):
-                raise NonFiniteLossError(
-                    f"epoch {epoch}, batch {batch}: the loss is not finite ({terms}); "
-                    "use a smaller --lr, --clip-grad 1, or leave out --amp"
-                )
-            if runtime.is_primary:
-                elapsed = time.perf_counter() - start
-                speed = meter.images * runtime.world_size / elapsed
-                rate = updater.optimizer.param_groups[0]["lr"]
-                _logger.info(
-                    "Train: %d [%4d/%d (%3.0f%%)]  Loss: %.4f (%s)  Time: %.1f/s  LR: %.3e  Data: %.0f%%",
-                    epoch, batch + 1, batches, 100 * (batch + 1) / batches, terms["loss"],
-                    " ".join(f"{name} {value:.4f}" for name, value in terms.items() if name != "loss"),
-                    speed, rate, 100 * data_time / elapsed,
-                )  # fmt: skip
+        if runtime.is_primary and meter.images and (batch % log_interval == 0 or batch + 1 == batches):
+            elapsed = time.perf_counter() - start
+            speed = (meter.images - images_before) * runtime.world_size / elapsed
+            _log(epoch, batch + 1, batches, meter.averages(), speed, updater, data_time / elapsed)
+        if is_update and after_update is not None:
+            after_update(batch + 1, meter)
         end = time.perf_counter()
+    if not meter.images:
+        raise NonFiniteLossError(f"epoch {epoch}: the loss of every update is not finite; use a smaller --lr")
     return meter.averages(runtime)
+
+
+def _log(
+    epoch: int, done: int, batches: int, terms: dict[str, float], speed: float, updater: Updater, waiting: float
+) -> None:
+    _logger.info(
+        "Train: %d [%4d/%d (%3.0f%%)]  Loss: %.4f (%s)  Time: %.1f/s  LR: %.3e  Data: %.0f%%%s",
+        epoch, done, batches, 100 * done / batches, terms["loss"],
+        " ".join(f"{name} {value:.4f}" for name, value in terms.items() if name != "loss"),
+        speed, updater.optimizer.param_groups[0]["lr"], 100 * waiting,
+        f"  Skipped: {updater.skipped}" if updater.skipped else "",
+    )  # fmt: skip
 
 
 @torch.inference_mode()

@@ -16,3 +16,10 @@ def add_output_args(parser: ArgumentParser) -> None:
     group.add_argument("--experiment", default="", type=str, metavar="NAME", help="name of the run's folder")
     group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
     group.add_argument("--checkpoint-hist", default=10, type=int, metavar="N", help="number of checkpoints kept")
+    group.add_argument(
+        "--recovery-interval",
+        default=0,
+        type=int,
+        metavar="N",
+        help="batches from one checkpoint amid an epoch to the next; 0: only when interrupted",
+    )
