@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch.distributed as dist
 from timm.data import Mixup
 from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_limit
 from torch import Tensor, nn
+from torchvision.utils import save_image
 
 from dad.errors import UserError
 from dad.optim import Updater
@@ -57,6 +59,7 @@ def train_one_epoch(
     mixup: Mixup | None = None,
     channels_last: bool = False,
     log_interval: int = 50,
+    save_images: Path | None = None,
 ) -> OrderedDict[str, float]:
     """Train on every batch of `loader` once; return the means of `loss` and of each named term.
 
@@ -64,6 +67,7 @@ def train_one_epoch(
         task: an objective of `dad.objectives`.
         schedule: timm's; stepped after every update (it ignores that unless `--sched-on-updates`).
         mixup: applied within each view, if the loader has not done it.
+        save_images: a folder for the batch of every log line, as one picture, its views one below the other.
 
     Raises:
         NonFiniteLossError: the loss is not a number at a log interval or at the end of the epoch.
@@ -73,21 +77,24 @@ def train_one_epoch(
     end, start, data_time = time.perf_counter(), time.perf_counter(), 0.0
     for batch, (input, labels) in enumerate(loader):
         data_time += time.perf_counter() - end
-        input, target, present = split_views(input.to(runtime.device), labels.to(runtime.device), views, mixup)
+        input, target, present = split_views(_on(runtime, input), labels.to(runtime.device), views, mixup)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
         with updater.context(batch, batches):
             with runtime.autocast():
                 result = task(input, target, present)
-            updater.backward(result["loss"], batch, batches)
-        meter.update({name: value for name, value in result.items() if name != "output"}, len(target))
+            updater.backward(result["loss"] * updater.loss_scale(len(target)), batch, batches)
+        terms = {name: value for name, value in result.items() if name != "output"}
+        share = updater.group_size(batch, batches)
+        # timm's script reports what it divided: in float32 that may change the last digit
+        meter.update(terms | {"loss": (result["loss"].detach() / share).double() * share}, len(target))
         if updater.is_update(batch, batches):
             schedule.step_update(num_updates=updater.updates, metric=None)
         if batch % log_interval == 0 or batch + 1 == batches:
-            terms = meter.averages()
-            if not all(value == value and abs(value) != float("inf") for value in terms.values()):
+            means = meter.averages()
+            if not all(value == value and abs(value) != float("inf") for value in means.values()):
                 raise NonFiniteLossError(
-                    f"epoch {epoch}, batch {batch}: the loss is not finite ({terms}); "
+                    f"epoch {epoch}, batch {batch}: the loss is not finite ({means}); "
                     "use a smaller --lr, --clip-grad 1, or leave out --amp"
                 )
             if runtime.is_primary:
@@ -96,12 +103,20 @@ def train_one_epoch(
                 rate = updater.optimizer.param_groups[0]["lr"]
                 _logger.info(
                     "Train: %d [%4d/%d (%3.0f%%)]  Loss: %.4f (%s)  Time: %.1f/s  LR: %.3e  Data: %.0f%%",
-                    epoch, batch + 1, batches, 100 * (batch + 1) / batches, terms["loss"],
-                    " ".join(f"{name} {value:.4f}" for name, value in terms.items() if name != "loss"),
+                    epoch, batch + 1, batches, 100 * (batch + 1) / batches, means["loss"],
+                    " ".join(f"{name} {value:.4f}" for name, value in means.items() if name != "loss"),
                     speed, rate, 100 * data_time / elapsed,
                 )  # fmt: skip
+                if save_images is not None:
+                    save_image(input, save_images / f"train-batch-{batch}.jpg", padding=0, normalize=True)
         end = time.perf_counter()
+    if hasattr(updater.optimizer, "sync_lookahead"):  # --opt lookahead_...: an epoch ends on its slow weights
+        updater.optimizer.sync_lookahead()
     return meter.averages(runtime)
+
+
+def _on(runtime: Runtime, input: Tensor) -> Tensor:
+    return input.to(runtime.device, runtime.dtype)
 
 
 @torch.inference_mode()
@@ -112,7 +127,7 @@ def evaluate(
     model.eval()
     evaluator = ClassificationEvaluator(runtime.device, max_samples=evaluation_sample_limit(loader))
     for input, target in loader:
-        input = input.to(runtime.device)
+        input = _on(runtime, input)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
         with runtime.autocast():

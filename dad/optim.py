@@ -71,6 +71,9 @@ class Updater:
         self.clip_value: float | None = args.clip_grad
         self.clip_mode: str = args.clip_mode
         self.scaler = NativeScaler(runtime.device.type) if runtime.autocast_dtype is torch.float16 else None
+        self.batch_size, self.scale_rule = args.batch_size, args.variable_batch_loss_scale
+        self.synchronize = args.synchronize_step and runtime.device.type != "cpu"
+        self.device = runtime.device
         self.updates = 0
 
     def updates_per_epoch(self, batches: int) -> int:
@@ -81,14 +84,23 @@ class Updater:
         """Whether weights change after batch number `batch` of an epoch."""
         return (batch + 1) % self.accumulation_steps == 0 or batch + 1 == batches
 
+    def group_size(self, batch: int, batches: int) -> int:
+        """Return how many batches make the update that batch number `batch` of an epoch belongs to."""
+        rest = batches % self.accumulation_steps
+        return rest if batch >= batches - rest else self.accumulation_steps
+
     def context(self, batch: int, batches: int) -> Any:
         """Return the context of a forward and backward pass: without an update, processes need not talk."""
         return nullcontext() if self.is_update(batch, batches) else self.task.no_sync()
 
+    def loss_scale(self, images: int) -> float:
+        """Return the weight of a batch of `images` images (`--variable-batch-loss-scale`)."""
+        power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[self.scale_rule]
+        return float((images / self.batch_size) ** power)
+
     def backward(self, loss: Tensor, batch: int, batches: int) -> None:
         """Add the gradients of `loss`, and update the weights (and their moving average) if it is time."""
-        group = batches % self.accumulation_steps if batch >= batches - batches % self.accumulation_steps else 0
-        loss = loss / (group or self.accumulation_steps)
+        loss = loss / self.group_size(batch, batches)
         update = self.is_update(batch, batches)
         if self.scaler is not None:
             parameters = list(self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode))
@@ -102,6 +114,8 @@ class Updater:
             self.optimizer.zero_grad(set_to_none=True)
             self.updates += 1
             self.task.update_ema(step=self.updates)
+            if self.synchronize:
+                torch.get_device_module(self.device).synchronize()
 
     def _clip(self) -> None:
         if self.clip_value is not None:
