@@ -55,9 +55,19 @@ def create_schedule(
     settings["step_on_epochs"] = not args.sched_on_updates
     try:
         schedule, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:
         raise UsageError(f"--sched {args.sched}: {error}") from None
-    return schedule, int(epochs)
+    return schedule or _ConstantRate(), int(epochs)
+
+
+class _ConstantRate:
+    """`--sched none`: the learning rate stays what it is."""
+
+    def step(self, epoch: int, metric: float | None = None) -> None:
+        """Do nothing after an epoch."""
+
+    def step_update(self, num_updates: int, metric: float | None = None) -> None:
+        """Do nothing after an update."""
 
 
 class Updater:
