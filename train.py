@@ -35,6 +35,10 @@ def main(argv: list[str] | None = None) -> int:
         raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
     if objective.needs_teacher and args.train_img_sizes:
         raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
+    if objective.input_gradients and args.model_dtype not in (None, "float32"):
+        raise UsageError(f"--model-dtype: --objective {args.objective} differentiates in float32 pixels; use --amp")
+    if objective.input_gradients and (args.aug_splits or args.split_bn):
+        raise UsageError(f"--aug-splits, --split-bn: --objective {args.objective} adds images that are in no split")
     check_args(args)
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)

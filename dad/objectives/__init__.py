@@ -32,12 +32,14 @@ class Weighted(TrainingTask):
         needs_partner: the DAD image has to be the clean image's own, since its label or the teacher's verdict on the
             clean image is its target; where there is none, it is absent (`present` is 0).
         paired: also, both views are the same part of the picture under the same augmentation.
+        input_gradients: it takes the student's gradient in float32 pixels, which weights of `--model-dtype` do not.
     """
 
     views: tuple[str, ...] = (CLEAN,)
     needs_teacher = False
     needs_partner = False
     paired = False
+    input_gradients = False
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -69,6 +69,9 @@ def test_a_data_set_of_timm_trains(train_flags: list[str], world: Path, tmp_path
         ("--device-modules no_such_module", "--device-modules no_such_module: cannot be imported"),
         ("--bn-momentum 0.1", "--bn-momentum 0.1, --model-kwargs {'img_size': 32}: test_vit2 does not take this"),
         ("--drop-block 0.1", "--drop-block 0.1, --model-kwargs {'img_size': 32}: test_vit2 does not take this"),
+        ("--objective kdiga --model-dtype bfloat16", "--model-dtype: --objective kdiga differentiates in float32"),
+        ("--objective dad_dat --model-dtype bfloat16", "--model-dtype: --objective dad_dat differentiates in float32"),
+        ("--objective dat --split-bn", "--aug-splits, --split-bn: --objective dat adds images that are in no split"),
         ("--objective kd --train-img-sizes 32 64", "--train-img-sizes: the teacher of --objective kd sees"),
     ],
 )
