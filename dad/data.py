@@ -131,7 +131,7 @@ def _create_dataset(
 
 def _in_timms_order(sources: list[SourceImage]) -> list[SourceImage]:
     """Sort as timm's folder reader does, 9 before 10: the same seed then shuffles the same images to the same place."""
-    return sorted(sources, key=lambda source: natural_key(source.key if source.size else str(source.path)))
+    return sorted(sources, key=lambda source: natural_key(str(source.path) if source.size is None else source.key))
 
 
 def with_epoch(loader: Any, epoch: int) -> Any:
