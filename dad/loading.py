@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from timm.data.auto_augment import auto_augment_transform
+from PIL import Image
+from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
 from timm.data.transforms import str_to_interp_mode
 
 from dad.errors import UsageError
@@ -130,6 +131,14 @@ def resolve_mixup_args(args: argparse.Namespace, num_classes: int) -> dict[str, 
         "label_smoothing": args.smoothing,
         "num_classes": num_classes,
     }
+
+
+def _posterize(image: Image.Image, bits: int, **unused: Any) -> Image.Image:
+    """Pillow 13 refuses what RandAugment asks for at the end of its scale: no bits left, which is a black image."""
+    return posterize(image, bits) if bits > 0 else Image.new(image.mode, image.size)
+
+
+NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if operation is posterize})
 
 
 def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:

@@ -70,7 +70,6 @@ def create_generate_parser() -> ArgumentParser:
     add_attack_args(parser)
     add_runtime_args(parser)
     add_compile_args(parser)
-    add_log_args(parser)
     return parser
 
 

@@ -30,9 +30,9 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--image-format", default="jpeg", type=str, choices=["jpeg", "png", "webp"], help="of the encoded images"
     )
-    group.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg and webp, 1 to 100")
+    group.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg, 1 to 100")
     group.add_argument("-b", "--batch-size", default=64, type=int, metavar="N", help="images per process")
-    group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="loader workers per process")
+    group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="threads that read images")
     group.add_argument(
         "--read-timeout", default=60.0, type=float, metavar="S", help="seconds until a file counts as unreadable"
     )

@@ -75,14 +75,14 @@ class ShardLock:
                 f"{self._folder.parent}: process {other['pid']} on {other['host']} is making {len(shared)} of the same "
                 f"shards now ({shared[0]} to {shared[-1]}); wait for it, stop it, or take others by --shard-range"
             )
-        path.unlink(missing_ok=True)
+        for leftover in (path, *self._folder.glob(f".{path.name}.*.tmp")):
+            leftover.unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
-        """Delete what killed runs were writing: nobody else is at work, and this run has not begun."""
-        for folder in (self._folder, self._folder.parent):
-            for leftover in folder.glob(".*.tmp"):
-                if self._name not in leftover.name:
-                    leftover.unlink(missing_ok=True)
+        """Delete what killed runs were writing: nobody else is at work, and this run has not begun. Not so among the
+        locks, where a run that only just comes may be writing its own."""
+        for leftover in self._folder.parent.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
     def _keep_beating(self) -> None:
         count = 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import generation, measures
+from benchmarks import generation, measures, train_step
 from dad.errors import UsageError
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
@@ -70,3 +70,15 @@ def test_peak_memory_counts_what_was_freed_again() -> None:
 def test_a_run_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--batches 0: it must be at least 1"):
         generation.main([*SHORT, "--batches", "0"])
+
+
+def test_the_cost_of_a_step_is_split_and_compared_with_ce(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "results.json"
+    flags = ["--preset", "tiny", "--repeats", "1", "--device", "cpu", "--out", str(out)]
+    assert train_step.main([*flags, "--objectives", "ce", "dad", "dat"]) == 0
+    rows = json.loads(out.read_text())["objectives"]
+    assert (
+        set(rows) == {"ce", "dad", "dat"} and "| dad_dat " not in (said := capsys.readouterr().out) and "| dat " in said
+    )
+    assert rows["ce"]["teacher"] == 0 < rows["dad"]["teacher"] < rows["dad"]["seconds"]
+    assert all(row["ratio"] > 0 and row["optimiser"] > 0 and row["student"] > 0 for row in rows.values())

@@ -26,7 +26,10 @@ def launch(*flags: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("objective", "terms"), [("dad", {"ce", "kd_clean", "kd_dad"}), ("ard", {"ce", "kd_dad"})])
+@pytest.mark.parametrize(
+    ("objective", "terms"),
+    [("dad", {"ce", "kd_clean", "kd_dad"}), ("ard", {"ce", "kd_dad"}), ("kdiga_dad", {"iga_dad"})],
+)
 def test_two_processes_train_one_model(
     objective: str, terms: set[str], train_flags: list[str], generate_flags: list[str], tmp_path: Path
 ) -> None:

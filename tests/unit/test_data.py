@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
+from timm.data.auto_augment import NAME_TO_OP
 from timm.utils import random_seed
 
 from dad.classes import ClassList
@@ -165,6 +167,13 @@ def test_mixup_gives_soft_targets_with_any_loader(
     for input, labels in loader:
         _, target, _ = split_views(input, labels, len(views), mixup)
         assert target.shape == (4, len(CLASSES)) and target.is_floating_point()
+
+
+@pytest.mark.parametrize("policy", ["Posterize", "PosterizeIncreasing", "PosterizeOriginal"])
+def test_posterize_to_no_bits_gives_black(policy: str) -> None:
+    grey = Image.new("RGB", (4, 4), (200, 200, 200))
+    assert NAME_TO_OP[policy](grey, 0).getextrema() == ((0, 0),) * 3
+    assert NAME_TO_OP[policy](grey, 1).getextrema() == ((128, 128),) * 3
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -1,0 +1,255 @@
+"""What a training step of each objective costs, relative to `ce` in the same run (the paper's Table 7, measured).
+
+    python -m benchmarks.train_step --preset small --out results.json
+
+All weights and pictures are random (seeded). What the columns mean: benchmarks/README.md.
+"""
+
+import gc
+import json
+import logging
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.generation_world import PRESETS, Preset, create_networks
+from benchmarks.measures import PeakMemory, Stopwatch, machine
+from dad.args import create_train_parser
+from dad.args.hparams import parse_args
+from dad.classes import ClassList
+from dad.data import create_train_loader
+from dad.engine import train_one_epoch
+from dad.errors import run_script
+from dad.objectives import load_objective
+from dad.optim import Updater, create_optimizer
+from dad.plugins import list_plugins
+from dad.runtime import Runtime, setup_runtime
+from dad.shards import DadWriter, Sample, encode_image
+from dad.sources import list_sources
+from dad.tables import format_rows
+from dad.teachers import Teacher
+from dad.views import split_views
+
+_STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
+_CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
+_FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
+
+
+class Subject:
+    """An objective that can be asked for one training step, over and over, on the same batch."""
+
+    def __init__(self, name: str, flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime):
+        objective = load_objective(name)
+        self.args, _ = parse_args(create_train_parser(), [*flags, "--objective", name])
+        torch.manual_seed(self.args.seed)
+        student = timm.create_model(self.args.model, num_classes=1000, **_size(self.args.model, preset))
+        self.task: Any = objective(self.args, student, teacher if objective.needs_teacher else None, runtime.device)
+        self.task.train()
+        self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
+        self.runtime, self.views = runtime, len(objective.views)
+        shape = (self.views * preset.batch_size, 3, preset.img_size, preset.img_size)
+        labels = torch.randint(1000, (preset.batch_size,)).repeat(self.views)
+        self.batch = split_views(torch.randn(shape).to(runtime.device), labels.to(runtime.device), self.views, None)
+
+    def step(self) -> None:
+        """Do what the training loop does with a batch."""
+        with self.runtime.autocast():
+            loss = self.task(*self.batch)["loss"]
+        self.updater.backward(loss, 0, 1)
+
+    def split(self) -> dict[str, float]:
+        """Return the seconds of one more step in the teacher's forward passes and in the optimiser."""
+        watch = Stopwatch(self.runtime.device)
+        optimizer, teacher = self.updater.optimizer, getattr(self.task, "teacher", None)
+        step, optimizer.step = optimizer.step, watch.wrap("optimiser", optimizer.step)  # type: ignore[method-assign]
+        if teacher is not None:
+            forward, teacher.model.forward = teacher.model.forward, watch.wrap("teacher", teacher.model.forward)
+        self.step()
+        optimizer.step = step  # type: ignore[method-assign]
+        if teacher is not None:
+            teacher.model.forward = forward
+        return {stage: watch.seconds[stage] for stage in ("teacher", "optimiser")}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure every objective and print the tables."""
+    args = _parse(argv)
+    preset, runtime = PRESETS[args.preset], setup_runtime(args)
+    logging.getLogger("dad").setLevel(logging.WARNING)
+    if args.batch_size:
+        preset = Preset(**{**vars(preset), "batch_size": args.batch_size})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _, networks = create_networks(preset, runtime.device)
+        normalisation = {key: getattr(networks.teacher, key).flatten().tolist() for key in ("mean", "std")}
+        side = (3, preset.img_size, preset.img_size)
+        teacher = Teacher(networks.teacher.model, {**normalisation, "input_size": side}, {}).to(runtime.device)
+        weights = {key: value.contiguous() for key, value in networks.vqgan.state_dict().items()}
+        save_file(weights, folder / "vqgan.safetensors")
+        (folder / "vqgan.json").write_text(json.dumps(asdict(networks.vqgan.config)))
+        make_pictures(folder, preset)
+        flags = [
+            "--model", _STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
+            "--vqgan-config", str(folder / "vqgan.json"), "--vqgan-checkpoint", str(folder / "vqgan.safetensors"),
+            "--data-dir", str(folder), "--dad-dir", str(folder / "dad"), "--device", str(runtime.device),
+            "--teacher", "-", "--workers", "0", "--img-size", str(preset.img_size), "--smoothing", "0",
+        ]  # fmt: skip
+        results: dict[str, Any] = {"machine": machine(runtime.device), "settings": vars(args) | vars(preset)}
+        results["data"] = {views: time_loading(flags, preset, views, runtime) for views in (1, 2)}
+        results["objectives"] = compare(args, flags, preset, teacher, runtime)
+        results["loop"] = compare_loops(flags, preset, teacher, runtime, args.repeats)
+    report(results)
+    if args.out:
+        Path(args.out).write_text(json.dumps(results, indent=1, default=str) + "\n", encoding="utf-8")
+    return 0
+
+
+def compare(
+    args: Namespace, flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime
+) -> dict[str, dict[str, float]]:
+    """Time every objective in turn with `ce`, so that what disturbs the machine disturbs both."""
+    measured = {}
+    base = Subject("ce", flags, preset, teacher, runtime)
+    for name in args.objectives or list_plugins("objectives"):
+        gc.collect()
+        with PeakMemory(runtime.device) as memory:
+            subject = Subject(name, flags, preset, teacher, runtime)
+            subject.step()
+        base.step()
+        pairs = [(_seconds(base.step), _seconds(subject.step)) for _ in range(args.repeats)]
+        split = subject.split()
+        seconds, ratio = median(own for _, own in pairs), median(own / ce for ce, own in pairs)
+        without = ratio * (1 - split["teacher"] / seconds)
+        rest = seconds - split["teacher"] - split["optimiser"]
+        measured[name] = {
+            "seconds": seconds, "ratio": ratio, "ratio_without_teacher": without, **split, "student": rest,
+            "memory": memory.bytes or 0, "views": subject.views,
+        }  # fmt: skip
+    return measured
+
+
+def compare_loops(
+    flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime, repeats: int
+) -> dict[str, float]:
+    """Time an epoch of `ce` by our loop and by a bare one, on the same task and loader, in turn."""
+    subject = Subject("ce", flags, preset, teacher, runtime)
+    loader = create_loader_of(flags, preset, 1, runtime)
+    schedule = Namespace(step_update=lambda **_: None)
+
+    def ours() -> None:
+        train_one_epoch(0, subject.task, loader, subject.updater, schedule, runtime)
+
+    def bare() -> None:
+        optimizer = subject.updater.optimizer
+        for input, target in loader:
+            with runtime.autocast():
+                loss = subject.task(input, target)["loss"]
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    bare(), ours()
+    pairs = [(_seconds(bare), _seconds(ours)) for _ in range(max(repeats, 5))]
+    return {"bare_seconds": median(one for one, _ in pairs), "ratio": median(own / one for one, own in pairs)}
+
+
+def create_loader_of(flags: list[str], preset: Preset, views: int, runtime: Runtime) -> Any:
+    """Build the training loader over the temporary pictures, read in line by one process."""
+    args, _ = parse_args(create_train_parser(), flags)
+    side = (3, preset.img_size, preset.img_size)
+    data_config = {"input_size": side, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    return create_train_loader(args, data_config, ("clean", "dad")[:views], _CLASSES, runtime)[0]
+
+
+def time_loading(flags: list[str], preset: Preset, views: int, runtime: Runtime) -> float:
+    """Return the seconds that one worker needs for a batch of so many views."""
+    loader = create_loader_of(flags, preset, views, runtime)
+    list(loader)
+    return _seconds(lambda: list(loader)) / len(loader)
+
+
+def make_pictures(folder: Path, preset: Preset) -> None:
+    """Write four classes of pictures, two batches in all, and a DAD set of them."""
+    rng, side = np.random.default_rng(0), round(preset.img_size * _FRAME)
+    for name in _CLASSES.folders:
+        (folder / "train" / name).mkdir(parents=True)
+        for number in range(-(-2 * preset.batch_size // len(_CLASSES))):
+            coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
+            picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
+            (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(picture, "jpg", 90))
+    sources = list_sources(folder / "train", _CLASSES)
+    settings = {"class_list": _CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
+    writer = DadWriter(folder / "dad", settings, sources, len(sources))
+    image = encode_image(rng.integers(0, 256, (preset.img_size, preset.img_size, 3), dtype=np.uint8), "jpg", 95)
+    writer.commit(0, [Sample(source.key, source.label, {"jpg": image}, {}) for source in sources], {}, {})
+    writer.finish()
+
+
+def report(results: dict[str, Any]) -> None:
+    """Print what was measured."""
+    titles = [
+        "objective",
+        "s/step",
+        "x ce",
+        "x ce, no teacher",
+        "data",
+        "teacher",
+        "student",
+        "optimiser",
+        "GB beyond ce",
+    ]
+    rows = [titles]
+    least = min(row["memory"] for row in results["objectives"].values())
+    for name, row in results["objectives"].items():
+        data = results["data"][row["views"]]
+        numbers = [data, row["teacher"], row["student"], row["optimiser"]]
+        ratios = [f"{row[key]:.2f}" for key in ("ratio", "ratio_without_teacher")]
+        rows.append([name, f"{row['seconds']:.3f}", *ratios, *(f"{number:.3f}" for number in numbers),
+                     f"{(row['memory'] - least) / 1e9:.2f}"])  # fmt: skip
+    print(f"Machine: {', '.join(f'{key} {value}' for key, value in results['machine'].items())}\n")
+    print(format_rows(rows))
+    loop = results["loop"]
+    print(f"\nOur loop with ce takes {loop['ratio']:.3f} times a bare loop on the same task and loader.")
+
+
+def _size(model: str, preset: Preset) -> dict[str, Any]:
+    return {"img_size": preset.img_size} if "vit" in model else {}
+
+
+def _seconds(action: Callable[[], Any]) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    action()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _parse(argv: list[str] | None) -> Namespace:
+    parser = ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="small", choices=PRESETS, help="size of networks and pictures")
+    parser.add_argument("--objectives", nargs="+", metavar="NAME", help="default: all")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="default: the preset's")
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="steps of each; the median counts")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--amp", action="store_true", help="mixed precision")
+    parser.add_argument("--amp-dtype", default="float16", choices=["float16", "bfloat16"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", help="JSON file for all numbers")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

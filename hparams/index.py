@@ -1,0 +1,77 @@
+"""Write the tables of hparams/README.md from the headers of the recipes: python hparams/index.py"""
+
+import re
+from collections.abc import Iterable
+from itertools import takewhile
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+README = FOLDER / "README.md"
+BEGIN, END = "<!-- begin of the index, written by index.py -->\n", "<!-- end of the index -->\n"
+SCORES = ("ImageNet", "V2", "C", "Stylized", "R", "Sketch", "A")
+GROUPS = {
+    "vitb": "ViT-B/16",
+    "vits": "ViT-S/16",
+    "rn50": "ResNet-50",
+    "rn34": "ResNet-34",
+    "generate": "DAD sets",
+    "emojinet": "EmojiNet",
+}
+_FIELD = re.compile(r"(Expected|Cost|From the paper|Not stated by the paper|Note|Result)(?: \(paper\))?: (.*)")
+
+
+def read_header(recipe: Path) -> dict[str, str]:
+    """Return the fields of the comment that a recipe opens with; the first are `title` and `command`."""
+    fields, name = {"title": "", "command": ""}, "title"
+    for line in takewhile(lambda line: line.startswith("#"), recipe.read_text(encoding="utf-8").splitlines()):
+        text = line.removeprefix("#")
+        if field := _FIELD.match(text.strip()):
+            name, text = field[1], field[2]
+        elif text.startswith("     "):
+            name = "command"
+        fields[name] = f"{fields.get(name, '')} {text.strip()}".strip()
+    return fields
+
+
+def expected_scores(header: dict[str, str]) -> dict[str, str]:
+    """Return the paper's numbers by the names of `SCORES`, as they are printed."""
+    return dict(re.findall(r"(\w+) ([\d.]*\d)", header.get("Expected", "")))
+
+
+def build_index() -> str:
+    """Return the tables, one a group of recipes."""
+    recipes = sorted(FOLDER.glob("*.yaml"))
+    sections = [
+        f"### {title}\n\n{_table([path for path in recipes if path.stem.split('_')[0] == group], group)}"
+        for group, title in GROUPS.items()
+    ]
+    return "\n".join(sections)
+
+
+def _table(recipes: Iterable[Path], group: str) -> str:
+    headers = {path.stem: read_header(path) for path in recipes}
+    if group == "emojinet":
+        rows = [("Recipe", "What")] + [(f"`{stem}`", header["title"]) for stem, header in headers.items()]
+    else:
+        scores = () if group == "generate" else SCORES
+        rows = [("Recipe", "Table and row", "What", *scores, "Not stated by the paper, chosen here")]
+        rows += [_row(stem, header, scores) for stem, header in headers.items()]
+    rows.insert(1, tuple("---:" if title in SCORES else "---" for title in rows[0]))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _row(stem: str, header: dict[str, str], scores: Iterable[str]) -> tuple[str, ...]:
+    place, _, what = header["title"].rstrip(".").partition(": ")
+    numbers = expected_scores(header)
+    open_points = header["Not stated by the paper"].rstrip(".")
+    return (f"`{stem}`", place, what, *(numbers.get(name, "") for name in scores), open_points)
+
+
+def main() -> None:
+    """Replace what stands between the marks."""
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    README.write_text(before + BEGIN + build_index() + END + rest.split(END)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
