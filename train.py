@@ -7,6 +7,8 @@
 import logging
 import sys
 from collections import OrderedDict
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from timm.layers import convert_splitbn_model
@@ -14,13 +16,16 @@ from timm.utils import distribute_bn
 
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
+from dad.continuation import Continuation
 from dad.data import create_train_loader, create_val_loader, resolve_classes, with_epoch
-from dad.engine import evaluate, train_one_epoch
+from dad.engine import TermMeter, evaluate, train_one_epoch
 from dad.errors import UsageError, run_script
-from dad.experiment import Experiment, find_resume, resolve_folder
+from dad.experiment import Experiment, Resumed, find_resume, resolve_experiment, resolve_folder
+from dad.interrupts import InterruptedRun, Interrupts
 from dad.models import create_student
 from dad.objectives import load_objective
 from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
+from dad.rng import same_random_state
 from dad.runtime import load_device_modules, setup_runtime
 from dad.teachers import create_teacher, require_fitting
 
@@ -68,10 +73,12 @@ def main(argv: list[str] | None = None) -> int:
     if args.model_ema:
         device = torch.device("cpu") if args.model_ema_force_cpu else None
         task.setup_ema(decay=args.model_ema_decay, use_warmup=args.model_ema_warmup, device=device)
+    args.experiment = resolve_experiment(args, args_text)
     experiment = Experiment(args, args_text, task, optimizer, updater.scaler, data_config, runtime)
-    resume = find_resume(args)
-    start_epoch = experiment.resume(resume) if resume else 0
-    start_epoch = start_epoch if args.start_epoch is None else args.start_epoch
+    path = find_resume(args, runtime)
+    resumed = experiment.resume(path, weights_only=args.no_resume_opt) if path else Resumed(0)
+    if args.start_epoch is not None:
+        resumed = Resumed(args.start_epoch)
     if args.torchcompile:
         task.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
     if runtime.distributed:
@@ -80,10 +87,14 @@ def main(argv: list[str] | None = None) -> int:
 
     updates_per_epoch = updater.updates_per_epoch(len(train_loader))
     schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
-    updater.updates = start_epoch * updates_per_epoch
-    if start_epoch > 0:
-        schedule.step_update(updater.updates) if args.sched_on_updates else schedule.step(start_epoch)
-    experiment.start(start_epoch, updater.updates)
+    continuation = Continuation(train_loader, updater, schedule, runtime, args.batch_size)
+    meter, first_batch = TermMeter(), resumed.batch
+    if resumed.state:
+        continuation.restore(resumed.epoch, resumed.state, resumed.metric, meter)
+    elif resumed.epoch > 0:
+        updater.updates = resumed.epoch * updates_per_epoch
+        schedule.step_update(updater.updates) if args.sched_on_updates else schedule.step(resumed.epoch)
+    experiment.start(resumed.epoch, updater.updates, first_batch, epochs)
     _logger.info(
         "%s by %s: %d epochs of %d updates, global batch %d, %d views, learning rate %.3g, %d classes, in %s",
         args.model, args.objective, epochs, updates_per_epoch,
@@ -91,33 +102,66 @@ def main(argv: list[str] | None = None) -> int:
         experiment.folder,
     )  # fmt: skip
 
-    for epoch in range(start_epoch, epochs):
-        if args.mixup_off_epoch and epoch >= args.mixup_off_epoch:
-            train_loader.mixup_enabled = False
-            if mixup is not None:
-                mixup.mixup_enabled = False
-        train_metrics = train_one_epoch(
-            epoch, task, with_epoch(train_loader, epoch), updater, schedule, runtime,
-            mixup=mixup, channels_last=args.channels_last, log_interval=args.log_interval,
-            save_images=experiment.folder if args.save_images else None,
-        )  # fmt: skip
-        rates = [group["lr"] for group in optimizer.param_groups]
-        if runtime.distributed and args.dist_bn:
-            distribute_bn(task.get_trainable_module(), runtime.world_size, args.dist_bn == "reduce")
-        if epoch % args.val_interval and epoch + 1 < epochs:
-            schedule.step(epoch + 1)
-            continue
-        scores = score(task, val_loader, runtime, args)
-        experiment.end_epoch(epoch, updater.updates, train_metrics, scores, sum(rates) / len(rates))
-        schedule.step(epoch + 1, scores[args.eval_metric])
+    interrupts = Interrupts(runtime)
+    try:
+        with experiment.reporting():
+            for epoch in range(resumed.epoch, epochs):
+                if args.mixup_off_epoch and epoch >= args.mixup_off_epoch:
+                    train_loader.mixup_enabled = False
+                    if mixup is not None:
+                        mixup.mixup_enabled = False
+                train_metrics = train_one_epoch(
+                    epoch, task, with_epoch(train_loader, epoch), updater, schedule, runtime,
+                    mixup=mixup, channels_last=args.channels_last, log_interval=args.log_interval,
+                    save_images=experiment.folder if args.save_images else None,
+                    first_batch=first_batch, meter=meter,
+                    after_update=partial(after_update, epoch, experiment, continuation, interrupts, args),
+                )  # fmt: skip
+                meter, first_batch = TermMeter(), 0
+                rates = [group["lr"] for group in optimizer.param_groups]
+                if runtime.distributed and args.dist_bn:
+                    distribute_bn(task.get_trainable_module(), runtime.world_size, args.dist_bn == "reduce")
+                if epoch % args.val_interval and epoch + 1 < epochs:
+                    schedule.step(epoch + 1)
+                    continue
+                # In one undivided run, validation's workers that live on were seeded in the first epoch.
+                seeded = epoch == resumed.epoch > 0 and args.workers > 0
+                with same_random_state(runtime.device) if seeded else nullcontext():
+                    scores = score(task, val_loader, runtime, args)
+                state = continuation.collect(None)
+                experiment.end_epoch(epoch, updater.updates, train_metrics, scores, sum(rates) / len(rates), state)
+                schedule.step(epoch + 1, scores[args.eval_metric])
+                if epoch + 1 < epochs and interrupts.requested():
+                    raise InterruptedRun(f"interrupted after epoch {epoch}")
+    except InterruptedRun as interrupted:
+        _logger.info("%s; the same command with --resume auto goes on", interrupted)
+        runtime.close()
+        return interrupted.exit_code
+    finally:
+        interrupts.close()
     experiment.finish()
     runtime.close()
     return 0
 
 
+def after_update(epoch, experiment, continuation, interrupts, args, batch, meter) -> None:
+    """Save where the run is if it is time to, or if it is asked to stop; in the latter case, stop it.
+
+    Raises:
+        InterruptedRun: it was asked to stop, and has saved.
+    """
+    requested, interval = interrupts.requested(), args.recovery_interval
+    due = interval and batch // interval > (batch - args.grad_accum_steps) // interval
+    if requested or due:
+        experiment.save(epoch, batch, continuation.collect(batch, meter))
+    if requested:
+        raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
+
+
 def check_args(args) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
-    for name in ("batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist", "val_interval"):
+    positive = ("batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist")
+    for name in (*positive, "val_interval", "max_nonfinite"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")
     if args.kd_temperature <= 0:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from timm.data import AugMixDataset, FastCollateMixup, Mixup, create_loader
+from timm.data.loader import PrefetchLoader
 from timm.utils.misc import natural_key
 from torch.utils.data import IterableDataset
 
@@ -13,6 +14,7 @@ from dad.classes import ClassList, resolve_class_list
 from dad.datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
 from dad.errors import DataError, UsageError
 from dad.loading import resolve_batch_args, resolve_mixup_args, resolve_transform_args
+from dad.position import ResumableLoader, UnwatchedLoader
 from dad.runtime import Runtime
 from dad.shards import DadSet
 from dad.sources import SourceImage, class_folders, list_sources
@@ -110,7 +112,18 @@ def create_train_loader(
         if not args.train_img_sizes:
             raise
         raise UsageError(f"--train-img-sizes {args.train_img_sizes}: {error}") from error
-    return loader, mixup
+    watched = not args.use_multi_epochs_loader and not isinstance(dataset, IterableDataset)
+    return _resumable(loader, runtime, watched), mixup
+
+
+def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
+    ahead = isinstance(loader, PrefetchLoader)
+    inner = loader.loader if ahead else loader
+    below = ResumableLoader(inner, runtime.device, ahead) if watched else UnwatchedLoader(inner, runtime.device)
+    if not ahead:
+        return below
+    loader.loader = below
+    return loader
 
 
 def _create_dataset(
@@ -136,7 +149,7 @@ def _in_timms_order(sources: list[SourceImage]) -> list[SourceImage]:
 
 def with_epoch(loader: Any, epoch: int) -> Any:
     """Tell everything in a loader that draws anew each epoch which one it is; return the loader."""
-    inner = getattr(loader, "loader", loader)  # timm's prefetcher has the data set one floor down
+    inner = loader.loader if isinstance(loader, PrefetchLoader) else loader
     for part in (inner.batch_sampler, inner.sampler, inner.dataset):
         if hasattr(part, "set_epoch"):
             part.set_epoch(epoch)

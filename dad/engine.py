@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,11 @@ from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_l
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from dad.errors import UserError
-from dad.optim import Updater
+from dad.optim import NonFiniteLossError, Updater
 from dad.runtime import Runtime
 from dad.views import split_views
 
 _logger = logging.getLogger(__name__)
-
-
-class NonFiniteLossError(UserError):
-    """Training has diverged; the last checkpoint is the last good state."""
 
 
 class TermMeter:
@@ -38,6 +34,15 @@ class TermMeter:
             weighted = value.detach().double() * images
             self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted
         self.images += images
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums as plain data for a checkpoint."""
+        return {"sums": {name: value.cpu() for name, value in self.sums.items()}, "images": self.images}
+
+    def load(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on from sums that `state` has returned."""
+        self.sums = OrderedDict((name, value.to(device)) for name, value in state["sums"].items())
+        self.images = state["images"]
 
     def averages(self, runtime: Runtime | None = None) -> OrderedDict[str, float]:
         """Return the mean of each term over all images so far; with `runtime`, over those of all processes."""
@@ -59,6 +64,9 @@ def train_one_epoch(
     mixup: Mixup | None = None,
     channels_last: bool = False,
     log_interval: int = 50,
+    first_batch: int = 0,
+    meter: TermMeter | None = None,
+    after_update: Callable[[int, TermMeter], None] | None = None,
     save_images: Path | None = None,
 ) -> OrderedDict[str, float]:
     """Train on every batch of `loader` once; return the means of `loss` and of each named term.
@@ -67,15 +75,19 @@ def train_one_epoch(
         task: an objective of `dad.objectives`.
         schedule: timm's; stepped after every update (it ignores that unless `--sched-on-updates`).
         mixup: applied within each view, if the loader has not done it.
+        first_batch: number of the first batch that `loader` serves, in an epoch that was begun earlier.
+        meter: the sums of the batches before it.
+        after_update: called after every update with the number of batches done and the sums so far; may raise.
         save_images: a folder for the batch of every log line, as one picture, its views one below the other.
 
     Raises:
-        NonFiniteLossError: the loss is not a number at a log interval or at the end of the epoch.
+        NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
     """
     task.train()
-    meter, batches, views = TermMeter(), len(loader), len(task.views)
-    end, start, data_time = time.perf_counter(), time.perf_counter(), 0.0
-    for batch, (input, labels) in enumerate(loader):
+    meter, batches, views = meter or TermMeter(), len(loader), len(task.views)
+    end, start, data_time, images_before = time.perf_counter(), time.perf_counter(), 0.0, meter.images
+    group: list[tuple[dict[str, Tensor], int]] = []  # counted when it is known that their update is not skipped
+    for batch, (input, labels) in enumerate(loader, first_batch):
         data_time += time.perf_counter() - end
         input, target, present = split_views(_on(runtime, input), labels.to(runtime.device), views, mixup)
         if channels_last:
@@ -83,36 +95,46 @@ def train_one_epoch(
         with updater.context(batch, batches):
             with runtime.autocast():
                 result = task(input, target, present)
-            updater.backward(result["loss"] * updater.loss_scale(len(target)), batch, batches)
-        terms = {name: value for name, value in result.items() if name != "output"}
-        share = updater.group_size(batch, batches)
-        # timm's script reports what it divided: in float32 that may change the last digit
-        meter.update(terms | {"loss": (result["loss"].detach() / share).double() * share}, len(target))
-        if updater.is_update(batch, batches):
+            counts = updater.backward(result["loss"] * updater.loss_scale(len(target)), batch, batches)
+        group.append((_terms(result, updater.group_size(batch, batches)), len(target)))
+        is_update = updater.is_update(batch, batches)
+        if is_update:
+            for terms, images in group if counts else []:
+                meter.update(terms, images)
+            group = []
             schedule.step_update(num_updates=updater.updates, metric=None)
-        if batch % log_interval == 0 or batch + 1 == batches:
-            means = meter.averages()
-            if not all(value == value and abs(value) != float("inf") for value in means.values()):
-                raise NonFiniteLossError(
-                    f"epoch {epoch}, batch {batch}: the loss is not finite ({means}); "
-                    "use a smaller --lr, --clip-grad 1, or leave out --amp"
-                )
-            if runtime.is_primary:
-                elapsed = time.perf_counter() - start
-                speed = meter.images * runtime.world_size / elapsed
-                rate = updater.optimizer.param_groups[0]["lr"]
-                _logger.info(
-                    "Train: %d [%4d/%d (%3.0f%%)]  Loss: %.4f (%s)  Time: %.1f/s  LR: %.3e  Data: %.0f%%",
-                    epoch, batch + 1, batches, 100 * (batch + 1) / batches, means["loss"],
-                    " ".join(f"{name} {value:.4f}" for name, value in means.items() if name != "loss"),
-                    speed, rate, 100 * data_time / elapsed,
-                )  # fmt: skip
-                if save_images is not None:
-                    save_image(input, save_images / f"train-batch-{batch}.jpg", padding=0, normalize=True)
+        if runtime.is_primary and meter.images and (batch % log_interval == 0 or batch + 1 == batches):
+            elapsed = time.perf_counter() - start
+            speed = (meter.images - images_before) * runtime.world_size / elapsed
+            _log(epoch, batch + 1, batches, meter.averages(), speed, updater, data_time / elapsed)
+            if save_images is not None:
+                save_image(input, save_images / f"train-batch-{batch}.jpg", padding=0, normalize=True)
+        if is_update and after_update is not None:
+            after_update(batch + 1, meter)
         end = time.perf_counter()
     if hasattr(updater.optimizer, "sync_lookahead"):  # --opt lookahead_...: an epoch ends on its slow weights
         updater.optimizer.sync_lookahead()
+    if not meter.images:
+        raise NonFiniteLossError(f"epoch {epoch}: the loss of every update is not finite; use a smaller --lr")
     return meter.averages(runtime)
+
+
+def _log(
+    epoch: int, done: int, batches: int, terms: dict[str, float], speed: float, updater: Updater, waiting: float
+) -> None:
+    _logger.info(
+        "Train: %d [%4d/%d (%3.0f%%)]  Loss: %.4f (%s)  Time: %.1f/s  LR: %.3e  Data: %.0f%%%s",
+        epoch, done, batches, 100 * done / batches, terms["loss"],
+        " ".join(f"{name} {value:.4f}" for name, value in terms.items() if name != "loss"),
+        speed, updater.optimizer.param_groups[0]["lr"], 100 * waiting,
+        f"  Skipped: {updater.skipped}" if updater.skipped else "",
+    )  # fmt: skip
+
+
+def _terms(result: dict[str, Tensor], share: int) -> dict[str, Tensor]:
+    """timm's script reports the loss that it divided by `share`: in float32 that may change the last digit."""
+    terms = {name: value.detach() for name, value in result.items() if name != "output"}
+    return terms | {"loss": (terms["loss"] / share).double() * share}
 
 
 def _on(runtime: Runtime, input: Tensor) -> Tensor:

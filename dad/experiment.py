@@ -4,24 +4,47 @@ again."""
 import argparse
 import json
 import logging
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from timm.models import clean_state_dict
 from timm.task import TrainingTask
-from timm.utils import CheckpointSaver, NativeScaler, update_summary
+from timm.utils import NativeScaler, update_summary
 from timm.utils.summary import trim_summary
 from torch.utils.tensorboard import SummaryWriter
 
-from dad.errors import DataError
+from dad.errors import DataError, UserError
+from dad.interrupts import InterruptedRun
 from dad.models import read_checkpoint
 from dad.runtime import Runtime
+from dad.saving import BEST, LAST, PROGRESS_KEY, SafeSaver, find_newest, progress_of, set_aside
+from dad.status import Status
 
 _logger = logging.getLogger(__name__)
-LAST, BEST = "last.pth.tar", "model_best.pth.tar"
+__all__ = ["BEST", "LAST", "Experiment", "Resumed"]
+_OUTPUT = "output/train"
+_NOT_THE_RUN = {  # flags that change nothing in what is trained
+    "resume", "no_resume_opt", "experiment", "output", "local_rank", "log_interval",
+    "recovery_interval", "checkpoint_hist",
+}  # fmt: skip
+_SET_BY_MODEL = {"mean", "std", "interpolation", "crop_pct", "img_size"}  # `with_data_config` fills them in
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a checkpoint says about where to go on: `epoch` is to begin, or to be gone on with after `batch` batches."""
+
+    epoch: int
+    batch: int = 0
+    metric: float | None = None
+    state: dict[str, Any] | None = None  # of `Continuation`; a checkpoint of timm's own scripts has none
 
 
 class Experiment:
@@ -39,13 +62,14 @@ class Experiment:
     ):
         self.folder = resolve_folder(args)
         self.task, self.optimizer, self.scaler, self.runtime = task, optimizer, scaler, runtime
-        self.metric, self._args_text = args.eval_metric, args_text
+        self.metric, self._args_text, self._args = args.eval_metric, args_text, args
+        self.status = Status(metric=self.metric)
         self._writer: SummaryWriter | None = None
-        self._saver: CheckpointSaver | None = None
+        self._saver: SafeSaver | None = None
         if not runtime.is_primary:
             return
-        self._saver = CheckpointSaver(
-            task.get_trainable_module(),
+        self._saver = SafeSaver(
+            task,
             optimizer,
             args=with_data_config(args, data_config),
             amp_scaler=scaler,
@@ -53,11 +77,12 @@ class Experiment:
             recovery_dir=str(self.folder),
             decreasing=self.metric == "loss",
             max_history=args.checkpoint_hist,
-            task=task,
         )
 
-    def resume(self, path: str) -> int:
-        """Load student, moving average, optimiser, scaler and best metric from a checkpoint; return the next epoch.
+    def resume(self, path: str, weights_only: bool = False) -> Resumed:
+        """Load student, moving average, optimiser, scaler and best metric from a checkpoint.
+
+        With `weights_only`, nothing but student and moving average; an epoch that was cut begins anew.
 
         Raises:
             DataError: the file is missing, damaged or of another model.
@@ -67,26 +92,44 @@ class Experiment:
             self.task.load_checkpoint_state(clean_state_dict(content["state_dict"]), content.get("task_state"))
             if self.task.has_ema() and "state_dict_ema" in content:
                 self.task.load_checkpoint_state(clean_state_dict(content["state_dict_ema"]), ema=True)
-            self.optimizer.load_state_dict(content["optimizer"])
+            if not weights_only:
+                self.optimizer.load_state_dict(content["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise DataError(
                 f"--resume {path}: not of this model and optimiser ({' '.join(str(error).split())[:160]})"
             ) from error
-        if self.scaler is not None and self.scaler.state_dict_key in content:
+        if self.scaler is not None and not weights_only and self.scaler.state_dict_key in content:
             self.scaler.load_state_dict(content[self.scaler.state_dict_key])
         if self._saver is not None and "saver" in content and Path(path).parent.resolve() == self.folder.resolve():
             self._saver.load_state_dict(content["saver"])
-        epoch = int(content["epoch"]) + 1
-        _logger.info("resumed from %s: %d epochs are done", path, epoch)
-        return epoch
+        epoch, batch = progress_of(content)
+        self._tell_of_other_settings(content.get("args"))
+        _logger.info("resumed from %s: %d epochs and %d batches are done", path, epoch, 0 if weights_only else batch)
+        if weights_only:
+            return Resumed(epoch)
+        return Resumed(epoch, batch, content.get("metric"), content.get(PROGRESS_KEY))
 
-    def start(self, epoch: int, updates: int) -> None:
+    def start(self, epoch: int, updates: int, batch: int = 0, epochs: int = 0) -> None:
         """Begin to write, at `epoch`: rows of it or later, from a run that was cut off, are dropped."""
         if self.runtime.is_primary:
             self.folder.mkdir(parents=True, exist_ok=True)
+            set_aside(self.folder, (epoch, batch))
             (self.folder / "args.yaml").write_text(self._args_text, encoding="utf-8")
             trim_summary(str(self.folder / "summary.csv"), epoch)
-            self._writer = SummaryWriter(str(self.folder / "tb"), purge_step=updates)
+            # Events of this many updates are written: they are of the end of an epoch that is done.
+            self._writer = SummaryWriter(str(self.folder / "tb"), purge_step=updates + 1)
+            newest = self.folder / LAST
+            self._tell(
+                epoch=epoch, epochs=epochs, updates=updates, resumable=newest.exists(),
+                checkpoint=str(newest) if newest.exists() else None,
+            )  # fmt: skip
+
+    def save(self, epoch: int, batch: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint in the middle of an epoch; `state` is what `Continuation.collect` returns."""
+        if self._saver is not None:
+            path = self._saver.save(epoch, batch, None, state)
+            self._tell(epoch=epoch, updates=state["updates"], resumable=True, checkpoint=str(path))
+            _logger.info("saved %s after %d batches", path, batch)
 
     def end_epoch(
         self,
@@ -95,8 +138,9 @@ class Experiment:
         train: Mapping[str, float],
         scores: Mapping[str, float],
         learning_rate: float,
+        state: dict[str, Any] | None = None,
     ) -> None:
-        """Write an epoch's row, events and checkpoint; `scores` decide the best one."""
+        """Write an epoch's row, events and checkpoint; `scores` decide the best one, unless they are no numbers."""
         if self._saver is None or self._writer is None:
             return
         update_summary(epoch, train, scores, str(self.folder / "summary.csv"), lr=learning_rate)
@@ -105,17 +149,53 @@ class Experiment:
                 tag = name if name == "loss" or group == "eval" else f"loss_{name}"
                 self._writer.add_scalar(f"{group}/{tag}", value, updates)
         self._writer.add_scalar("train/lr", learning_rate, updates)
+        if self.scaler is not None:
+            self._writer.add_scalar("train/loss_scale", self.scaler.state_dict().get("scale", 1.0), updates)
         self._writer.flush()
-        best, best_epoch = self._saver.save_checkpoint(epoch, scores[self.metric])
-        _logger.info("*** Best metric: %.3f (epoch %d)", best, best_epoch)
+        metric = scores[self.metric] if math.isfinite(scores[self.metric]) else None
+        path = self._saver.save(epoch, None, metric, state or {})
+        self._tell(epoch=epoch + 1, updates=updates, resumable=True, checkpoint=str(path))
+        if self._saver.best_metric is not None:
+            _logger.info("*** Best metric: %.3f (epoch %d)", self._saver.best_metric, self._saver.best_epoch)
 
     def finish(self) -> None:
         """Close the event file, and print the best result as timm's scripts do, for programs that read it."""
         if self._writer is None or self._saver is None:
             return
         self._writer.close()
+        self._tell(state="done", exit_code=0, resumable=False)
         result = {"epoch": self._saver.best_epoch, self.metric: self._saver.best_metric, "folder": str(self.folder)}
         print(f"--result\n{json.dumps(result, indent=4)}")
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Write into status.json how a run ends that does not reach `finish`."""
+        try:
+            yield
+        except InterruptedRun as interrupted:
+            self._tell(state="interrupted", exit_code=interrupted.exit_code)
+            raise
+        except BaseException as error:
+            self._tell(state="failed", exit_code=error.exit_code if isinstance(error, UserError) else 1)
+            raise
+
+    def _tell(self, **changes: Any) -> None:
+        if self._saver is None:
+            return
+        best = {"best": self._saver.best_metric, "best_epoch": self._saver.best_epoch}
+        self.status = self.status.with_(**best, **changes)
+        if self._writer is not None:
+            self.status.write(self.folder)
+
+    def _tell_of_other_settings(self, there: argparse.Namespace | None) -> None:
+        ours, theirs = vars(self._args), vars(there) if there is not None else {}
+        differing = [
+            f"{name}: there {theirs[name]}, here {value}"
+            for name, value in sorted(ours.items())
+            if name in theirs and name not in _NOT_THE_RUN | _SET_BY_MODEL and theirs[name] != value
+        ]
+        if differing:
+            _logger.warning("resumed with other settings (%s): not what one undivided run gives", "; ".join(differing))
 
 
 def with_data_config(args: argparse.Namespace, data_config: Mapping[str, Any]) -> argparse.Namespace:
@@ -129,12 +209,34 @@ def with_data_config(args: argparse.Namespace, data_config: Mapping[str, Any]) -
 def resolve_folder(args: argparse.Namespace) -> Path:
     """Return `<output>/<experiment>`; without a name, one of time and model, as timm's."""
     name = args.experiment or "-".join([time.strftime("%Y%m%d-%H%M%S"), args.model.replace("/", "_")])
-    return Path(args.output or "output/train") / name
+    return Path(args.output or _OUTPUT) / name
 
 
-def find_resume(args: argparse.Namespace) -> str:
-    """Return the checkpoint that `--resume` names; `auto` means the run's own last one, or none yet."""
+def resolve_experiment(args: argparse.Namespace, args_text: str) -> str:
+    """Return the name of the run's folder; for `--resume auto` without one, that of the newest run of the same settings
+    (its name begins with the time), if there is any."""
+    if args.experiment or args.resume != "auto":
+        return resolve_folder(args).name
+    for folder in sorted(Path(args.output or _OUTPUT).glob(f"2*-{args.model.replace('/', '_')}"), reverse=True):
+        settings = folder / "args.yaml"
+        if settings.is_file() and _run_lines(settings.read_text(encoding="utf-8")) == _run_lines(args_text):
+            return folder.name
+    _logger.info("--resume auto: no run of these settings in %s, so a new one begins", args.output or _OUTPUT)
+    return resolve_folder(args).name
+
+
+def _run_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.partition(":")[0] not in _NOT_THE_RUN]
+
+
+def find_resume(args: argparse.Namespace, runtime: Runtime) -> str:
+    """Return the checkpoint that `--resume` names; `auto` means the run's own newest one, or none yet.
+
+    The primary process looks, so that all take the same.
+    """
     if args.resume != "auto":
         return str(args.resume)
-    last = resolve_folder(args) / LAST
-    return str(last) if last.is_file() else ""
+    found: list[Any] = [find_newest(resolve_folder(args)) if runtime.is_primary else None]
+    if runtime.distributed:
+        dist.broadcast_object_list(found)
+    return str(found[0] or "")

@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -89,22 +90,37 @@ def load_student(
     return model.eval()
 
 
-def read_checkpoint(path: str) -> dict[str, Any]:
+def read_checkpoint(path: str, check: bool = True) -> dict[str, Any]:
     """Read a training checkpoint without running code from it; besides tensors it may hold an argparse namespace.
 
+    Without `check`, tensors are mapped from the file when they are used, and not compared with its checksums.
+
     Raises:
-        DataError: no such file, or not a checkpoint.
+        DataError: no such file, not a checkpoint, or damaged.
     """
     if not Path(path).is_file():
         raise DataError(f"checkpoint {path}: no such file")
+    if check and zipfile.is_zipfile(path):
+        require_whole(Path(path))
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=not check)
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise DataError(f"checkpoint {path}: expected a dictionary, found {type(content).__name__}")
     return content
+
+
+def require_whole(path: Path) -> None:
+    """Raise a DataError if a checkpoint differs from the checksums in it: torch does not look at them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
+    if damaged is not None:
+        raise DataError(f"checkpoint {path}: damaged (checksum of {damaged})")
 
 
 def _require_model(name: str) -> None:

@@ -2,10 +2,12 @@
 
 import argparse
 import difflib
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers, optimizer_kwargs
 from timm.scheduler import create_scheduler_v2
 from timm.scheduler.scheduler_factory import scheduler_kwargs
@@ -13,8 +15,14 @@ from timm.task import TrainingTask
 from timm.utils import NativeScaler, dispatch_clip_grad
 from torch import Tensor
 
-from dad.errors import UsageError
+from dad.errors import UsageError, UserError
 from dad.runtime import Runtime
+
+_LOSS_SCALE_FLOOR = 2.0**-10  # below it, what overflowed was no outlier: it began at 65,536
+
+
+class NonFiniteLossError(UserError):
+    """Training has diverged; the last checkpoint is the last good state."""
 
 
 def resolve_learning_rate(args: argparse.Namespace, world_size: int) -> float:
@@ -70,6 +78,21 @@ class _ConstantRate:
         """Do nothing after an update."""
 
 
+def schedule_state(schedule: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what a schedule cannot know from the number of epochs or updates: today's rates (which building a
+    schedule overwrites) and the patience of `--sched plateau`."""
+    plateau = schedule.lr_scheduler.state_dict() if hasattr(schedule, "lr_scheduler") else None
+    return {"rates": [float(group["lr"]) for group in optimizer.param_groups], "plateau": plateau}
+
+
+def load_schedule_state(state: dict[str, Any], schedule: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Bring back what `schedule_state` has returned."""
+    for group, rate in zip(optimizer.param_groups, state["rates"], strict=True):
+        group["lr"] = rate
+    if state["plateau"] is not None and hasattr(schedule, "lr_scheduler"):
+        schedule.lr_scheduler.load_state_dict(state["plateau"])
+
+
 class Updater:
     """Turns losses into updates: one every `accumulation_steps` batches, and at an epoch's end."""
 
@@ -83,8 +106,10 @@ class Updater:
         self.scaler = NativeScaler(runtime.device.type) if runtime.autocast_dtype is torch.float16 else None
         self.batch_size, self.scale_rule = args.batch_size, args.variable_batch_loss_scale
         self.synchronize = args.synchronize_step and runtime.device.type != "cpu"
-        self.device = runtime.device
-        self.updates = 0
+        self.runtime, self.max_nonfinite = runtime, int(args.max_nonfinite)
+        self.updates = self.skipped = self.skipped_in_a_row = 0
+        self._finite: Tensor | None = None
+        self._scale: float | None = None  # after the last update: asking for it anew would wait for the device
 
     def updates_per_epoch(self, batches: int) -> int:
         """Return how many updates an epoch of `batches` makes; the last may be of fewer batches."""
@@ -108,24 +133,85 @@ class Updater:
         power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[self.scale_rule]
         return float((images / self.batch_size) ** power)
 
-    def backward(self, loss: Tensor, batch: int, batches: int) -> None:
-        """Add the gradients of `loss`, and update the weights (and their moving average) if it is time."""
-        loss = loss / self.group_size(batch, batches)
+    def backward(self, loss: Tensor, batch: int, batches: int) -> bool:
+        """Add the gradients of `loss`, and update the weights (and their moving average) if it is time.
+
+        An update whose losses are not finite on some process is skipped on all of them.
+
+        Returns:
+            False if the update was skipped for its losses (the scaler may skip others, for their gradients).
+
+        Raises:
+            NonFiniteLossError: `max_nonfinite` updates in a row were skipped, or the loss scale has collapsed.
+        """
         update = self.is_update(batch, batches)
+        finite = torch.isfinite(loss.detach())
+        self._finite = finite if self._finite is None else self._finite & finite
+        # Asked for before the backward pass, so that the host has the answer while the device still works on that.
+        answer = self._ask_all(self._finite) if update else None
+        loss = loss / self.group_size(batch, batches)
         if self.scaler is not None:
+            self._scale = self._loss_scale() if self._scale is None else self._scale
             parameters = list(self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode))
             self.scaler(loss, self.optimizer, self.clip_value, self.clip_mode, parameters, need_update=update)
         else:
             torch.autograd.backward(loss)
-            if update:
-                self._clip()
-                self.optimizer.step()
-        if update:
-            self.optimizer.zero_grad(set_to_none=True)
-            self.updates += 1
+        if answer is None:
+            return True
+        is_finite = answer()
+        if self.scaler is None and is_finite:
+            self._clip()
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.updates += 1
+        self._finite = None
+        if is_finite:
             self.task.update_ema(step=self.updates)
             if self.synchronize:
-                torch.get_device_module(self.device).synchronize()
+                torch.get_device_module(self.runtime.device).synchronize()
+        fell = self._scale_fell()
+        self._count(is_finite and not fell)
+        return is_finite
+
+    def _ask_all(self, finite: Tensor) -> Callable[[], bool]:
+        """Return a function that waits for whether `finite` holds on all processes."""
+        all_finite = finite.to(torch.uint8)
+        if self.runtime.distributed:
+            dist.all_reduce(all_finite, dist.ReduceOp.MIN)
+        if self.runtime.device.type != "cuda":
+            return lambda: bool(all_finite.item())
+        host = torch.empty_like(all_finite, device="cpu", pin_memory=True).copy_(all_finite, non_blocking=True)
+        copied: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record()
+
+        def answer() -> bool:
+            copied.synchronize()
+            return bool(host.item())
+
+        return answer
+
+    def _loss_scale(self) -> float:
+        assert self.scaler is not None
+        return float(self.scaler.state_dict().get("scale", 1.0))
+
+    def _scale_fell(self) -> bool:
+        """Whether the scaler has just skipped an update."""
+        if self._scale is None:
+            return False
+        before, self._scale = self._scale, self._loss_scale()
+        return self._scale < before
+
+    def _count(self, applied: bool) -> None:
+        self.skipped += not applied
+        self.skipped_in_a_row = 0 if applied else self.skipped_in_a_row + 1
+        advice = "use a smaller --lr, --clip-grad 1, or leave out --amp; the last checkpoint is from before"
+        if self.skipped_in_a_row >= self.max_nonfinite:
+            raise NonFiniteLossError(
+                f"update {self.updates}: {self.skipped_in_a_row} updates in a row were skipped because the loss or its "
+                f"gradients are not finite (--max-nonfinite {self.max_nonfinite}); {advice}"
+            )
+        if self._scale is not None and self._scale < _LOSS_SCALE_FLOOR:
+            raise NonFiniteLossError(f"update {self.updates}: the loss scale fell to {self._scale:.3g}; {advice}")
 
     def _clip(self) -> None:
         if self.clip_value is not None:

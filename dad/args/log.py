@@ -21,3 +21,10 @@ def add_output_args(parser: ArgumentParser) -> None:
         "--save-images", default=False, action="store_true", help="save the batch of every log line as a picture"
     )
     group.add_argument("--checkpoint-hist", default=10, type=int, metavar="N", help="number of checkpoints kept")
+    group.add_argument(
+        "--recovery-interval",
+        default=0,
+        type=int,
+        metavar="N",
+        help="batches from one checkpoint amid an epoch to the next; 0: only when interrupted",
+    )

@@ -25,7 +25,12 @@ def add_train_model_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--initial-checkpoint", default="", type=str, metavar="FILE", help="weights to start from, loaded last"
     )
-    group.add_argument("--resume", default="", type=str, metavar="FILE", help="checkpoint of a run to continue")
+    group.add_argument(
+        "--resume", default="", type=str, metavar="FILE", help="checkpoint of a run to continue; auto: its newest"
+    )
+    group.add_argument(
+        "--no-resume-opt", default=False, action="store_true", help="take weights and epoch alone from --resume"
+    )
     group.add_argument("--head-init-scale", default=None, type=float, metavar="X", help="factor on the head's weights")
     group.add_argument("--head-init-bias", default=None, type=float, metavar="X", help="the head's first bias")
     group.add_argument("--gp", default=None, type=str, metavar="NAME", help="global pooling: avg, max, token, ...")

@@ -32,6 +32,13 @@ def add_optim_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--clip-mode", default="norm", type=str, choices=["norm", "value", "agc"], help="what --clip-grad bounds"
     )
+    group.add_argument(
+        "--max-nonfinite",
+        default=10,
+        type=int,
+        metavar="N",
+        help="updates in a row that are skipped for a loss that is not finite before the run stops",
+    )
 
 
 def add_ema_args(parser: ArgumentParser) -> None:

@@ -7,15 +7,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables"},
+    {"errors", "environment", "tables", "rng"},
     {"plugins", "classes", "pixels", "runtime", "losses", "gradients", "artefacts", "checkpoints", "tars", "crew"},
-    {"sources", "models"},
-    {"shards", "variants", "reading"},
+    {"sources", "models", "interrupts", "status"},
+    {"shards", "variants", "reading", "position", "saving"},
     {"attacks", "optim", "args", "teachers", "discretizers"},
     {"views", "generation", "adversary", "loading", "datasets"},
     {"objectives", "data", "preview"},
     {"engine", "experiment", "gallery", "recording", "progress"},
-    {"evaluation", "report", "analysis", "estimate", "recheck", "shards.__main__"},
+    {"evaluation", "report", "analysis", "estimate", "recheck", "shards.__main__", "continuation"},
 )
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 FILES = sorted(path for path in (ROOT / "dad").rglob("*.py") if path != ROOT / "dad" / "__init__.py")

@@ -133,15 +133,46 @@ def test_the_schedule_is_stepped_after_every_update(trainer: Callable[..., Any])
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_the_run(bad: float, trainer: Callable[..., Any]) -> None:
-    task, epoch, _ = trainer("ce")
+    task, epoch, _ = trainer("ce", "--max-nonfinite", 2)
     task.trainable_module.head.bias.data[0] = bad
-    with pytest.raises(NonFiniteLossError, match=r"epoch 0, batch 0: the loss is not finite.*--lr"):
+    with pytest.raises(NonFiniteLossError, match=r"update 2: 2 updates in a row .*--max-nonfinite 2.*--lr"):
         epoch(learnable(3))
 
 
-def test_a_loss_that_is_no_number_is_seen_at_the_epochs_end_at_the_latest(trainer: Callable[..., Any]) -> None:
-    _, epoch, _ = trainer("ce")
-    batches = learnable(4)
-    batches[2][0][0] = float("nan")
-    with pytest.raises(NonFiniteLossError, match="epoch 0, batch 3"):
-        epoch(batches, log_interval=100)
+def test_an_epoch_without_any_update_stops_the_run(trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer("ce")
+    task.trainable_module.head.bias.data[0] = float("nan")
+    with pytest.raises(NonFiniteLossError, match="epoch 0: the loss of every update is not finite"):
+        epoch(learnable(3))
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_an_update_whose_loss_is_no_number_is_as_if_it_had_not_been(steps: int, trainer: Callable[..., Any]) -> None:
+    batches = learnable(8)
+    states, means = [], []
+    for bad in (False, True):
+        torch.manual_seed(0)
+        task, epoch, _ = trainer("ce", "--grad-accum-steps", steps, "--max-nonfinite", 3)
+        weights = {
+            name: torch.arange(value.numel()).view(value.shape) / 500
+            for name, value in task.trainable_module.state_dict().items()
+        }
+        task.trainable_module.load_state_dict(weights)
+        spoilt = [
+            (batch[0] * float("nan"), batch[1]) if place % 4 == 3 else batch for place, batch in enumerate(batches)
+        ]
+        kept = [batch for place, batch in enumerate(batches) if place // steps not in (3 // steps, 7 // steps)]
+        means.append(epoch(spoilt if bad else kept))
+        states.append(task.trainable_module.state_dict())
+    assert means[0] == means[1]
+    torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
+
+
+def test_an_epoch_may_begin_in_the_middle(trainer: Callable[..., Any]) -> None:
+    _, epoch, schedule = trainer("ce")
+    batches, meter, seen = learnable(4), TermMeter(), []
+    meter.load({"sums": {"loss": torch.tensor(1e3), "ce": torch.tensor(1e3)}, "images": 10}, torch.device("cpu"))
+    rest = Padded(batches)
+    rest.__class__ = type("Rest", (Padded,), {"__iter__": lambda self: iter(batches[2:])})
+    means = epoch(rest, first_batch=2, meter=meter, after_update=lambda done, sums: seen.append((done, sums.images)))
+    assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and means["loss"] > 1e3 / 30

@@ -1,6 +1,7 @@
 """What a run writes, and that taking it up again changes nothing: weights, optimiser, average, best metric, summary."""
 
 import csv
+import json
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,7 @@ def rows(run: Run) -> list[dict[str, str]]:
 def test_resuming_restores_weights_optimiser_average_and_scaler(stopped: Run, start: Callable[..., Run]) -> None:
     again = start()
     assert not torch.equal(again.state()["state_dict"]["head.bias"], stopped.state()["state_dict"]["head.bias"])
-    assert again.experiment.resume(str(stopped.folder / LAST)) == 3
+    assert again.experiment.resume(str(stopped.folder / LAST)).epoch == 3
     torch.testing.assert_close(again.state(), stopped.state(), rtol=0, atol=0)
 
 
@@ -96,7 +97,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(stopped: Run, start: C
 
 def test_the_best_metric_survives(stopped: Run, start: Callable[..., Run], capsys: pytest.CaptureFixture[str]) -> None:
     again = start()
-    again.experiment.start(again.experiment.resume(str(stopped.folder / LAST)), 9)
+    again.experiment.start(again.experiment.resume(str(stopped.folder / LAST)).epoch, 9)
     again.epoch(3, 70.0)
     assert read_checkpoint(str(stopped.folder / "model_best.pth.tar"))["epoch"] == 1
     again.experiment.finish()
@@ -117,7 +118,7 @@ def test_a_lower_loss_is_better_where_the_loss_decides(start: Callable[..., Run]
 
 def test_the_summary_has_one_header_and_each_epoch_once(stopped: Run, start: Callable[..., Run]) -> None:
     again = start()
-    assert again.experiment.resume(str(stopped.folder / "checkpoint-1.pth.tar")) == 2
+    assert again.experiment.resume(str(stopped.folder / "checkpoint-1.pth.tar")).epoch == 2
     again.experiment.start(2, 6)  # the row of epoch 2 belongs to the part of the run that is thrown away
     again.epoch(2, 61.0)
     assert (stopped.folder / "summary.csv").read_text().count("epoch") == 1
@@ -134,19 +135,19 @@ def test_a_new_run_in_an_old_folder_begins_a_new_summary(stopped: Run, start: Ca
     assert [row["eval_top1"] for row in rows(again)] == ["10.0"]
 
 
-def test_auto_finds_the_last_checkpoint_of_the_run(stopped: Run, flags: Flags, tmp_path: Path) -> None:
+def test_auto_finds_the_last_checkpoint_of_the_run(stopped: Run, flags: Flags, cpu: Runtime, tmp_path: Path) -> None:
     here = ("--output", tmp_path, "--experiment")
-    assert find_resume(flags(*here, "run", "--resume", "auto")) == str(stopped.folder / LAST)
-    assert find_resume(flags(*here, "other", "--resume", "auto")) == ""
-    assert find_resume(flags(*here, "run", "--resume", "some.pth")) == "some.pth"
-    assert find_resume(flags(*here, "run")) == ""
+    assert find_resume(flags(*here, "run", "--resume", "auto"), cpu) == str(stopped.folder / LAST)
+    assert find_resume(flags(*here, "other", "--resume", "auto"), cpu) == ""
+    assert find_resume(flags(*here, "run", "--resume", "some.pth"), cpu) == "some.pth"
+    assert find_resume(flags(*here, "run"), cpu) == ""
 
 
 def test_a_checkpoint_of_another_folder_brings_no_best_metric(start: Callable[..., Run], stopped: Run) -> None:
     moved = stopped.folder.with_name("old")
     stopped.folder.rename(moved)
     again = start()
-    again.experiment.start(again.experiment.resume(str(moved / LAST)), 9)
+    again.experiment.start(again.experiment.resume(str(moved / LAST)).epoch, 9)
     again.epoch(3, 10.0)
     assert read_checkpoint(str(again.folder / "model_best.pth.tar"))["epoch"] == 3
 
@@ -180,3 +181,27 @@ def test_a_checkpoint_says_how_the_student_wants_its_images(stopped: Run, flags:
 def test_without_a_name_the_folder_is_named_by_time_and_model(flags: Flags) -> None:
     folder = resolve_folder(flags("--model", "hf_hub:timm/x"))
     assert folder.parent == Path("output/train") and folder.name.endswith("-hf_hub:timm_x")
+
+
+def test_a_metric_that_is_no_number_never_becomes_the_best(stopped: Run) -> None:
+    stopped.epoch(3, float("nan"))
+    assert read_checkpoint(str(stopped.folder / LAST))["epoch"] == 3
+    assert read_checkpoint(str(stopped.folder / "model_best.pth.tar"))["epoch"] == 1
+    stopped.epoch(4, 90.0)
+    assert read_checkpoint(str(stopped.folder / "model_best.pth.tar"))["epoch"] == 4
+
+
+def test_weights_alone_can_be_resumed(stopped: Run, start: Callable[..., Run]) -> None:
+    again = start()
+    resumed = again.experiment.resume(str(stopped.folder / LAST), weights_only=True)
+    assert (resumed.epoch, resumed.state) == (3, None) and not again.state()["optimizer"]
+    torch.testing.assert_close(again.state()["state_dict"], stopped.state()["state_dict"], rtol=0, atol=0)
+
+
+def test_status_follows_the_run(stopped: Run) -> None:
+    told = json.loads((stopped.folder / "status.json").read_text())
+    assert (told["state"], told["resumable"], told["epoch"], told["best"]) == ("running", True, 3, 80.0)
+    with pytest.raises(DataError), stopped.experiment.reporting():
+        raise DataError("the disk is full")
+    told = json.loads((stopped.folder / "status.json").read_text())
+    assert (told["state"], told["exit_code"]) == ("failed", 3)

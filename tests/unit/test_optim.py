@@ -11,7 +11,7 @@ from timm.task import ClassificationTask
 from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
-from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
+from dad.optim import NonFiniteLossError, Updater, create_optimizer, create_schedule, resolve_learning_rate
 from dad.runtime import Runtime
 
 Flags = Callable[..., Namespace]
@@ -131,6 +131,15 @@ def test_the_clip_bounds_the_accumulated_gradient_not_each_share(runtime: str, f
     before = weights(task)
     train(task, make_batches(4), flags("--clip-grad", 0.05, "--grad-accum-steps", 4), RUNTIMES[runtime])
     assert (weights(task) - before).norm().item() == pytest.approx(0.05, rel=1e-3)
+
+
+def test_a_collapsed_loss_scale_stops_the_run(flags: Flags, toy: type) -> None:
+    task = ClassificationTask(toy(), nn.CrossEntropyLoss(), verbose=False)
+    updater = Updater(flags("--max-nonfinite", 99), task, torch.optim.SGD(task.parameters()), RUNTIMES["fp16 scaler"])
+    with pytest.raises(NonFiniteLossError, match=r"the loss scale fell to 0\.000488"):
+        for _ in range(50):
+            updater.backward(task(*make_batches(1)[0])["loss"] * float("inf"), 0, 1)
+    assert updater.skipped == 27  # 65,536 halved until it is below 2**-10
 
 
 def test_the_moving_average_follows_every_update(flags: Flags, toy: type) -> None:
