@@ -11,13 +11,13 @@ from contextlib import nullcontext
 from functools import partial
 
 import torch
+from timm.layers import convert_splitbn_model
 from timm.utils import distribute_bn
 
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
-from dad.classes import resolve_class_list
 from dad.continuation import Continuation
-from dad.data import create_train_loader, create_val_loader, find_split
+from dad.data import create_train_loader, create_val_loader, resolve_classes, with_epoch
 from dad.engine import TermMeter, evaluate, train_one_epoch
 from dad.errors import UsageError, run_script
 from dad.experiment import Experiment, Resumed, find_resume, resolve_experiment, resolve_folder
@@ -26,8 +26,7 @@ from dad.models import create_student
 from dad.objectives import load_objective
 from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
 from dad.rng import same_random_state
-from dad.runtime import setup_runtime
-from dad.sources import class_folders
+from dad.runtime import load_device_modules, setup_runtime
 from dad.teachers import create_teacher, require_fitting
 
 _logger = logging.getLogger("train")
@@ -39,11 +38,17 @@ def main(argv: list[str] | None = None) -> int:
     objective = load_objective(args.objective)
     if objective.needs_teacher and not args.teacher:
         raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
+    if objective.needs_teacher and args.train_img_sizes:
+        raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
+    if objective.input_gradients and args.model_dtype not in (None, "float32"):
+        raise UsageError(f"--model-dtype: --objective {args.objective} differentiates in float32 pixels; use --amp")
+    if objective.input_gradients and (args.aug_splits or args.split_bn):
+        raise UsageError(f"--aug-splits, --split-bn: --objective {args.objective} adds images that are in no split")
     check_args(args)
-    train_folder = find_split(args.data_dir, args.train_split)
+    load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
 
-    classes = resolve_class_list(args.class_map, args.class_names, class_folders(train_folder))
+    classes = resolve_classes(args)
     student, data_config = create_student(args, len(classes))
     train_loader, mixup = create_train_loader(
         args, data_config, objective.views, classes, runtime,
@@ -54,7 +59,9 @@ def main(argv: list[str] | None = None) -> int:
     if teacher is not None:
         require_fitting(teacher, data_config)
 
-    student.to(runtime.device)
+    if args.split_bn:
+        student = convert_splitbn_model(student, max(args.aug_splits, 2))
+    student.to(runtime.device, runtime.dtype)
     if args.channels_last:
         student.to(memory_format=torch.channels_last)
     if args.sync_bn and runtime.distributed:
@@ -75,7 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.torchcompile:
         task.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
     if runtime.distributed:
-        task.prepare_distributed([runtime.local_rank] if runtime.device.type == "cuda" else None)
+        devices = [runtime.local_rank] if runtime.device.type == "cuda" else None
+        task.prepare_distributed(devices, broadcast_buffers=not args.no_ddp_bb)
 
     updates_per_epoch = updater.updates_per_epoch(len(train_loader))
     schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
@@ -98,28 +106,30 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with experiment.reporting():
             for epoch in range(resumed.epoch, epochs):
-                if runtime.distributed:
-                    train_loader.sampler.set_epoch(epoch)
                 if args.mixup_off_epoch and epoch >= args.mixup_off_epoch:
                     train_loader.mixup_enabled = False
                     if mixup is not None:
                         mixup.mixup_enabled = False
                 train_metrics = train_one_epoch(
-                    epoch, task, train_loader, updater, schedule, runtime,
+                    epoch, task, with_epoch(train_loader, epoch), updater, schedule, runtime,
                     mixup=mixup, channels_last=args.channels_last, log_interval=args.log_interval,
+                    save_images=experiment.folder if args.save_images else None,
                     first_batch=first_batch, meter=meter,
                     after_update=partial(after_update, epoch, experiment, continuation, interrupts, args),
                 )  # fmt: skip
                 meter, first_batch = TermMeter(), 0
-                rate = optimizer.param_groups[0]["lr"]
+                rates = [group["lr"] for group in optimizer.param_groups]
                 if runtime.distributed and args.dist_bn:
                     distribute_bn(task.get_trainable_module(), runtime.world_size, args.dist_bn == "reduce")
+                if epoch % args.val_interval and epoch + 1 < epochs:
+                    schedule.step(epoch + 1)
+                    continue
                 # In one undivided run, validation's workers that live on were seeded in the first epoch.
                 seeded = epoch == resumed.epoch > 0 and args.workers > 0
                 with same_random_state(runtime.device) if seeded else nullcontext():
                     scores = score(task, val_loader, runtime, args)
                 state = continuation.collect(None)
-                experiment.end_epoch(epoch, updater.updates, train_metrics, scores, rate, state)
+                experiment.end_epoch(epoch, updater.updates, train_metrics, scores, sum(rates) / len(rates), state)
                 schedule.step(epoch + 1, scores[args.eval_metric])
                 if epoch + 1 < epochs and interrupts.requested():
                     raise InterruptedRun(f"interrupted after epoch {epoch}")
@@ -150,7 +160,8 @@ def after_update(epoch, experiment, continuation, interrupts, args, batch, meter
 
 def check_args(args) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
-    for name in ("batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist", "max_nonfinite"):
+    positive = ("batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist")
+    for name in (*positive, "val_interval", "max_nonfinite"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")
     if args.kd_temperature <= 0:
@@ -159,6 +170,10 @@ def check_args(args) -> None:
         raise UsageError(f"--cutmix-minmax {args.cutmix_minmax}: it takes two shares, smallest and largest")
     if args.eval_metric not in ("loss", "top1", "top5"):
         raise UsageError(f"--eval-metric {args.eval_metric}: known are loss, top1, top5")
+    if args.tta > 1:
+        raise UsageError(f"--tta {args.tta}: no loader serves an image twice, so neighbours would be averaged")
+    if args.sched == "plateau" and args.val_interval > 1:
+        raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
     folder = resolve_folder(args)
     if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
         raise UsageError(f"--output {args.output}: {folder} cannot be made, a file is in its way")

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from timm.data import ImageNetInfo
+from timm.utils.misc import natural_key
 
 from dad.errors import DataError, UsageError
 
@@ -66,12 +67,12 @@ def load_class_list(class_map: str, class_names: str = "") -> ClassList:
 
 def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str]) -> ClassList:
     """Decide the class list: the file if one is named, ImageNet's if all `folders` are WordNet ids of it, else
-    `folders` themselves in sorted order (timm's rule).
+    `folders` themselves in natural order, 9 before 10 (timm's rule).
 
     Raises:
         DataError: a folder is not in the list, or there are none.
     """
-    folders = sorted(folders)
+    folders = sorted(folders, key=natural_key)
     if not folders and not class_map:  # images in tars
         raise UsageError("--class-map is needed where images lie in tars: a file with one class a line, in label order")
     if class_names and not class_map:

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from dad.engine import TermMeter
 from dad.errors import SettingsError
 from dad.optim import Updater, load_schedule_state, schedule_state
-from dad.position import Position, ResumableLoader
+from dad.position import Position, ResumableLoader, UnwatchedLoader
 from dad.runtime import Runtime
 
 _logger = logging.getLogger(__name__)
@@ -20,7 +20,8 @@ class Continuation:
 
     def __init__(self, loader: Any, updater: Updater, schedule: Any, runtime: Runtime, batch_size: int):
         """`loader` is what `create_train_loader` returns, a ResumableLoader or timm's prefetcher above one."""
-        self.loader: ResumableLoader = loader if isinstance(loader, ResumableLoader) else loader.loader
+        kinds = (ResumableLoader, UnwatchedLoader)
+        self.loader: ResumableLoader | UnwatchedLoader = loader if isinstance(loader, kinds) else loader.loader
         self.updater, self.schedule, self.runtime = updater, schedule, runtime
         self.order = {  # what decides which image is in which batch
             "images": self.loader.images,

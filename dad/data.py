@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from timm.data import FastCollateMixup, Mixup, create_loader
-from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
+from timm.data import AugMixDataset, FastCollateMixup, Mixup, create_loader
 from timm.data.loader import PrefetchLoader
-from timm.data.transforms import str_to_interp_mode
+from timm.utils.misc import natural_key
+from torch.utils.data import IterableDataset
 
-from dad.classes import ClassList
+from dad.classes import ClassList, resolve_class_list
+from dad.datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
 from dad.errors import DataError, UsageError
-from dad.position import ResumableLoader
+from dad.loading import resolve_batch_args, resolve_mixup_args, resolve_transform_args
+from dad.position import ResumableLoader, UnwatchedLoader
 from dad.runtime import Runtime
 from dad.shards import DadSet
-from dad.sources import list_sources
+from dad.sources import SourceImage, class_folders, list_sources
 from dad.views import DAD, ViewDataset, collate_float_views, collate_views
 
 _SPLIT_NAMES = {"validation": ("validation", "val"), "val": ("val", "validation"), "train": ("train", "training")}
@@ -58,6 +59,14 @@ def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
     return dad_set
 
 
+def resolve_classes(args: argparse.Namespace) -> ClassList:
+    """Return the class list of the training data."""
+    if resolve_foreign(args):
+        return resolve_foreign_classes(args)
+    folders = class_folders(find_split(args.data_dir, args.train_split))
+    return resolve_class_list(args.class_map, args.class_names, folders)
+
+
 def create_train_loader(
     args: argparse.Namespace,
     data_config: dict[str, Any],
@@ -72,20 +81,21 @@ def create_train_loader(
     the loader already). `views`, `needs_partner` and `paired` are the objective's.
 
     Raises:
-        UsageError: an augmentation that timm does not know, or that paired views would not share. DataError: no data,
-            or less than a batch.
+        UsageError: flags that exclude each other, or that these views exclude. DataError: no data, or less than a
+            batch.
     """
-    _require_augmentation(args, paired)
-    sources = list_sources(find_split(args.data_dir, args.train_split), classes)
-    dad_set = open_dad_set(args.dad_dir, classes) if DAD in views else None
-    substitute = args.dad_missing == "substitute" and not needs_partner
-    dataset = ViewDataset(sources, views, dad_set, substitute, paired)
-    if len(dataset) < args.batch_size * runtime.world_size:
+    transform_args = resolve_transform_args(args, data_config, paired)
+    batch_args = resolve_batch_args(args, views, runtime)
+    mixup_args = resolve_mixup_args(args, len(classes))
+    dataset = _create_dataset(args, views, classes, needs_partner, paired)
+    sized = not isinstance(dataset, IterableDataset) and not args.train_img_sizes
+    if sized and len(dataset) < args.batch_size * runtime.world_size:
         raise DataError(
             f"{len(dataset)} training images are fewer than one batch (--batch-size {args.batch_size} on "
             f"{runtime.world_size} processes); use a smaller --batch-size"
         )
-    mixup_args = resolve_mixup_args(args, len(classes))
+    if batch_args["num_aug_splits"]:
+        dataset = AugMixDataset(dataset, num_splits=batch_args["num_aug_splits"])
     collate, mixup = None, None
     if len(views) > 1:
         collate = collate_float_views if args.no_prefetcher else collate_views
@@ -94,75 +104,66 @@ def create_train_loader(
         collate = FastCollateMixup(**mixup_args)
     elif mixup_args:
         mixup = Mixup(**mixup_args)
-    loader = create_loader(
-        dataset,
-        input_size=data_config["input_size"],
-        batch_size=args.batch_size,
-        is_training=True,
-        no_aug=args.no_aug,
-        re_prob=args.reprob,
-        re_mode=args.remode,
-        re_count=args.recount,
-        train_crop_mode=args.train_crop_mode,
-        scale=args.scale,
-        ratio=args.ratio,
-        hflip=args.hflip,
-        vflip=args.vflip,
-        color_jitter=args.color_jitter,
-        color_jitter_prob=args.color_jitter_prob,
-        grayscale_prob=args.grayscale_prob or 0.0,
-        gaussian_blur_prob=args.gaussian_blur_prob or 0.0,
-        auto_augment=args.aa,
-        interpolation=args.train_interpolation,
-        mean=data_config["mean"],
-        std=data_config["std"],
-        collate_fn=collate,
-        **_shared_loader_args(args, runtime),
-        worker_seeding=args.worker_seeding,
-        persistent_workers=not args.mixup_off_epoch,  # workers that live on never hear that mixup is off
-    )
-    return _resumable(loader, runtime), mixup
-
-
-def _resumable(loader: Any, runtime: Runtime) -> Any:
-    if isinstance(loader, PrefetchLoader):
-        loader.loader = ResumableLoader(loader.loader, runtime.device, looks_ahead=True)
-        return loader
-    return ResumableLoader(loader, runtime.device, looks_ahead=False)
-
-
-def _posterize(image: Image.Image, bits: int, **unused: Any) -> Image.Image:
-    """Pillow 13 refuses what RandAugment asks for at the end of its scale: no bits left, which is a black image."""
-    return posterize(image, bits) if bits > 0 else Image.new(image.mode, image.size)
-
-
-NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if operation is posterize})
-
-
-def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
-    if paired and args.reprob > 0 and not args.no_prefetcher:  # it erases on the device, each view somewhere else
-        raise UsageError(
-            f"--reprob {args.reprob}: --objective {args.objective} compares two views of the same part of a picture; "
-            "use --no-prefetcher, which erases both alike, or --reprob 0"
-        )
+    settings = {**transform_args, **batch_args, **_shared_loader_args(args, runtime)}
+    shape = {"input_size": data_config["input_size"], "batch_size": args.batch_size}
     try:
-        if args.aa and not args.aa.startswith(("rand", "augmix")):
-            auto_augment_transform(args.aa, {})
-    except AssertionError:
-        known = "rand-..., augmix-..., original, originalr, v0, v0r, 3a"
-        raise UsageError(f"--aa {args.aa}: timm has no such policy; known are {known}") from None
-    try:
-        args.train_interpolation == "random" or str_to_interp_mode(args.train_interpolation)
-    except KeyError:
-        known = "random, nearest, bilinear, bicubic, box, hamming, lanczos"
-        raise UsageError(f"--train-interpolation {args.train_interpolation}: known are {known}") from None
+        loader = create_loader(dataset, **shape, is_training=True, collate_fn=collate, **settings)
+    except (ValueError, TypeError) as error:  # timm checks the several sizes
+        if not args.train_img_sizes:
+            raise
+        raise UsageError(f"--train-img-sizes {args.train_img_sizes}: {error}") from error
+    watched = not args.use_multi_epochs_loader and not isinstance(dataset, IterableDataset)
+    return _resumable(loader, runtime, watched), mixup
+
+
+def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
+    ahead = isinstance(loader, PrefetchLoader)
+    inner = loader.loader if ahead else loader
+    below = ResumableLoader(inner, runtime.device, ahead) if watched else UnwatchedLoader(inner, runtime.device)
+    if not ahead:
+        return below
+    loader.loader = below
+    return loader
+
+
+def _create_dataset(
+    args: argparse.Namespace, views: Sequence[str], classes: ClassList, needs_partner: bool, paired: bool
+) -> Any:
+    if resolve_foreign(args):
+        if len(views) > 1:
+            raise UsageError(
+                f"--dataset {args.dataset}: --objective {args.objective} pairs images with a DAD set by their names, "
+                "which only folders and tars have"
+            )
+        return create_foreign_dataset(args, is_training=True)
+    sources = _in_timms_order(list_sources(find_split(args.data_dir, args.train_split), classes))
+    dad_set = open_dad_set(args.dad_dir, classes) if DAD in views else None
+    substitute = args.dad_missing == "substitute" and not needs_partner
+    return ViewDataset(sources, views, dad_set, substitute, paired)
+
+
+def _in_timms_order(sources: list[SourceImage]) -> list[SourceImage]:
+    """Sort as timm's folder reader does, 9 before 10: the same seed then shuffles the same images to the same place."""
+    return sorted(sources, key=lambda source: natural_key(str(source.path) if source.size is None else source.key))
+
+
+def with_epoch(loader: Any, epoch: int) -> Any:
+    """Tell everything in a loader that draws anew each epoch which one it is; return the loader."""
+    inner = loader.loader if isinstance(loader, PrefetchLoader) else loader
+    for part in (inner.batch_sampler, inner.sampler, inner.dataset):
+        if hasattr(part, "set_epoch"):
+            part.set_epoch(epoch)
+    return loader
 
 
 def create_val_loader(
     args: argparse.Namespace, data_config: dict[str, Any], classes: ClassList, runtime: Runtime
 ) -> Any:
     """Return timm's evaluation loader over `--val-split`."""
-    dataset = ViewDataset(list_sources(find_split(args.data_dir, args.val_split), classes))
+    if resolve_foreign(args):
+        dataset = create_foreign_dataset(args, is_training=False)
+    else:
+        dataset = ViewDataset(_in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes)))
     return create_loader(
         dataset,
         input_size=data_config["input_size"],
@@ -176,29 +177,12 @@ def create_val_loader(
     )
 
 
-def resolve_mixup_args(args: argparse.Namespace, num_classes: int) -> dict[str, Any]:
-    """Return the arguments of timm's Mixup, or nothing if no flag asks for it."""
-    if not (args.mixup > 0 or args.cutmix > 0 or args.cutmix_minmax):
-        return {}
-    if args.batch_size % 2:
-        raise UsageError(f"--batch-size {args.batch_size} is odd, but --mixup and --cutmix blend images in pairs")
-    return {
-        "mixup_alpha": args.mixup,
-        "cutmix_alpha": args.cutmix,
-        "cutmix_minmax": args.cutmix_minmax,
-        "prob": args.mixup_prob,
-        "switch_prob": args.mixup_switch_prob,
-        "mode": args.mixup_mode,
-        "label_smoothing": args.smoothing,
-        "num_classes": num_classes,
-    }
-
-
 def _shared_loader_args(args: argparse.Namespace, runtime: Runtime) -> dict[str, Any]:
     return {
         "num_workers": args.workers,
         "distributed": runtime.distributed,
         "pin_memory": args.pin_mem,
         "device": runtime.device,
+        "img_dtype": runtime.dtype,
         "use_prefetcher": not args.no_prefetcher,
     }

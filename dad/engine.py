@@ -4,6 +4,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ import torch.distributed as dist
 from timm.data import Mixup
 from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_limit
 from torch import Tensor, nn
+from torchvision.utils import save_image
 
 from dad.optim import NonFiniteLossError, Updater
 from dad.runtime import Runtime
@@ -65,6 +67,7 @@ def train_one_epoch(
     first_batch: int = 0,
     meter: TermMeter | None = None,
     after_update: Callable[[int, TermMeter], None] | None = None,
+    save_images: Path | None = None,
 ) -> OrderedDict[str, float]:
     """Train on every batch of `loader` once; return the means of `loss` and of each named term.
 
@@ -75,6 +78,7 @@ def train_one_epoch(
         first_batch: number of the first batch that `loader` serves, in an epoch that was begun earlier.
         meter: the sums of the batches before it.
         after_update: called after every update with the number of batches done and the sums so far; may raise.
+        save_images: a folder for the batch of every log line, as one picture, its views one below the other.
 
     Raises:
         NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
@@ -85,14 +89,14 @@ def train_one_epoch(
     group: list[tuple[dict[str, Tensor], int]] = []  # counted when it is known that their update is not skipped
     for batch, (input, labels) in enumerate(loader, first_batch):
         data_time += time.perf_counter() - end
-        input, target, present = split_views(input.to(runtime.device), labels.to(runtime.device), views, mixup)
+        input, target, present = split_views(_on(runtime, input), labels.to(runtime.device), views, mixup)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
         with updater.context(batch, batches):
             with runtime.autocast():
                 result = task(input, target, present)
-            counts = updater.backward(result["loss"], batch, batches)
-        group.append(({name: value.detach() for name, value in result.items() if name != "output"}, len(target)))
+            counts = updater.backward(result["loss"] * updater.loss_scale(len(target)), batch, batches)
+        group.append((_terms(result, updater.group_size(batch, batches)), len(target)))
         is_update = updater.is_update(batch, batches)
         if is_update:
             for terms, images in group if counts else []:
@@ -103,9 +107,13 @@ def train_one_epoch(
             elapsed = time.perf_counter() - start
             speed = (meter.images - images_before) * runtime.world_size / elapsed
             _log(epoch, batch + 1, batches, meter.averages(), speed, updater, data_time / elapsed)
+            if save_images is not None:
+                save_image(input, save_images / f"train-batch-{batch}.jpg", padding=0, normalize=True)
         if is_update and after_update is not None:
             after_update(batch + 1, meter)
         end = time.perf_counter()
+    if hasattr(updater.optimizer, "sync_lookahead"):  # --opt lookahead_...: an epoch ends on its slow weights
+        updater.optimizer.sync_lookahead()
     if not meter.images:
         raise NonFiniteLossError(f"epoch {epoch}: the loss of every update is not finite; use a smaller --lr")
     return meter.averages(runtime)
@@ -123,6 +131,16 @@ def _log(
     )  # fmt: skip
 
 
+def _terms(result: dict[str, Tensor], share: int) -> dict[str, Tensor]:
+    """timm's script reports the loss that it divided by `share`: in float32 that may change the last digit."""
+    terms = {name: value.detach() for name, value in result.items() if name != "output"}
+    return terms | {"loss": (terms["loss"] / share).double() * share}
+
+
+def _on(runtime: Runtime, input: Tensor) -> Tensor:
+    return input.to(runtime.device, runtime.dtype)
+
+
 @torch.inference_mode()
 def evaluate(
     model: nn.Module, loader: Any, runtime: Runtime, *, channels_last: bool = False
@@ -131,7 +149,7 @@ def evaluate(
     model.eval()
     evaluator = ClassificationEvaluator(runtime.device, max_samples=evaluation_sample_limit(loader))
     for input, target in loader:
-        input = input.to(runtime.device)
+        input = _on(runtime, input)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
         with runtime.autocast():

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from types import FrameType
 from typing import Any
 
@@ -13,7 +12,6 @@ from dad.errors import UserError
 from dad.runtime import Runtime
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-_ONE_REQUEST = 1.0  # seconds: Ctrl-C and scancel reach a whole process group, and torchrun then passes them on again
 
 
 class InterruptedRun(UserError):
@@ -23,8 +21,7 @@ class InterruptedRun(UserError):
 
 
 class Interrupts:
-    """Turns the first signal into a request that is granted at an update's end; one that comes later ends the
-    process at once.
+    """Turns the first signal into a request that is granted at an update's end; a second one ends the process at once.
 
     Processes get the signal at different moments, some perhaps not at all, so they compare at every update. They do
     so in a process group of their own on the CPU: a reduction among GPUs would make the host wait for the device.
@@ -32,7 +29,7 @@ class Interrupts:
 
     def __init__(self, runtime: Runtime):
         self._group: Any = dist.new_group(backend="gloo") if runtime.distributed else None
-        self._received: float | None = None
+        self._received: int | None = None
         self._before = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
 
     def requested(self) -> bool:
@@ -49,7 +46,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self._received is not None and now - self._received > _ONE_REQUEST:
+        if self._received is not None:
             os._exit(128 + number)  # files are renamed when they are whole, so at any moment they are valid
-        self._received = self._received or now
+        self._received = number

@@ -9,6 +9,7 @@ from typing import Any
 import timm
 import torch
 from timm.data import resolve_data_config
+from timm.layers import set_fast_norm
 from timm.models import clean_state_dict, get_pretrained_cfg, load_checkpoint
 from torch import nn
 
@@ -24,6 +25,11 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     colours.
     """
     _require_model(args.model)
+    channels = args.input_size[0] if args.input_size else args.in_chans
+    if channels not in (None, 3):
+        flag = "--input-size" if args.input_size else "--in-chans"
+        raise UsageError(f"{flag}: {channels} channels, but every image, attack and discretiser here is RGB; use 3")
+    set_fast_norm(args.fast_norm)
     if args.num_classes not in (None, num_classes):
         raise UsageError(f"--num-classes {args.num_classes}, but the class list has {num_classes}; leave the flag out")
     overlay = {"file": args.pretrained_path, "num_classes": num_classes} if args.pretrained_path else None
@@ -34,7 +40,8 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
         pretrained_cfg_overlay=overlay,
         num_classes=num_classes,
         drop_rate=args.drop,
-        drop_path_rate=args.drop_path,
+        drop_path_rate=args.drop_connect if args.drop_path is None else args.drop_path,
+        **{name: value for name, value in _network_args(args).items() if value is not None},
     )
     if args.initial_checkpoint:
         _load_initial(student, args.initial_checkpoint)
@@ -45,6 +52,16 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     data_config: dict[str, Any] = resolve_data_config(vars(args), model=student)
     _set_data_config(student, data_config)
     return student, data_config
+
+
+def _network_args(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments that only some networks take."""
+    return {
+        "drop_block_rate": args.drop_block,
+        "global_pool": args.gp,
+        "bn_momentum": args.bn_momentum,
+        "bn_eps": args.bn_eps,
+    }
 
 
 def load_student(
@@ -121,10 +138,14 @@ def _require_model(name: str) -> None:
 def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Module:
     try:
         model: nn.Module = timm.create_model(name, **settings, **model_kwargs)
-    except TypeError as error:
-        if not model_kwargs:
+    except (TypeError, AssertionError) as error:
+        flags = {"drop_block_rate": "--drop-block", "global_pool": "--gp", "bn_momentum": "--bn-momentum"}
+        asked = {flag: settings[key] for key, flag in {**flags, "bn_eps": "--bn-eps"}.items() if key in settings}
+        asked |= {"--model-kwargs": model_kwargs} if model_kwargs else {}
+        if not asked:
             raise
-        raise UsageError(f"--model-kwargs {model_kwargs}: {name} does not take them ({error})") from error
+        given = ", ".join(f"{flag} {value}" for flag, value in asked.items())
+        raise UsageError(f"{given}: {name} does not take this ({error})") from error
     return model
 
 

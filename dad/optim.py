@@ -63,9 +63,19 @@ def create_schedule(
     settings["step_on_epochs"] = not args.sched_on_updates
     try:
         schedule, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:
         raise UsageError(f"--sched {args.sched}: {error}") from None
-    return schedule, int(epochs)
+    return schedule or _ConstantRate(), int(epochs)
+
+
+class _ConstantRate:
+    """`--sched none`: the learning rate stays what it is."""
+
+    def step(self, epoch: int, metric: float | None = None) -> None:
+        """Do nothing after an epoch."""
+
+    def step_update(self, num_updates: int, metric: float | None = None) -> None:
+        """Do nothing after an update."""
 
 
 def schedule_state(schedule: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -94,6 +104,8 @@ class Updater:
         self.clip_value: float | None = args.clip_grad
         self.clip_mode: str = args.clip_mode
         self.scaler = NativeScaler(runtime.device.type) if runtime.autocast_dtype is torch.float16 else None
+        self.batch_size, self.scale_rule = args.batch_size, args.variable_batch_loss_scale
+        self.synchronize = args.synchronize_step and runtime.device.type != "cpu"
         self.runtime, self.max_nonfinite = runtime, int(args.max_nonfinite)
         self.updates = self.skipped = self.skipped_in_a_row = 0
         self._finite: Tensor | None = None
@@ -107,9 +119,19 @@ class Updater:
         """Whether weights change after batch number `batch` of an epoch."""
         return (batch + 1) % self.accumulation_steps == 0 or batch + 1 == batches
 
+    def group_size(self, batch: int, batches: int) -> int:
+        """Return how many batches make the update that batch number `batch` of an epoch belongs to."""
+        rest = batches % self.accumulation_steps
+        return rest if batch >= batches - rest else self.accumulation_steps
+
     def context(self, batch: int, batches: int) -> Any:
         """Return the context of a forward and backward pass: without an update, processes need not talk."""
         return nullcontext() if self.is_update(batch, batches) else self.task.no_sync()
+
+    def loss_scale(self, images: int) -> float:
+        """Return the weight of a batch of `images` images (`--variable-batch-loss-scale`)."""
+        power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[self.scale_rule]
+        return float((images / self.batch_size) ** power)
 
     def backward(self, loss: Tensor, batch: int, batches: int) -> bool:
         """Add the gradients of `loss`, and update the weights (and their moving average) if it is time.
@@ -122,13 +144,12 @@ class Updater:
         Raises:
             NonFiniteLossError: `max_nonfinite` updates in a row were skipped, or the loss scale has collapsed.
         """
-        group = batches % self.accumulation_steps if batch >= batches - batches % self.accumulation_steps else 0
         update = self.is_update(batch, batches)
         finite = torch.isfinite(loss.detach())
         self._finite = finite if self._finite is None else self._finite & finite
         # Asked for before the backward pass, so that the host has the answer while the device still works on that.
         answer = self._ask_all(self._finite) if update else None
-        loss = loss / (group or self.accumulation_steps)
+        loss = loss / self.group_size(batch, batches)
         if self.scaler is not None:
             self._scale = self._loss_scale() if self._scale is None else self._scale
             parameters = list(self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode))
@@ -146,6 +167,8 @@ class Updater:
         self._finite = None
         if is_finite:
             self.task.update_ema(step=self.updates)
+            if self.synchronize:
+                torch.get_device_module(self.runtime.device).synchronize()
         fell = self._scale_fell()
         self._count(is_finite and not fell)
         return is_finite

@@ -117,13 +117,47 @@ class _Batches:
         yield from rest
 
 
+class UnwatchedLoader:
+    """A loader whose draws cannot be watched, a stream or one that loads ahead across epochs: taken up in the middle of
+    an epoch, it skips as many batches, but may serve others than it would have."""
+
+    def __init__(self, loader: DataLoader[Any], device: torch.device):
+        self.loader, self.device, self.workers = loader, device, loader.num_workers
+        self.sampler, self.batch_sampler, self.collate_fn = loader.sampler, loader.batch_sampler, loader.collate_fn
+        self.dataset: Any = loader.dataset
+        self._resume: Position | None = None
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    @property
+    def images(self) -> int:
+        """Number of images in the data set."""
+        return len(self.dataset)
+
+    def resume(self, position: Position) -> None:
+        """Let the next epoch begin there."""
+        self._resume = position
+
+    def position(self, batch: int | None) -> Position:
+        """Return where this process is after it has trained on `batch` batches; None is for the end of the epoch."""
+        return Position(batch, get_random_state(self.device))
+
+    def __iter__(self) -> Iterator[Any]:
+        resume, self._resume = self._resume, None
+        batches = iter(self.loader) if resume is None else islice(self.loader, resume.batch or 0, None)
+        if resume is not None:
+            set_random_state(resume.now, self.device)
+        return batches
+
+
 class ResumableLoader:
     """Batches of a DataLoader as it gives them, and a `position` to go on from; stands below timm's PrefetchLoader."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device, looks_ahead: bool):
         """`looks_ahead`: the consumer asks for the next batch before it trains on one, as PrefetchLoader does."""
         self.device, self.looks_ahead = device, looks_ahead
-        self.sampler, self.collate_fn = loader.sampler, loader.collate_fn
+        self.sampler, self.batch_sampler, self.collate_fn = loader.sampler, loader.batch_sampler, loader.collate_fn
         self.dataset: Any = loader.dataset
         self.workers = loader.num_workers
         self._batches = _Batches(loader.batch_sampler, device, self.workers)

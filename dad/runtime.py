@@ -1,9 +1,11 @@
 """What a process runs on: device, rank, random seed and precision."""
 
 import argparse
+import importlib
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -20,13 +22,15 @@ _OUR_LOGGERS = ("dad", "generate", "train", "validate")
 
 @dataclass(frozen=True)
 class Runtime:
-    """One process's place: its device, its rank among `world_size`, and the precision of its networks."""
+    """One process's place: its device, its rank among `world_size`, and the precision of its networks: `dtype` of a
+    student's weights and input, `autocast_dtype` of what autocast lowers."""
 
     device: torch.device
     rank: int = 0
     local_rank: int = 0
     world_size: int = 1
     autocast_dtype: torch.dtype | None = None
+    dtype: torch.dtype = torch.float32
 
     @property
     def is_primary(self) -> bool:
@@ -63,7 +67,7 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     no rank can then time out while it waits for a slower one.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, or precisions that exclude each other.
     """
     _require_device(args.device)
     if communicate:
@@ -74,7 +78,8 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     else:
         local_rank, rank, world_size = world_info_from_env()
         device = f"cuda:{local_rank}" if args.device == "cuda" and world_size > 1 else args.device
-    runtime = Runtime(torch.device(device), rank, local_rank, world_size, _precision(args))
+    dtype = _model_dtype(args)
+    runtime = Runtime(torch.device(device), rank, local_rank, world_size, _precision(args), dtype)
     _setup_logging(runtime)
     if runtime.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
@@ -83,6 +88,19 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
         torch.set_num_threads(max(1, torch.get_num_threads() // runtime.world_size))
     random_seed(args.seed, runtime.rank)
     return runtime
+
+
+def load_device_modules(names: Sequence[str]) -> None:
+    """Import what teaches torch further devices (`--device-modules`).
+
+    Raises:
+        UsageError: there is no such module.
+    """
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UsageError(f"--device-modules {name}: cannot be imported ({error})") from error
 
 
 def _setup_logging(runtime: Runtime) -> None:
@@ -96,6 +114,9 @@ def _setup_logging(runtime: Runtime) -> None:
 def _require_device(device: str) -> None:
     kind = device.split(":")[0]
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    further = getattr(torch, kind, None)  # a module that --device-modules brought
+    if kind not in available and further is not None and hasattr(further, "is_available"):
+        available[kind] = further.is_available()
     if not available.get(kind, False):
         works = ", ".join(name for name, there in available.items() if there)
         raise UsageError(f"--device {device}: not available on this machine; what works here: {works}")
@@ -105,6 +126,18 @@ def _precision(args: argparse.Namespace) -> torch.dtype | None:
     if not args.amp:
         return None
     return torch.bfloat16 if args.amp_dtype == "bfloat16" else torch.float16
+
+
+def _model_dtype(args: argparse.Namespace) -> torch.dtype:
+    name = getattr(args, "model_dtype", None) or "float32"  # only train.py has the flag
+    if name not in ("float32", "bfloat16", "float16"):
+        raise UsageError(f"--model-dtype {name}: known are float32, bfloat16, float16")
+    if args.amp and name != "float32":
+        raise UsageError(f"--model-dtype {name}: --amp needs float32 weights; leave out one of the two")
+    if name == "float16":
+        _logger.warning("--model-dtype float16: its gradients vanish without a scale; bfloat16 or --amp is safer")
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
 def _warn_of_emulated_bfloat16(runtime: Runtime) -> None:

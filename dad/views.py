@@ -29,7 +29,8 @@ class ViewDataset(Dataset[Any]):
     """Training images as (image, label), or as (tuple of views, label, whether the DAD view is there) for several
     views."""
 
-    transform: Callable[[Image.Image], Any]  # set by timm's create_loader; each view draws its own augmentation
+    # Set by timm's create_loader; each view draws its own augmentation. None: timm transforms what it is served.
+    transform: Callable[[Image.Image], Any] | None = None
 
     def __init__(
         self,
@@ -61,12 +62,13 @@ class ViewDataset(Dataset[Any]):
     def __getitem__(self, index: int) -> Any:
         clean = self._open(index)
         if self.views == (CLEAN,):
-            return self.transform(clean), self.sources[index].label
+            return clean if self.transform is None else self.transform(clean), self.sources[index].label
         present = self.dad_set is None or self.substitute or self.partners[index] >= 0
         images = [clean if view == CLEAN or not present else self._open_dad(index) for view in self.views]
         return self._transform_all(images), self.sources[index].label, present
 
     def _transform_all(self, images: list[Image.Image]) -> tuple[Any, ...]:
+        assert self.transform is not None
         if self.frame is None:
             return tuple(self.transform(image) for image in images)
         state = random.getstate(), np.random.get_state(), torch.get_rng_state()

@@ -7,9 +7,17 @@ with them, a new flag could change what an old command line means.
 from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser
 
 from dad.args.augment import add_augment_args, add_label_args, add_mixup_args
-from dad.args.data import add_data_args, add_input_args, add_loader_args, add_split_args, add_train_loader_args
+from dad.args.data import (
+    add_channel_args,
+    add_data_args,
+    add_input_args,
+    add_loader_args,
+    add_split_args,
+    add_train_loader_args,
+)
 from dad.args.distill import add_distill_args, add_teacher_args
 from dad.args.evaluate import add_evaluate_args
+from dad.args.foreign import add_dataset_args, add_size_args
 from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args, add_stable_diffusion_args
 from dad.args.hparams import add_config_args
 from dad.args.log import add_log_args, add_output_args
@@ -25,8 +33,11 @@ def create_train_parser() -> ArgumentParser:
     add_data_args(parser)
     add_split_args(parser)
     add_input_args(parser)
+    add_channel_args(parser)
     add_loader_args(parser, batch_size=128)
     add_train_loader_args(parser)
+    add_dataset_args(parser)
+    add_size_args(parser)
     add_model_args(parser, default="resnet50")
     add_train_model_args(parser)
     add_teacher_args(parser)

@@ -26,6 +26,10 @@ def add_augment_args(parser: ArgumentParser) -> None:
         "--remode", default="pixel", type=str, choices=["const", "rand", "pixel"], help="what fills an erased part"
     )
     group.add_argument("--recount", default=1, type=int, metavar="N", help="erased rectangles per image")
+    group.add_argument("--resplit", default=False, action="store_true", help="erase nothing in the first of the splits")
+    group.add_argument(
+        "--aug-splits", default=0, type=int, metavar="N", help="versions of an image in a batch, the first is clean"
+    )
     group.add_argument("--train-interpolation", default="random", type=str, metavar="NAME", help="resize filter")
 
 
@@ -49,6 +53,9 @@ def add_label_args(parser: ArgumentParser) -> None:
     """Add how labels become the target of the classification loss."""
     group = parser.add_argument_group("Labels")
     group.add_argument("--smoothing", default=0.1, type=float, metavar="X", help="label smoothing")
+    group.add_argument(
+        "--jsd-loss", default=False, action="store_true", help="Jensen-Shannon divergence over --aug-splits"
+    )
     group.add_argument("--bce-loss", default=False, action="store_true", help="binary instead of softmax cross-entropy")
     group.add_argument("--bce-sum", default=False, action="store_true", help="sum it over classes instead of averaging")
     group.add_argument(

@@ -18,6 +18,15 @@ def add_split_args(parser: ArgumentParser) -> None:
     group.add_argument("--val-split", default="validation", metavar="NAME", help="folder of the validation images")
 
 
+def add_channel_args(parser: ArgumentParser) -> None:
+    """Add the shape of the network's input, where `--img-size` does not say it all."""
+    group = parser.add_argument_group("Shape of the input")
+    group.add_argument("--in-chans", default=None, type=int, metavar="N", help="channels: 3, since pixels are RGB")
+    group.add_argument(
+        "--input-size", default=None, type=int, nargs=3, metavar="N", help="channels, height, width; over --img-size"
+    )
+
+
 def add_input_args(parser: ArgumentParser) -> None:
     """Add how an image becomes the network's input; what is not given comes from the model's own configuration."""
     group = parser.add_argument_group("Input")
@@ -44,6 +53,12 @@ def add_train_loader_args(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("Training loader")
     group.add_argument(
         "-vb", "--validation-batch-size", default=None, type=int, metavar="N", help="if it differs from --batch-size"
+    )
+    group.add_argument(
+        "--use-multi-epochs-loader", default=False, action="store_true", help="load ahead across the end of an epoch"
+    )
+    group.add_argument(
+        "--aug-repeats", default=0, type=float, metavar="N", help="versions of an image in one batch of all processes"
     )
     group.add_argument(
         "--worker-seeding", default="all", type=str, choices=["all", "part"], help="which generators a worker seeds"

@@ -15,6 +15,11 @@ def add_output_args(parser: ArgumentParser) -> None:
     group.add_argument("--output", default="", type=str, metavar="DIR", help="parent of the run's folder")
     group.add_argument("--experiment", default="", type=str, metavar="NAME", help="name of the run's folder")
     group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
+    group.add_argument("--val-interval", default=1, type=int, metavar="N", help="epochs between validations")
+    group.add_argument("--tta", default=0, type=int, metavar="N", help="more than one is refused")
+    group.add_argument(
+        "--save-images", default=False, action="store_true", help="save the batch of every log line as a picture"
+    )
     group.add_argument("--checkpoint-hist", default=10, type=int, metavar="N", help="number of checkpoints kept")
     group.add_argument(
         "--recovery-interval",

@@ -33,8 +33,15 @@ def add_train_model_args(parser: ArgumentParser) -> None:
     )
     group.add_argument("--head-init-scale", default=None, type=float, metavar="X", help="factor on the head's weights")
     group.add_argument("--head-init-bias", default=None, type=float, metavar="X", help="the head's first bias")
+    group.add_argument("--gp", default=None, type=str, metavar="NAME", help="global pooling: avg, max, token, ...")
+    group.add_argument("--bn-momentum", default=None, type=float, metavar="X", help="batch norm's momentum")
+    group.add_argument("--bn-eps", default=None, type=float, metavar="X", help="batch norm's epsilon")
+    group.add_argument("--split-bn", default=False, action="store_true", help="a batch norm for each of --aug-splits")
+    group.add_argument("--fast-norm", default=False, action="store_true", help="norm layers in low precision under AMP")
     group.add_argument("--drop", default=0.0, type=float, metavar="P", help="dropout rate")
     group.add_argument("--drop-path", default=None, type=float, metavar="P", help="stochastic depth rate")
+    group.add_argument("--drop-connect", default=None, type=float, metavar="P", help="older name of --drop-path")
+    group.add_argument("--drop-block", default=None, type=float, metavar="P", help="rate of dropped blocks")
     group.add_argument(
         "--grad-checkpointing", default=False, action="store_true", help="recompute activations to save memory"
     )

@@ -29,6 +29,22 @@ def add_train_runtime_args(parser: ArgumentParser) -> None:
     """Add what processes that train together agree on."""
     group = parser.add_argument_group("Runtime of training")
     group.add_argument("--local_rank", default=0, type=int, metavar="N", help="ignored: the launcher's variable counts")
+    group.add_argument(
+        "--model-dtype",
+        default=None,
+        type=str,
+        metavar="DTYPE",
+        help="of weights, e.g. bfloat16",
+    )
+    group.add_argument(
+        "--device-modules", default=None, type=str, nargs="+", metavar="MODULE", help="imported for further devices"
+    )
+    group.add_argument(
+        "--no-ddp-bb", default=False, action="store_true", help="processes do not share buffers before every step"
+    )
+    group.add_argument(
+        "--synchronize-step", default=False, action="store_true", help="wait for the device after every update"
+    )
     group.add_argument("--sync-bn", default=False, action="store_true", help="batch norm over all processes")
     group.add_argument(
         "--dist-bn", default="reduce", type=str, choices=["broadcast", "reduce", ""], help="statistics after an epoch"

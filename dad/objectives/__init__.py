@@ -32,12 +32,14 @@ class Weighted(TrainingTask):
         needs_partner: the DAD image has to be the clean image's own, since its label or the teacher's verdict on the
             clean image is its target; where there is none, it is absent (`present` is 0).
         paired: also, both views are the same part of the picture under the same augmentation.
+        input_gradients: it takes the student's gradient in float32 pixels, which weights of `--model-dtype` do not.
     """
 
     views: tuple[str, ...] = (CLEAN,)
     needs_teacher = False
     needs_partner = False
     paired = False
+    input_gradients = False
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -96,6 +98,7 @@ class Distillation(Weighted, LogitDistillationTask):
     @torch.no_grad()
     def teacher_logits(self, input: Tensor) -> Tensor:
         """Return the teacher's logits [N, K] of images normalised for the student: the one place where it is asked."""
+        input = input.to(self.student_mean.dtype)  # the teacher stays in float32 under --model-dtype
         logits: Tensor = self.teacher(self.teacher.normalize_input(input, self.student_mean, self.student_std))
         return logits
 
@@ -134,7 +137,9 @@ def resolve_criterion_args(args: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of timm's `create_classification_loss` for the label term."""
     mixed = args.mixup > 0 or args.cutmix > 0 or bool(args.cutmix_minmax)
     loss: dict[str, Any] = {"smoothing": args.smoothing, "soft_targets": mixed}
-    if args.bce_loss:
+    if args.jsd_loss:
+        loss |= {"loss_type": "jsd", "jsd_splits": args.aug_splits}
+    elif args.bce_loss:
         names = {"bce_sum": "bce_sum", "bce_target_thresh": "bce_target_thresh", "pos_weight": "bce_pos_weight"}
         loss |= {"loss_type": "bce"} | {name: getattr(args, flag) for name, flag in names.items()}
     return loss

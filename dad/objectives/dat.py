@@ -19,6 +19,8 @@ from dad.teachers import Teacher
 class SelfAttacked(Weighted):
     """Mixed into an objective, it adds the term `ce_dat`: CE(s(Q(x')), y) on the student's own adversaries."""
 
+    input_gradients = True
+
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher | None, device: torch.device):
         super().__init__(args, student, teacher, device)
         self.adversary = create_adversary(args, student, device)

@@ -22,6 +22,8 @@ from dad.teachers import Teacher
 class Objective(Distillation):
     """Knowledge distillation with input gradient alignment, on the last of its views: here the clean images."""
 
+    input_gradients = True
+
     def __init__(self, args: argparse.Namespace, student: Any, teacher: Teacher, device: torch.device):
         super().__init__(args, student, teacher, device)
         if args.grad_checkpointing:

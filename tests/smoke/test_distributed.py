@@ -42,3 +42,14 @@ def test_two_processes_train_one_model(
     assert printed.count("--result") == 1 and "global batch 12" in printed and "epochs of 3 updates" in printed
     checkpoint = torch.load(tmp_path / "run" / "last.pth.tar", weights_only=False)
     assert not any("module." in key or "teacher" in key for key in checkpoint["state_dict"])
+
+
+@pytest.mark.slow
+def test_versions_of_an_image_are_spread_over_processes(
+    train_flags: list[str], generate_flags: list[str], tmp_path: Path
+) -> None:
+    assert generate.main(generate_flags) == 0
+    flags = ["--objective", "dad", "--epochs", "2", "--aug-repeats", "3", "--no-ddp-bb", "--use-multi-epochs-loader"]
+    printed = launch(*train_flags, *flags, "--dad-dir", str(tmp_path / "dad"))
+    assert len(list(csv.DictReader((tmp_path / "run" / "summary.csv").open()))) == 2
+    assert "epochs of 3 updates" in printed

@@ -12,7 +12,7 @@ LAYERS = (
     {"sources", "models", "interrupts", "status"},
     {"shards", "variants", "reading", "position", "saving"},
     {"attacks", "optim", "args", "teachers", "discretizers"},
-    {"views", "generation", "adversary"},
+    {"views", "generation", "adversary", "loading", "datasets"},
     {"objectives", "data", "preview"},
     {"engine", "experiment", "gallery", "recording", "progress"},
     {"evaluation", "report", "analysis", "estimate", "recheck", "shards.__main__", "continuation"},

@@ -92,3 +92,7 @@ def test_the_digest_changes_with_folders_names_and_their_order() -> None:
     lists = [(("a", "b"), ("x", "y")), (("b", "a"), ("x", "y")), (("a", "b"), ("y", "x")), (("b", "a"), ("y", "x"))]
     assert len({ClassList(*parts).digest for parts in lists}) == 4
     assert ClassList(*lists[0]).digest == ClassList(*lists[0]).digest
+
+
+def test_folders_that_are_numbers_are_in_timms_order() -> None:
+    assert resolve_class_list("", "", ["10", "9", "1"]).folders == ("1", "9", "10")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from timm.layers import is_fast_norm
 
 import train
 from dad.classes import ClassList
@@ -57,6 +58,32 @@ def test_an_initial_checkpoint_is_loaded(flags: Flags, tmp_path: Path) -> None:
     torch.save(student.state_dict(), tmp_path / "weights.pth")
     again, _ = create_student(flags(*SMALL, "--initial-checkpoint", tmp_path / "weights.pth"), 6)
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in student.state_dict().items())
+
+
+def test_flags_of_the_network_reach_it(flags: Flags) -> None:
+    words = ("--bn-momentum", 0.3, "--bn-eps", 0.01, "--gp", "max", "--drop-connect", 0.2)
+    student: Any = create_student(flags("--model", "test_efficientnet", *words), 6)[0]
+    norms = [layer for layer in student.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert {(layer.momentum, layer.eps) for layer in norms} == {(0.3, 0.01)}
+    assert student.global_pool.pool_type == "max"
+    assert max(getattr(layer, "drop_prob", 0) for layer in student.modules()) > 0.1
+
+
+def test_blocks_are_dropped_where_the_network_has_it(flags: Flags) -> None:
+    student, _ = create_student(flags("--model", "test_resnet", "--drop-block", 0.1), 6)
+    assert any(type(layer).__name__ == "DropBlock2d" for layer in student.modules())
+
+
+@pytest.mark.parametrize("words, fast", [(("--fast-norm",), True), ((), False)])
+def test_fast_norm_is_for_the_models_of_this_run(words: tuple[str, ...], fast: bool, flags: Flags) -> None:
+    create_student(flags(*SMALL, *words), 6)
+    assert is_fast_norm() == fast
+
+
+@pytest.mark.parametrize("words, size", [(("--input-size", 3, 32, 64), (3, 32, 64)), ((), (3, 48, 48))])
+def test_input_size_comes_before_img_size(words: tuple[Any, ...], size: tuple[int, ...], flags: Flags) -> None:
+    config = create_student(flags("--model", "test_resnet", "--img-size", 48, *words), 6)[1]
+    assert config["input_size"] == size
 
 
 @pytest.mark.parametrize("use_ema, key", [(False, "state_dict"), (True, "state_dict_ema")])

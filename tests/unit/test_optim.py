@@ -152,3 +152,27 @@ def test_the_moving_average_follows_every_update(flags: Flags, toy: type) -> Non
         expected = weights(task) if index == 0 else 0.75 * expected + 0.25 * weights(task)
     average = task.get_trainable_module(ema=True).module.state_dict()
     torch.testing.assert_close(torch.cat([value.flatten() for value in average.values()]), expected)
+
+
+@pytest.mark.parametrize("rule, scale", [("none", 1.0), ("sqrt", 0.5**0.5), ("linear", 0.5)])
+def test_a_small_batch_counts_less_if_asked(rule: str, scale: float, flags: Flags, toy: type) -> None:
+    task, args = ClassificationTask(toy(), verbose=False), flags("--batch-size", 8, "--variable-batch-loss-scale", rule)
+    updater = Updater(args, task, torch.optim.SGD(task.parameters()), RUNTIMES["fp32"])
+    assert updater.loss_scale(4) == pytest.approx(scale) and updater.loss_scale(8) == 1.0
+
+
+def test_without_a_schedule_the_rate_stays(flags: Flags, toy: type) -> None:
+    optimizer = torch.optim.SGD(toy().parameters(), lr=0.3)
+    schedule, epochs = create_schedule(flags("--sched", "none", "--epochs", 2), optimizer, 5)
+    schedule.step_update(3)
+    schedule.step(1, 0.5)
+    assert optimizer.param_groups[0]["lr"] == 0.3 and epochs == 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a CPU has nothing to wait for")
+def test_a_step_waits_for_the_device_if_asked(flags: Flags, toy: type) -> None:
+    device = torch.device("cuda")
+    task = ClassificationTask(toy().to(device), device=device, verbose=False)
+    batches = [(input.to(device), target.to(device)) for input, target in make_batches(2)]
+    train(task, batches, flags("--synchronize-step"), Runtime(device))
+    assert torch.cuda.current_stream().query()

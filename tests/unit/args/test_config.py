@@ -35,7 +35,7 @@ def test_circle_of_bases_is_refused(write, names):
         ("mixup-prob: 0.1", "mixup_prob"),
         ("kd_model_name: resnet50", "teacher"),
         ("dr: 0.1", "decay_rate"),
-        ("data: images", "data_dir"),
+        ("datadir: images", "data_dir"),
         ("zzzzzz: 1", "--help"),
         ("1: 2", "--help"),
     ],
