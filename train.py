@@ -25,6 +25,7 @@ from dad.interrupts import InterruptedRun, Interrupts
 from dad.models import create_student
 from dad.objectives import load_objective
 from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
+from dad.position import end_workers
 from dad.rng import same_random_state
 from dad.runtime import load_device_modules, setup_runtime
 from dad.teachers import create_teacher, require_fitting
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
         task.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
     if runtime.distributed:
         devices = [runtime.local_rank] if runtime.device.type == "cuda" else None
-        task.prepare_distributed(devices, broadcast_buffers=not args.no_ddp_bb)
+        task.prepare_distributed(devices, **({"broadcast_buffers": False} if args.no_ddp_bb else {}))
 
     updates_per_epoch = updater.updates_per_epoch(len(train_loader))
     schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
@@ -139,6 +140,7 @@ def main(argv: list[str] | None = None) -> int:
         return interrupted.exit_code
     finally:
         interrupts.close()
+        end_workers()
     experiment.finish()
     runtime.close()
     return 0

@@ -6,6 +6,7 @@ drew it), the augmentation in worker processes (each writes down its state after
 what the main process draws between the batches (random erasing, dropout, mixup; without workers, augmentation too).
 """
 
+import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,17 @@ class Position:
     def to_plain(self) -> dict[str, Any]:
         """Return it as a dict that a checkpoint may hold."""
         return asdict(self)
+
+
+def end_workers() -> None:
+    """End every loader worker at once: they ignore SIGTERM, by which multiprocessing would end them at exit, and it
+    would then wait for them for ever."""
+    report = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's takes a worker's end for a failure
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
+            process.join()
+    signal.signal(signal.SIGCHLD, report)
 
 
 class _Workers:
