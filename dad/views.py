@@ -4,6 +4,7 @@
 does it; the label of a DAD image that is not there is -1.
 """
 
+import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,10 +20,12 @@ from torchvision.transforms import Compose
 
 from dad.errors import DataError
 from dad.reading import UnreadableError, decode_rgb, read_rgb
-from dad.shards import DadSet
+from dad.shards import DadSet, DamagedSampleError
 from dad.sources import SourceImage
 
+_logger = logging.getLogger(__name__)
 CLEAN, DAD = "clean", "dad"
+_TRIES = 50  # damaged images in a row after which it is the set, not bad luck
 
 
 class ViewDataset(Dataset[Any]):
@@ -48,6 +51,7 @@ class ViewDataset(Dataset[Any]):
             paired: the views show the same part of the picture under the same augmentation.
         """
         self.sources = sources
+        self.damaged = 0  # damaged DAD images that this process has met
         self.views = tuple(views)
         self.dad_set = dad_set
         self.substitute = substitute and not paired
@@ -63,9 +67,9 @@ class ViewDataset(Dataset[Any]):
         clean = self._open(index)
         if self.views == (CLEAN,):
             return clean if self.transform is None else self.transform(clean), self.sources[index].label
-        present = self.dad_set is None or self.substitute or self.partners[index] >= 0
-        images = [clean if view == CLEAN or not present else self._open_dad(index) for view in self.views]
-        return self._transform_all(images), self.sources[index].label, present
+        dad = None if self.dad_set is None else self._open_dad(self.dad_set, index)
+        images = [clean if view == CLEAN or dad is None else dad for view in self.views]
+        return self._transform_all(images), self.sources[index].label, self.dad_set is None or dad is not None
 
     def _transform_all(self, images: list[Image.Image]) -> tuple[Any, ...]:
         assert self.transform is not None
@@ -88,12 +92,27 @@ class ViewDataset(Dataset[Any]):
         except UnreadableError as error:
             raise DataError(f"{source}: cannot be read as an image ({error}); replace or remove it") from None
 
-    def _open_dad(self, index: int) -> Image.Image:
-        assert self.dad_set is not None and self.dad_set.image_extension is not None
+    def _open_dad(self, dad_set: DadSet, index: int) -> Image.Image | None:
+        """Return the DAD image, or None where it is absent. One that was damaged since the set was opened is as good as
+        not there: a long run goes on without it, and says so."""
+        assert dad_set.image_extension is not None
         partner = int(self.partners[index])
-        if partner < 0:
-            partner = random.randrange(len(self.dad_set))
-        return decode_rgb(self.dad_set.read(partner, self.dad_set.image_extension))
+        for _ in range(_TRIES):
+            if partner < 0:
+                if not self.substitute:
+                    return None
+                partner = random.randrange(len(dad_set))
+            try:
+                return decode_rgb(dad_set.read(partner, dad_set.image_extension))
+            except DamagedSampleError as error:
+                self._report(error)
+            partner = -1
+        raise DataError(f"{dad_set.root}: {_TRIES} images in a row are damaged; python -m dad.shards repair it")
+
+    def _report(self, error: DamagedSampleError) -> None:
+        self.damaged += 1
+        if self.damaged & (self.damaged - 1) == 0:  # at 1, 2, 4, ...: to be noticed, not to fill the log
+            _logger.warning("%s (read %d damaged images here, left out)", error, self.damaged)
 
 
 def _frame_of(dad_set: DadSet) -> Callable[[Image.Image], Image.Image]:

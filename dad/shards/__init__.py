@@ -15,13 +15,14 @@ and a tar is a pure function of its samples, so any number of processes and any 
 
 from dad.shards.encoding import IMAGE_EXTENSIONS, decode_codes, decode_image, encode_codes, encode_image
 from dad.shards.marker import Ledger, Marker, Sample, read_marker, shard_paths
-from dad.shards.reader import DadSet
+from dad.shards.reader import DadSet, DamagedSampleError
 from dad.shards.writer import DadWriter
 
 __all__ = [
     "IMAGE_EXTENSIONS",
     "DadSet",
     "DadWriter",
+    "DamagedSampleError",
     "Ledger",
     "Marker",
     "Sample",

@@ -19,6 +19,10 @@ _MAX_OPEN = 512  # shards of one process: ImageNet may have more of them than a 
 _NO_CRC = -1  # a set of format 1 has none
 
 
+class DamagedSampleError(DataError):
+    """A payload whose bytes are not those that were written."""
+
+
 class DadSet:
     """A finished DAD set with random access, in the order of its keys; workers of a DataLoader may share it."""
 
@@ -98,10 +102,12 @@ class DadSet:
         try:
             content = os.pread(self._descriptor(shard), size, offset)  # no file position: forked workers may share it
         except OSError as error:
-            raise DataError(f"{shard_paths(self.root, shard)[0]}: {error.strerror}") from error
+            raise DamagedSampleError(f"{shard_paths(self.root, shard)[0]}: {error.strerror}") from error
         if len(content) != size or crc not in (_NO_CRC, zlib.crc32(content)):
             tar, key = shard_paths(self.root, shard)[0], self.keys[index]
-            raise DataError(f"{tar} is damaged at sample '{key}'; mend it: python -m dad.shards repair {self.root}")
+            raise DamagedSampleError(
+                f"{tar} is damaged at sample '{key}'; mend it: python -m dad.shards repair {self.root}"
+            )
         return content
 
     def _descriptor(self, shard: int) -> int:

@@ -45,7 +45,7 @@ def cut_manifest(root: Path) -> None:
     os.truncate(root / "manifest.json", 100)
 
 
-DAMAGES = [lose_tar, cut_tar, flip_byte, damage_marker, cut_marker, lose_marker]
+DAMAGES = [lose_tar, cut_tar, damage_marker, cut_marker, lose_marker]
 
 
 @pytest.fixture
@@ -72,13 +72,23 @@ def test_training_names_the_damaged_file_and_the_cure_which_restores_every_byte(
     assert generate.main(quick_flags) == 0 and finished_files(root) == whole
 
 
-def test_a_flipped_byte_is_one_line_from_a_worker_process_too(
-    quick_flags: list[str], training: list[str], tmp_path: Path
+@pytest.mark.parametrize("missing", ["substitute", "skip"])
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_an_image_damaged_since_is_left_out_with_a_warning_and_the_epoch_keeps_its_length(
+    quick_flags: list[str], training: list[str], tmp_path: Path, workers: str, missing: str
 ) -> None:
     generate.main(quick_flags)
     flip_byte(tmp_path / "dad")
-    done = run([*training, "--workers", "1"], main=train.main)
-    assert refused(done, r"00001\.tar is damaged at sample '.*python -m dad.shards repair"), done.err
+    done = run([*training, "--workers", workers, "--dad-missing", missing], main=train.main)
+    assert done.code == 0 and "[   6/6 (100%)]" in done.out, done
+    assert re.search(r"00001\.tar is damaged at sample '.*python -m dad.shards repair .*left out", done.out), done
+
+
+def test_a_flipped_byte_is_repaired(quick_flags: list[str], whole: dict[str, bytes], tmp_path: Path) -> None:
+    generate.main(quick_flags)
+    flip_byte(tmp_path / "dad")
+    assert dad.shards.__main__.main(["repair", str(tmp_path / "dad"), "--mark-only"]) == 0
+    assert generate.main(quick_flags) == 0 and finished_files(tmp_path / "dad") == whole
 
 
 def test_a_cut_manifest_is_named_and_written_again_by_the_same_command(
