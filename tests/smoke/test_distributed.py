@@ -1,9 +1,13 @@
 """Two processes on the CPU, started as a timm user starts them."""
 
 import csv
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,50 @@ def test_versions_of_an_image_are_spread_over_processes(
     printed = launch(*train_flags, *flags, "--dad-dir", str(tmp_path / "dad"))
     assert len(list(csv.DictReader((tmp_path / "run" / "summary.csv").open()))) == 2
     assert "epochs of 3 updates" in printed
+
+
+@pytest.mark.slow
+def test_two_nodes_train_one_model(train_flags: list[str], tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "NNODES": "2"}
+    command = [str(ROOT / "distributed_train.sh"), "1", *train_flags, "--objective", "ce", "--epochs", "1"]
+    nodes = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         env={**shared, "NODE_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port})
+        for rank in "01"
+    ]  # fmt: skip
+    printed = [node.communicate(timeout=240)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], printed
+    assert "global batch 12" in printed[0] and printed[0].count("--result") == 1 and "--result" not in printed[1]
+
+
+def test_the_training_job_goes_back_to_the_queue_only_when_it_was_interrupted(tmp_path: Path) -> None:
+    tools = {
+        "scontrol": f'[ "$1" = show ] && echo node1 || echo "$@" >> {tmp_path}/queue',
+        "srun": 'trap "exit 1" TERM; echo "$@" > flags; while true; do sleep 0.1; done',
+    }
+    for name, body in tools.items():
+        (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    slurm = {
+        "JOB_NAME": "job",
+        "JOB_ID": "7",
+        "JOB_NUM_NODES": "2",
+        "JOB_NODELIST": "node[1-2]",
+        "SUBMIT_DIR": str(tmp_path),
+    }
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        **{f"SLURM_{key}": value for key, value in slurm.items()},
+    }
+    for state in ("failed", "interrupted"):
+        (tmp_path / "output" / "train" / "job-7").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "output" / "train" / "job-7" / "status.json").write_text(json.dumps({"state": state}))
+        job = subprocess.Popen(["bash", ROOT / "slurm" / "train.sbatch", "--config", "x.yaml"], env=environment)
+        time.sleep(1)
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(timeout=30) == 1
+        assert (tmp_path / "queue").exists() is (state == "interrupted")
+    assert "--config x.yaml --output output/train --experiment job-7 --resume auto" in (tmp_path / "flags").read_text()
