@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
 
 def test_lines_count_what_earlier_runs_did_and_what_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     progress = Progress(total=100, already=40, visible=True, interval=0)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="dad"):
         progress.update(10)
         progress.shard_done(Ledger(sources=20, kept=15, rejected=4, unreadable=1))
         progress.update(10)
@@ -33,7 +33,7 @@ def test_lines_count_what_earlier_runs_did_and_what_is_kept(caplog: pytest.LogCa
 def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     progress = Progress(total=100, already=40, visible=True, interval=0)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="dad"):
         progress.update(60)
         progress.shard_done(Ledger(100, 75, 25, 0))
     progress.close()
