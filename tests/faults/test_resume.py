@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,6 +87,13 @@ def require_equal(part: Path, whole: Path) -> None:
 def status(folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((folder / "status.json").read_text())
     return content
+
+
+@pytest.fixture(autouse=True)
+def event_files_sort_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard reads files by name: second, process, and a number that counts 9, 10 here, where runs share both."""
+    numbers = SimpleNamespace(get=itertools.count(1000).__next__)
+    monkeypatch.setattr("tensorboard.summary.writer.event_file_writer._global_uid", numbers)
 
 
 CASES = [
