@@ -35,7 +35,7 @@ from dad.reading import SourceBatch, SourceReader
 from dad.recheck import require_same_images
 from dad.recording import ShardRecorder
 from dad.runtime import setup_runtime
-from dad.shards import DadWriter
+from dad.shards import EXTENSION_OF, DadWriter
 from dad.shards.lock import ShardLock
 from dad.sources import class_folders, list_sources
 from dad.teachers import create_teacher
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     def generate(batch: SourceBatch) -> Generated:
         return generator(batch.pixels(runtime.device), batch.labels, batch.keys)
 
-    extension = {"jpeg": "jpg"}.get(args.image_format, args.image_format) if "image" in args.store else None
+    extension = EXTENSION_OF[args.image_format] if "image" in args.store else None
     if args.dry_run:
         spread = spread_over(len(sources), args.batch_size * _DRY_RUN_BATCHES)
         batches = list(reader.batches(cut(spread, args.batch_size)))

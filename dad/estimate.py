@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from dad.errors import DataError
 from dad.generation import Generated
 from dad.progress import format_duration
 from dad.reading import SourceBatch
@@ -42,7 +43,14 @@ class Estimate:
 def estimate_cost(
     batches: Sequence[SourceBatch], generate: Callable[[SourceBatch], Generated], recorder: ShardRecorder
 ) -> Estimate:
-    """Make the images of `batches` without writing them; the first one warms up, and is timed only if it is alone."""
+    """Make the images of `batches` without writing them; the first one warms up, and is timed only if it is alone.
+
+    Raises:
+        DataError: none of them can be read.
+    """
+    batches = [batch for batch in batches if batch.sources]
+    if not batches:
+        raise DataError("none of the source images that were tried can be read; see them with any image viewer")
     timed = batches[1:] or batches
     if len(batches) > 1:
         recorder.encode(batches[0].sources, generate(batches[0]))

@@ -129,18 +129,14 @@ class _Batches:
         yield from rest
 
 
-class UnwatchedLoader:
-    """A loader whose draws cannot be watched, a stream or one that loads ahead across epochs: taken up in the middle of
-    an epoch, it skips as many batches, but may serve others than it would have."""
+class _Resumable:
+    """What stands below timm's PrefetchLoader in a DataLoader's place, and may be told where to begin."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device):
-        self.loader, self.device, self.workers = loader, device, loader.num_workers
+        self.device, self.workers = device, loader.num_workers
         self.sampler, self.batch_sampler, self.collate_fn = loader.sampler, loader.batch_sampler, loader.collate_fn
         self.dataset: Any = loader.dataset
         self._resume: Position | None = None
-
-    def __len__(self) -> int:
-        return len(self.loader)
 
     @property
     def images(self) -> int:
@@ -150,6 +146,18 @@ class UnwatchedLoader:
     def resume(self, position: Position) -> None:
         """Let the next epoch begin there."""
         self._resume = position
+
+
+class UnwatchedLoader(_Resumable):
+    """A loader whose draws cannot be watched, a stream or one that loads ahead across epochs: taken up in the middle of
+    an epoch, it skips as many batches, but may serve others than it would have."""
+
+    def __init__(self, loader: DataLoader[Any], device: torch.device):
+        super().__init__(loader, device)
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return len(self.loader)
 
     def position(self, batch: int | None) -> Position:
         """Return where this process is after it has trained on `batch` batches; None is for the end of the epoch."""
@@ -163,15 +171,13 @@ class UnwatchedLoader:
         return batches
 
 
-class ResumableLoader:
+class ResumableLoader(_Resumable):
     """Batches of a DataLoader as it gives them, and a `position` to go on from; stands below timm's PrefetchLoader."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device, looks_ahead: bool):
         """`looks_ahead`: the consumer asks for the next batch before it trains on one, as PrefetchLoader does."""
-        self.device, self.looks_ahead = device, looks_ahead
-        self.sampler, self.batch_sampler, self.collate_fn = loader.sampler, loader.batch_sampler, loader.collate_fn
-        self.dataset: Any = loader.dataset
-        self.workers = loader.num_workers
+        super().__init__(loader, device)
+        self.looks_ahead = looks_ahead
         self._batches = _Batches(loader.batch_sampler, device, self.workers)
         self._workers = _Workers(self.collate_fn, loader.worker_init_fn, self.workers)
         self._loader: DataLoader[Any] = DataLoader(
@@ -186,19 +192,9 @@ class ResumableLoader:
         self._before_next: Tensor | None = None
         self._done_before = [0] * self.workers  # batches that each worker process made in earlier epochs
         self._started = False
-        self._resume: Position | None = None
 
     def __len__(self) -> int:
         return len(self._batches)
-
-    @property
-    def images(self) -> int:
-        """Number of images in the data set."""
-        return len(self.dataset)
-
-    def resume(self, position: Position) -> None:
-        """Let the next epoch begin there."""
-        self._resume = position
 
     def position(self, batch: int | None) -> Position:
         """Return where this process is after it has trained on `batch` batches; None is for the end of the epoch."""

@@ -13,12 +13,13 @@ Data first, marker last: a tar without a valid marker does not exist. Shard k is
 and a tar is a pure function of its samples, so any number of processes and any restart give the same files.
 """
 
-from dad.shards.encoding import IMAGE_EXTENSIONS, decode_codes, decode_image, encode_codes, encode_image
+from dad.shards.encoding import EXTENSION_OF, IMAGE_EXTENSIONS, decode_codes, decode_image, encode_codes, encode_image
 from dad.shards.marker import Ledger, Marker, Sample, read_marker, shard_paths
 from dad.shards.reader import DadSet, DamagedSampleError
 from dad.shards.writer import DadWriter
 
 __all__ = [
+    "EXTENSION_OF",
     "IMAGE_EXTENSIONS",
     "DadSet",
     "DadWriter",

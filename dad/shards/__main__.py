@@ -98,10 +98,9 @@ def _hydrate(args: Namespace) -> None:
         raise UsageError("--vqgan-config and --vqgan-checkpoint are needed: the set does not say where its VQGAN lies")
     device = torch.device(args.device)
     vqgan = load_vqgan(config, checkpoint).to(device)
-    extension = {"jpeg": "jpg"}.get(args.image_format, args.image_format)
     ledger = hydrate(
         args.root, args.out, lambda codes: vqgan.decode(codes.to(device)), vqgan.settings,
-        extension, args.image_quality, args.batch_size,
+        args.image_format, args.image_quality, args.batch_size,
     )  # fmt: skip
     print(f"{args.out}: {ledger.kept} images decoded, of {ledger.sources} sources")
 

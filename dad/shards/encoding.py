@@ -13,6 +13,7 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "webp": {"format": "WEBP", "lossless": True, "method": 0},
 }
 IMAGE_EXTENSIONS = tuple(_IMAGE_OPTIONS)
+EXTENSION_OF = {"jpeg": "jpg", "png": "png", "webp": "webp"}  # by `--image-format`
 
 
 def encode_image(pixels: NDArray[np.uint8], extension: str, quality: int) -> bytes:

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dad.artefacts import write_atomically
 from dad.errors import DataError, SettingsError
 from dad.pixels import to_uint8
-from dad.shards.encoding import decode_codes, encode_image
+from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
 from dad.shards.listing import read_listing
 from dad.shards.marker import Entry, Ledger, Marker, Sample, shard_paths
 from dad.shards.reader import committed_markers, read_manifest
@@ -24,17 +25,19 @@ def hydrate(
     target: Path,
     decode: Callable[[Tensor], Tensor],
     discretizer: dict[str, str],
-    extension: str,
+    image_format: str,
     quality: int,
     batch_size: int,
 ) -> Ledger:
     """Write the set at `root` once more to `target`, with images decoded from its codes; go on where it was stopped.
 
     The codes stay bit for bit what they are. An image may differ from the one that generation saw by one level of 255
-    in a pixel, since networks round differently in batches of another size, and by what `extension` loses.
+    in a pixel, since networks round differently in batches of another size, and by what `image_format` loses.
 
     Args:
-        decode: codes [B, h, w] to pixels [B, 3, H, W] in [0, 1]. discretizer: its settings, to be those of the set.
+        decode: codes [B, h, w] to pixels [B, 3, H, W] in [0, 1].
+        discretizer: its settings, to be those of the set.
+        image_format: a key of `EXTENSION_OF`; only jpeg heeds `quality`, 1 to 100.
 
     Raises:
         DataError: the set is not finished, damaged, of format 1, or without codes.
@@ -50,15 +53,18 @@ def hydrate(
         name = differing[0]
         raise SettingsError(f"{root} was made with {name} {settings.get(name)}, not {discretizer[name]}")
     own = {name: value for name, value in settings.items() if name not in _OWN}
-    own |= {"store": "codes,image", "image_format": extension.replace("jpg", "jpeg"), "image_quality": quality}
+    own |= {"store": "codes,image", "image_format": image_format, "image_quality": quality}
     sources = [SourceImage(key, Path(key), label) for key, label in labels.items()]
     writer = DadWriter(target, own, sources, settings["shard_size"], manifest["environment"])
     missing = set(writer.missing())
     for index, marker in enumerate(committed_markers(root, manifest)):
         if index in missing:
-            samples = _decoded(shard_paths(root, index)[0], marker, decode, extension, quality, batch_size)
+            tar, extension = shard_paths(root, index)[0], EXTENSION_OF[image_format]
+            samples = _decoded(tar, marker, decode, extension, quality, batch_size)
             writer.commit(index, samples, marker.rejected, marker.unreadable)
-    return writer.finish()
+    ledger = writer.finish()
+    write_atomically(target / "rejected.tsv", (root / "rejected.tsv").read_bytes())  # with the classes' names
+    return ledger
 
 
 @torch.no_grad()

@@ -48,8 +48,8 @@ def payloads(number: int, store: str) -> dict[str, bytes]:
     return {name: held[name] for name in ("npy", "png") if {"npy": "codes", "png": "image"}[name] in store}
 
 
-def run(root: Path, target: Path, q: StubQ | None = None, extension: str = "png", **other: str) -> Ledger:
-    return hydrate(root, target, (q or StubQ()).decode, {**STUB, **other}, extension, 95, batch_size=1)
+def run(root: Path, target: Path, q: StubQ | None = None, image_format: str = "png", **other: str) -> Ledger:
+    return hydrate(root, target, (q or StubQ()).decode, {**STUB, **other}, image_format, 95, batch_size=1)
 
 
 def test_a_hydrated_set_is_the_one_that_generation_would_have_made(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_hydrated_set_is_the_one_that_generation_would_have_made(tmp_path: Pat
 
 def test_codes_are_bit_exact_and_images_within_one_level(tmp_path: Path) -> None:
     before = DadSet.open(make(tmp_path / "both", "codes,image"))
-    run(make(tmp_path / "codes", "codes"), tmp_path / "out", extension="webp")
+    run(make(tmp_path / "codes", "codes"), tmp_path / "out", image_format="webp")
     after = DadSet.open(tmp_path / "out")
     assert after.keys == before.keys
     for index in range(len(before)):
@@ -72,7 +72,7 @@ def test_codes_are_bit_exact_and_images_within_one_level(tmp_path: Path) -> None
 
 
 def test_jpeg_goes_by_its_long_name_in_the_settings(tmp_path: Path) -> None:
-    run(make(tmp_path / "codes", "codes"), tmp_path / "out", extension="jpg")
+    run(make(tmp_path / "codes", "codes"), tmp_path / "out", image_format="jpeg")
     assert DadSet.open(tmp_path / "out").image_extension == "jpg"
     assert json.loads((tmp_path / "out/settings.json").read_text())["image_format"] == "jpeg"
 
