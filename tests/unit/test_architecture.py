@@ -7,15 +7,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables", "rng"},
+    {"errors", "environment", "tables", "rng", "charts", "metrics"},
     {"plugins", "classes", "pixels", "runtime", "losses", "gradients", "artefacts", "checkpoints", "tars", "crew"},
     {"sources", "models", "interrupts", "status"},
-    {"shards", "variants", "reading", "position", "saving"},
+    {"shards", "variants", "imagesets", "reading", "position", "saving"},
     {"attacks", "optim", "args", "teachers", "discretizers"},
-    {"views", "generation", "adversary", "loading", "datasets"},
+    {"views", "generation", "adversary", "loading", "datasets", "threats"},
     {"objectives", "data", "preview"},
     {"engine", "experiment", "gallery", "recording", "progress"},
     {"evaluation", "report", "analysis", "estimate", "recheck", "shards.__main__", "continuation"},
+    {"report.__main__", "analysis.__main__"},
 )
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 FILES = sorted(path for path in (ROOT / "dad").rglob("*.py") if path != ROOT / "dad" / "__init__.py")
