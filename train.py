@@ -15,20 +15,23 @@ from timm.layers import convert_splitbn_model
 from timm.utils import distribute_bn
 
 from dad.args import create_train_parser
+from dad.args.checks import require_numbers
 from dad.args.hparams import parse_args
 from dad.continuation import Continuation
 from dad.data import create_train_loader, create_val_loader, resolve_classes, with_epoch
-from dad.engine import TermMeter, evaluate, train_one_epoch
+from dad.engine import Hooks, TermMeter, evaluate, train_one_epoch
 from dad.errors import UsageError, run_script
+from dad.events import SkippedBatch
 from dad.experiment import Experiment, Resumed, find_resume, resolve_experiment, resolve_folder
 from dad.interrupts import InterruptedRun, Interrupts
 from dad.models import create_student
 from dad.objectives import load_objective
-from dad.optim import Updater, create_optimizer, create_schedule, resolve_learning_rate
+from dad.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.position import end_workers
 from dad.rng import same_random_state
 from dad.runtime import load_device_modules, setup_runtime
 from dad.teachers import create_teacher, require_fitting
+from dad.updater import Updater
 
 _logger = logging.getLogger("train")
 
@@ -104,6 +107,8 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
 
     interrupts = Interrupts(runtime)
+    # In one undivided run, validation's workers that live on were seeded when it first validated.
+    seeded = resumed.epoch >= args.val_interval and args.workers > 0
     try:
         with experiment.reporting():
             for epoch in range(resumed.epoch, epochs):
@@ -114,24 +119,29 @@ def main(argv: list[str] | None = None) -> int:
                 train_metrics = train_one_epoch(
                     epoch, task, with_epoch(train_loader, epoch), updater, schedule, runtime,
                     mixup=mixup, channels_last=args.channels_last, log_interval=args.log_interval,
-                    save_images=experiment.folder if args.save_images else None,
-                    first_batch=first_batch, meter=meter,
-                    after_update=partial(after_update, epoch, experiment, continuation, interrupts, args),
+                    first_batch=first_batch, meter=meter, hooks=Hooks(
+                        partial(after_update, epoch, experiment, continuation, interrupts, args),
+                        experiment.progress,
+                        partial(note_skipped, epoch, experiment, continuation),
+                    ),
                 )  # fmt: skip
+                trained = continuation.collect(len(train_loader), meter)
                 meter, first_batch = TermMeter(), 0
                 rates = [group["lr"] for group in optimizer.param_groups]
-                if runtime.distributed and args.dist_bn:
+                if runtime.distributed and args.dist_bn and not args.sync_bn:
                     distribute_bn(task.get_trainable_module(), runtime.world_size, args.dist_bn == "reduce")
-                if epoch % args.val_interval and epoch + 1 < epochs:
+                if (epoch + 1) % args.val_interval and epoch + 1 < epochs:
                     schedule.step(epoch + 1)
                     continue
-                # In one undivided run, validation's workers that live on were seeded in the first epoch.
-                seeded = epoch == resumed.epoch > 0 and args.workers > 0
-                with same_random_state(runtime.device) if seeded else nullcontext():
-                    scores = score(task, val_loader, runtime, args)
-                state = continuation.collect(None)
+                try:
+                    with same_random_state(runtime.device) if seeded else nullcontext():
+                        scores = score(task, val_loader, runtime, interrupts, args)
+                except InterruptedRun:
+                    experiment.save(epoch, len(train_loader), trained)
+                    raise
+                seeded, state = False, continuation.collect(None)
                 experiment.end_epoch(epoch, updater.updates, train_metrics, scores, sum(rates) / len(rates), state)
-                schedule.step(epoch + 1, scores[args.eval_metric])
+                schedule.step(epoch + 1, list(scores.values())[-1][args.eval_metric])
                 if epoch + 1 < epochs and interrupts.requested():
                     raise InterruptedRun(f"interrupted after epoch {epoch}")
     except InterruptedRun as interrupted:
@@ -152,22 +162,30 @@ def after_update(epoch, experiment, continuation, interrupts, args, batch, meter
     Raises:
         InterruptedRun: it was asked to stop, and has saved.
     """
-    requested, interval = interrupts.requested(), args.recovery_interval
-    due = interval and batch // interval > (batch - args.grad_accum_steps) // interval
-    if requested or due:
+    requested, updates = interrupts.requested(), -(-batch // args.grad_accum_steps)
+    if requested or (args.recovery_interval and updates % args.recovery_interval == 0):
         experiment.save(epoch, batch, continuation.collect(batch, meter))
     if requested:
         raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
 
 
+def note_skipped(epoch, experiment, continuation, verdict, batches) -> None:
+    """Write down which images were in an update that was skipped, on all processes."""
+    runtime, updates = continuation.runtime, continuation.updater.updates
+    cause = "gradient" if verdict.is_loss_finite else "loss"
+    own = [
+        SkippedBatch(
+            updates, epoch, batch.number, runtime.rank, cause,
+            {name: value.item() for name, value in batch.terms.items()}, continuation.loader.images_of(batch.number),
+        )
+        for batch in batches
+    ]  # fmt: skip
+    experiment.note_skipped(skipped for process in runtime.gather(own) for skipped in process)
+
+
 def check_args(args) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
-    positive = ("batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist")
-    for name in (*positive, "val_interval", "max_nonfinite"):
-        if getattr(args, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")
-    if args.kd_temperature <= 0:
-        raise UsageError(f"--kd-temperature {args.kd_temperature}: it must be above 0")
+    require_numbers(args)
     if args.cutmix_minmax and len(args.cutmix_minmax) != 2:
         raise UsageError(f"--cutmix-minmax {args.cutmix_minmax}: it takes two shares, smallest and largest")
     if args.eval_metric not in ("loss", "top1", "top5"):
@@ -181,13 +199,26 @@ def check_args(args) -> None:
         raise UsageError(f"--output {args.output}: {folder} cannot be made, a file is in its way")
 
 
-def score(task, loader, runtime, args) -> OrderedDict[str, float]:
-    """Return the scores that decide the best checkpoint: those of the moving average, if there is one."""
-    scores = evaluate(task.get_eval_model(), loader, runtime, channels_last=args.channels_last)
-    _logger.info(" * Acc@1 %.3f Acc@5 %.3f Loss %.4f", scores["top1"], scores["top5"], scores["loss"])
-    if task.has_ema() and not args.model_ema_force_cpu:
-        scores = evaluate(task.get_eval_model(ema=True), loader, runtime, channels_last=args.channels_last)
-        _logger.info(" * EMA Acc@1 %.3f Acc@5 %.3f Loss %.4f", scores["top1"], scores["top5"], scores["loss"])
+def score(task, loader, runtime, interrupts, args) -> dict[str, OrderedDict[str, float]]:
+    """Return the scores of the student, `eval`, and of its moving average, if there is one, `eval_ema`.
+
+    Raises:
+        InterruptedRun: the run was asked to stop.
+    """
+
+    def before_batch() -> None:
+        if interrupts.requested():
+            raise InterruptedRun("interrupted while it validated")
+
+    groups = {"eval": False, "eval_ema": True} if task.has_ema() and not args.model_ema_force_cpu else {"eval": False}
+    scores = {}
+    for group, ema in groups.items():
+        model = task.get_eval_model(ema=ema)
+        scores[group] = evaluate(
+            model, loader, runtime, channels_last=args.channels_last, before_batch=before_batch
+        )  # fmt: skip
+        numbers = tuple(scores[group][name] for name in ("top1", "top5", "loss"))
+        _logger.info(" * %sAcc@1 %.3f Acc@5 %.3f Loss %.4f", "EMA " if ema else "", *numbers)
     return scores
 
 

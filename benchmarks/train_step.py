@@ -32,13 +32,14 @@ from dad.data import create_train_loader
 from dad.engine import train_one_epoch
 from dad.errors import run_script
 from dad.objectives import load_objective
-from dad.optim import Updater, create_optimizer
+from dad.optim import create_optimizer
 from dad.plugins import list_plugins
 from dad.runtime import Runtime, setup_runtime
 from dad.shards import DadWriter, Sample, encode_image
 from dad.sources import list_sources
 from dad.tables import format_rows
 from dad.teachers import Teacher
+from dad.updater import Updater
 from dad.views import split_views
 
 _STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}

@@ -4,13 +4,12 @@ the schedule and the counters."""
 import logging
 from typing import Any
 
-import torch.distributed as dist
-
 from dad.engine import TermMeter
 from dad.errors import SettingsError
-from dad.optim import Updater, load_schedule_state, schedule_state
+from dad.optim import load_schedule_state, schedule_state
 from dad.position import Position, ResumableLoader, UnwatchedLoader
 from dad.runtime import Runtime
+from dad.updater import Updater
 
 _logger = logging.getLogger(__name__)
 
@@ -36,10 +35,6 @@ class Continuation:
         All processes have to call it, each with its own sums.
         """
         own = {"position": self.loader.position(batch).to_plain(), "meter": None if meter is None else meter.state()}
-        ranks: list[Any] = [own]
-        if self.runtime.distributed:
-            ranks = [None] * self.runtime.world_size
-            dist.all_gather_object(ranks, own)
         return {
             "batch": batch,
             "updates": self.updater.updates,
@@ -47,7 +42,7 @@ class Continuation:
             "schedule": schedule_state(self.schedule, self.updater.optimizer),
             "order": self.order,
             "workers": self.loader.workers,
-            "ranks": ranks,
+            "ranks": self.runtime.gather(own),
         }
 
     def restore(self, epoch: int, state: dict[str, Any], metric: float | None, meter: TermMeter) -> None:

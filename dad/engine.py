@@ -3,8 +3,8 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,10 +12,10 @@ import torch.distributed as dist
 from timm.data import Mixup
 from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_limit
 from torch import Tensor, nn
-from torchvision.utils import save_image
 
-from dad.optim import NonFiniteLossError, Updater
+from dad.events import Progress
 from dad.runtime import Runtime
+from dad.updater import NonFiniteLossError, Updater, Verdict
 from dad.views import split_views
 
 _logger = logging.getLogger(__name__)
@@ -53,6 +53,39 @@ class TermMeter:
         return OrderedDict(zip(self.sums, means, strict=True))
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was trained on: its number in the epoch, its terms (means over its images), and how many these
+    are."""
+
+    number: int
+    terms: dict[str, Tensor]
+    images: int
+
+
+def _ignore(*told: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What is called as an epoch goes.
+
+    Attributes:
+        after_update: on all processes after every update, with the number of batches done and the sums so far; may
+            raise.
+        on_progress: on the primary process with every line of the log, and the last batch's input.
+        on_skip: on all processes with the batches of an update that was not applied.
+    """
+
+    after_update: Callable[[int, TermMeter], None] = _ignore
+    on_progress: Callable[[Progress, Tensor], None] = _ignore
+    on_skip: Callable[[Verdict, list[Batch]], None] = _ignore
+
+
+_NO_HOOKS = Hooks()
+
+
 def train_one_epoch(
     epoch: int,
     task: TrainingTask,
@@ -66,8 +99,7 @@ def train_one_epoch(
     log_interval: int = 50,
     first_batch: int = 0,
     meter: TermMeter | None = None,
-    after_update: Callable[[int, TermMeter], None] | None = None,
-    save_images: Path | None = None,
+    hooks: Hooks = _NO_HOOKS,
 ) -> OrderedDict[str, float]:
     """Train on every batch of `loader` once; return the means of `loss` and of each named term.
 
@@ -75,43 +107,33 @@ def train_one_epoch(
         task: an objective of `dad.objectives`.
         schedule: timm's; stepped after every update (it ignores that unless `--sched-on-updates`).
         mixup: applied within each view, if the loader has not done it.
+        log_interval: updates from one line of the log to the next; the last update has one in any case.
         first_batch: number of the first batch that `loader` serves, in an epoch that was begun earlier.
         meter: the sums of the batches before it.
-        after_update: called after every update with the number of batches done and the sums so far; may raise.
-        save_images: a folder for the batch of every log line, as one picture, its views one below the other.
 
     Raises:
         NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
     """
     task.train()
-    meter, batches, views = meter or TermMeter(), len(loader), len(task.views)
-    end, start, data_time, images_before = time.perf_counter(), time.perf_counter(), 0.0, meter.images
-    group: list[tuple[dict[str, Tensor], int]] = []  # counted when it is known that their update is not skipped
-    for batch, (input, labels) in enumerate(loader, first_batch):
-        data_time += time.perf_counter() - end
-        input, target, present = split_views(_on(runtime, input), labels.to(runtime.device), views, mixup)
-        if channels_last:
-            input = input.contiguous(memory_format=torch.channels_last)
-        with updater.context(batch, batches):
+    meter, batches, group = meter or TermMeter(), len(loader), list[Batch]()
+    pace = _Pace(meter.images, runtime.world_size)
+    for number, (input, labels) in enumerate(pace.timed(loader), first_batch):
+        batch = split_views(_on(runtime, input), labels.to(runtime.device), len(task.views), mixup)
+        input, images = _laid_out(batch[0], channels_last), len(batch[1])
+        with updater.context(number, batches):
             with runtime.autocast():
-                result = task(input, target, present)
-            counts = updater.backward(result["loss"] * updater.loss_scale(len(target)), batch, batches)
-        group.append((_terms(result, updater.group_size(batch, batches)), len(target)))
-        is_update = updater.is_update(batch, batches)
-        if is_update:
-            for terms, images in group if counts else []:
-                meter.update(terms, images)
-            group = []
+                result = task(input, *batch[1:])
+            verdict = updater.backward(result["loss"] * updater.loss_scale(images), number, batches)
+        group.append(Batch(number, _terms(result, updater.group_size(number, batches)), images))
+        if verdict is not None:
+            _settle(verdict, group, meter, updater, hooks)
+            is_last, group = number + 1 == batches, []
+            if meter.images and (is_last or updater.update_of(number) % log_interval == 0):
+                terms = meter.averages(runtime if is_last else None)
+                if runtime.is_primary:
+                    _report(_progress(epoch, number, batches, terms, updater, pace, meter), input, hooks)
             schedule.step_update(num_updates=updater.updates, metric=None)
-        if runtime.is_primary and meter.images and (batch % log_interval == 0 or batch + 1 == batches):
-            elapsed = time.perf_counter() - start
-            speed = (meter.images - images_before) * runtime.world_size / elapsed
-            _log(epoch, batch + 1, batches, meter.averages(), speed, updater, data_time / elapsed)
-            if save_images is not None:
-                save_image(input, save_images / f"train-batch-{batch}.jpg", padding=0, normalize=True)
-        if is_update and after_update is not None:
-            after_update(batch + 1, meter)
-        end = time.perf_counter()
+            hooks.after_update(number + 1, meter)
     if hasattr(updater.optimizer, "sync_lookahead"):  # --opt lookahead_...: an epoch ends on its slow weights
         updater.optimizer.sync_lookahead()
     if not meter.images:
@@ -119,16 +141,62 @@ def train_one_epoch(
     return meter.averages(runtime)
 
 
-def _log(
-    epoch: int, done: int, batches: int, terms: dict[str, float], speed: float, updater: Updater, waiting: float
-) -> None:
+class _Pace:
+    """How fast an epoch goes on all processes together, and how long this one waits for data."""
+
+    def __init__(self, images_before: int, processes: int):
+        self.images_before, self.processes = images_before, processes
+        self.batches, self.waited, self._start = 0, 0.0, time.perf_counter()
+
+    def timed(self, loader: Any) -> Iterator[Any]:
+        batches = iter(loader)
+        while True:
+            asked = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self.waited += time.perf_counter() - asked
+            self.batches += 1
+            yield batch
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+
+def _settle(verdict: Verdict, group: list[Batch], meter: TermMeter, updater: Updater, hooks: Hooks) -> None:
+    """Count the batches of an update if its losses are numbers; tell of it if it was skipped."""
+    for batch in group if verdict.is_loss_finite else []:
+        meter.update(batch.terms, batch.images)
+    if not verdict.is_applied:
+        hooks.on_skip(verdict, group)
+        updater.require_progress()
+
+
+def _progress(
+    epoch: int, batch: int, batches: int, terms: dict[str, float], updater: Updater, pace: _Pace, meter: TermMeter
+) -> Progress:
+    """Read from the device what is to be told."""
+    assert updater.grad_norm is not None
+    rates = [group["lr"] for group in updater.optimizer.param_groups]
+    images, elapsed = (meter.images - pace.images_before) * pace.processes, pace.elapsed()
+    return Progress(
+        epoch, batch, updater.update_of(batch) + 1, updater.updates_per_epoch(batches), updater.updates, terms,
+        sum(rates) / len(rates), updater.grad_norm.item(), updater.amp_scale(), images / elapsed,
+        pace.waited / pace.batches, pace.waited / elapsed, updater.skipped,
+    )  # fmt: skip
+
+
+def _report(progress: Progress, input: Tensor, hooks: Hooks) -> None:
+    others = " ".join(f"{name} {value:.4f}" for name, value in progress.terms.items() if name != "loss")
+    scale = "" if progress.loss_scale is None else f"  Scale: {progress.loss_scale:g}"
     _logger.info(
         "Train: %d [%4d/%d (%3.0f%%)]  Loss: %.4f (%s)  Time: %.1f/s  LR: %.3e  Data: %.0f%%%s",
-        epoch, done, batches, 100 * done / batches, terms["loss"],
-        " ".join(f"{name} {value:.4f}" for name, value in terms.items() if name != "loss"),
-        speed, updater.optimizer.param_groups[0]["lr"], 100 * waiting,
-        f"  Skipped: {updater.skipped}" if updater.skipped else "",
+        progress.epoch, progress.done, progress.total, 100 * progress.done / progress.total, progress.terms["loss"],
+        others, progress.images_per_second, progress.learning_rate, 100 * progress.data_share,
+        scale + (f"  Skipped: {progress.skipped}" if progress.skipped else ""),
     )  # fmt: skip
+    hooks.on_progress(progress, input)
 
 
 def _terms(result: dict[str, Tensor], share: int) -> dict[str, Tensor]:
@@ -141,17 +209,29 @@ def _on(runtime: Runtime, input: Tensor) -> Tensor:
     return input.to(runtime.device, runtime.dtype)
 
 
+def _laid_out(input: Tensor, channels_last: bool) -> Tensor:
+    return input.contiguous(memory_format=torch.channels_last) if channels_last else input
+
+
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, loader: Any, runtime: Runtime, *, channels_last: bool = False
+    model: nn.Module,
+    loader: Any,
+    runtime: Runtime,
+    *,
+    channels_last: bool = False,
+    before_batch: Callable[[], None] | None = None,
 ) -> OrderedDict[str, float]:
-    """Return loss, top1 and top5 (percent) of a model over all images of `loader`, each counted once."""
+    """Return loss, top1 and top5 (percent) of a model over all images of `loader`, each counted once.
+
+    `before_batch` is called on all processes alike, and may raise to leave off.
+    """
     model.eval()
     evaluator = ClassificationEvaluator(runtime.device, max_samples=evaluation_sample_limit(loader))
     for input, target in loader:
-        input = _on(runtime, input)
-        if channels_last:
-            input = input.contiguous(memory_format=torch.channels_last)
+        if before_batch is not None:
+            before_batch()
+        input = _laid_out(_on(runtime, input), channels_last)
         with runtime.autocast():
             output = model(input)
         evaluator.update(output.float(), target.to(runtime.device))

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,19 @@ import torch
 import torch.distributed as dist
 from timm.models import clean_state_dict
 from timm.task import TrainingTask
-from timm.utils import NativeScaler, update_summary
+from timm.utils import update_summary
 from timm.utils.summary import trim_summary
-from torch.utils.tensorboard import SummaryWriter
+from torch import Tensor
+from torchvision.utils import save_image
 
 from dad.errors import DataError, UserError
+from dad.events import Events, Progress, SkippedBatch, append_skipped
 from dad.interrupts import InterruptedRun
 from dad.models import read_checkpoint
 from dad.runtime import Runtime
 from dad.saving import BEST, LAST, PROGRESS_KEY, SafeSaver, find_newest, progress_of, set_aside
 from dad.status import Status
+from dad.updater import LossScaler, NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
 __all__ = ["BEST", "LAST", "Experiment", "Resumed"]
@@ -56,7 +59,7 @@ class Experiment:
         args_text: str,
         task: TrainingTask,
         optimizer: torch.optim.Optimizer,
-        scaler: NativeScaler | None,
+        scaler: LossScaler | None,
         data_config: dict[str, Any],
         runtime: Runtime,
     ):
@@ -64,7 +67,7 @@ class Experiment:
         self.task, self.optimizer, self.scaler, self.runtime = task, optimizer, scaler, runtime
         self.metric, self._args_text, self._args = args.eval_metric, args_text, args
         self.status = Status(metric=self.metric)
-        self._writer: SummaryWriter | None = None
+        self.events: Events | None = None
         self._saver: SafeSaver | None = None
         if not runtime.is_primary:
             return
@@ -117,7 +120,9 @@ class Experiment:
             (self.folder / "args.yaml").write_text(self._args_text, encoding="utf-8")
             trim_summary(str(self.folder / "summary.csv"), epoch)
             # Events of this many updates are written: they are of the end of an epoch that is done.
-            self._writer = SummaryWriter(str(self.folder / "tb"), purge_step=updates + 1)
+            self.events = Events(self.folder, updates)
+            if updates == 0:
+                self.events.settings(vars(self._args), self.metric)
             newest = self.folder / LAST
             self._tell(
                 epoch=epoch, epochs=epochs, updates=updates, resumable=newest.exists(),
@@ -131,28 +136,38 @@ class Experiment:
             self._tell(epoch=epoch, updates=state["updates"], resumable=True, checkpoint=str(path))
             _logger.info("saved %s after %d batches", path, batch)
 
+    def progress(self, progress: Progress, input: Tensor) -> None:
+        """Write how training goes; with `--save-images` also the batch as one picture."""
+        if self.events is not None:
+            self.events.progress(progress)
+        if self._args.save_images:
+            save_image(input, self.folder / f"train-batch-{progress.batch}.jpg", padding=0, normalize=True)
+
+    def note_skipped(self, batches: Iterable[SkippedBatch]) -> None:
+        """Write down batches, of all processes, whose update was skipped."""
+        if self.events is not None:
+            append_skipped(self.folder, batches)
+
     def end_epoch(
         self,
         epoch: int,
         updates: int,
         train: Mapping[str, float],
-        scores: Mapping[str, float],
+        scores: Mapping[str, Mapping[str, float]],
         learning_rate: float,
         state: dict[str, Any] | None = None,
     ) -> None:
-        """Write an epoch's row, events and checkpoint; `scores` decide the best one, unless they are no numbers."""
-        if self._saver is None or self._writer is None:
+        """Write an epoch's row, events and checkpoint.
+
+        `scores` are those of the student, `eval`, and of its moving average, if that was scored, `eval_ema`; the last
+        of them decide which epoch is the best, unless they are no numbers.
+        """
+        if self._saver is None or self.events is None:
             return
-        update_summary(epoch, train, scores, str(self.folder / "summary.csv"), lr=learning_rate)
-        for group, values in (("train", train), ("eval", scores)):
-            for name, value in values.items():
-                tag = name if name == "loss" or group == "eval" else f"loss_{name}"
-                self._writer.add_scalar(f"{group}/{tag}", value, updates)
-        self._writer.add_scalar("train/lr", learning_rate, updates)
-        if self.scaler is not None:
-            self._writer.add_scalar("train/loss_scale", self.scaler.state_dict().get("scale", 1.0), updates)
-        self._writer.flush()
-        metric = scores[self.metric] if math.isfinite(scores[self.metric]) else None
+        *_, deciding = scores.values()
+        update_summary(epoch, train, deciding, str(self.folder / "summary.csv"), lr=learning_rate)
+        self.events.scores(scores, updates)
+        metric = deciding[self.metric] if math.isfinite(deciding[self.metric]) else None
         path = self._saver.save(epoch, None, metric, state or {})
         self._tell(epoch=epoch + 1, updates=updates, resumable=True, checkpoint=str(path))
         if self._saver.best_metric is not None:
@@ -160,9 +175,9 @@ class Experiment:
 
     def finish(self) -> None:
         """Close the event file, and print the best result as timm's scripts do, for programs that read it."""
-        if self._writer is None or self._saver is None:
+        if self.events is None or self._saver is None:
             return
-        self._writer.close()
+        self.events.close()
         self._tell(state="done", exit_code=0, resumable=False)
         result = {"epoch": self._saver.best_epoch, self.metric: self._saver.best_metric, "folder": str(self.folder)}
         print(f"--result\n{json.dumps(result, indent=4)}")
@@ -175,6 +190,9 @@ class Experiment:
         except InterruptedRun as interrupted:
             self._tell(state="interrupted", exit_code=interrupted.exit_code)
             raise
+        except NonFiniteLossError as error:  # the same command would take the same way again
+            self._tell(state="failed", exit_code=error.exit_code, resumable=False)
+            raise
         except BaseException as error:
             self._tell(state="failed", exit_code=error.exit_code if isinstance(error, UserError) else 1)
             raise
@@ -184,7 +202,7 @@ class Experiment:
             return
         best = {"best": self._saver.best_metric, "best_epoch": self._saver.best_epoch}
         self.status = self.status.with_(**best, **changes)
-        if self._writer is not None:
+        if self.events is not None:
             self.status.write(self.folder)
 
     def _tell_of_other_settings(self, there: argparse.Namespace | None) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -48,6 +49,14 @@ class Runtime:
             return nullcontext()
         context: AbstractContextManager[None] = torch.autocast(self.device.type, self.autocast_dtype)
         return context
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in the order of their ranks; plain data or tensors on the CPU."""
+        values: list[Any] = [value]
+        if self.distributed:
+            values = [None] * self.world_size
+            dist.all_gather_object(values, value)
+        return values
 
     def barrier(self) -> None:
         """Wait until all processes are here."""

@@ -11,8 +11,9 @@ NAME = "status.json"
 
 @dataclass(frozen=True)
 class Status:
-    """A run's state: `running`, `done`, `interrupted` or `failed`. torchrun turns every exit code but 0 into 1, so the
-    true one stands here."""
+    """A run's state: `running`, `done`, `interrupted` or `failed`; `resumable` if the same command with --resume auto
+    goes on from `checkpoint` (not if training has diverged: it would again). torchrun turns every exit code but 0 into
+    1, so the true one stands here."""
 
     state: str = "running"
     resumable: bool = False

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dad.engine import NonFiniteLossError, TermMeter, evaluate, train_one_epoch
+from dad.engine import Hooks, TermMeter, evaluate, train_one_epoch
 from dad.objectives import load_objective
-from dad.optim import Updater
 from dad.plugins import list_plugins
 from dad.runtime import Runtime
 from dad.teachers import Teacher
+from dad.updater import NonFiniteLossError, Updater
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -174,5 +174,5 @@ def test_an_epoch_may_begin_in_the_middle(trainer: Callable[..., Any]) -> None:
     meter.load({"sums": {"loss": torch.tensor(1e3), "ce": torch.tensor(1e3)}, "images": 10}, torch.device("cpu"))
     rest = Padded(batches)
     rest.__class__ = type("Rest", (Padded,), {"__iter__": lambda self: iter(batches[2:])})
-    means = epoch(rest, first_batch=2, meter=meter, after_update=lambda done, sums: seen.append((done, sums.images)))
+    means = epoch(rest, first_batch=2, meter=meter, hooks=Hooks(lambda done, sums: seen.append((done, sums.images))))
     assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and means["loss"] > 1e3 / 30

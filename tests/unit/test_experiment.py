@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from timm.utils import NativeScaler
 
 from dad.errors import DataError
 from dad.experiment import LAST, Experiment, find_resume, resolve_folder, with_data_config
 from dad.models import read_checkpoint
 from dad.objectives import load_objective
 from dad.runtime import Runtime
+from dad.updater import LossScaler
 
 CONFIG = {
     "mean": (0.1, 0.2, 0.3),
@@ -36,7 +36,7 @@ class Run:
         self.task = objective(args, toy(), None, runtime.device)
         self.task.setup_ema(decay=0.5)
         self.optimizer = torch.optim.AdamW(self.task.trainable_module.parameters(), lr=0.1)
-        self.scaler = NativeScaler("cpu")
+        self.scaler = LossScaler("cpu")
         self.experiment = Experiment(
             args, "a: 1\n", self.task, self.optimizer, self.scaler, CONFIG, runtime
         )  # fmt: skip
@@ -44,10 +44,12 @@ class Run:
 
     def epoch(self, number: int, top1: float) -> None:
         for step in range(3):
-            self.scaler(self.task(torch.randn(2, 3, 4, 4), torch.tensor([0, 1]))["loss"], self.optimizer)
+            self.scaler.scale(self.task(torch.randn(2, 3, 4, 4), torch.tensor([0, 1]))["loss"]).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
             self.optimizer.zero_grad()
             self.task.update_ema(step=3 * number + step + 1)
-        train, scores = {"loss": 0.5, "ce": 0.5}, {"loss": 1.0, "top1": top1, "top5": 100.0}
+        train, scores = {"loss": 0.5, "ce": 0.5}, {"eval": {"loss": 1.0, "top1": top1, "top5": 100.0}}
         self.experiment.end_epoch(number, 3 * number + 3, train, scores, learning_rate=0.1)
 
     def state(self) -> dict[str, Any]:
@@ -112,7 +114,7 @@ def test_a_lower_loss_is_better_where_the_loss_decides(start: Callable[..., Run]
     run = start("--eval-metric", "loss")
     run.experiment.start(0, 0)
     for number, loss in enumerate((2.0, 1.0, 3.0)):
-        run.experiment.end_epoch(number, number, {"loss": 1.0}, {"loss": loss, "top1": 0.0}, 0.1)
+        run.experiment.end_epoch(number, number, {"loss": 1.0}, {"eval": {"loss": loss, "top1": 0.0}}, 0.1)
     assert read_checkpoint(str(run.folder / "model_best.pth.tar"))["epoch"] == 1
 
 

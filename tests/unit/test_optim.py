@@ -11,8 +11,9 @@ from timm.task import ClassificationTask
 from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
-from dad.optim import NonFiniteLossError, Updater, create_optimizer, create_schedule, resolve_learning_rate
+from dad.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.runtime import Runtime
+from dad.updater import NonFiniteLossError, Updater
 
 Flags = Callable[..., Namespace]
 RUNTIMES = {
@@ -139,6 +140,7 @@ def test_a_collapsed_loss_scale_stops_the_run(flags: Flags, toy: type) -> None:
     with pytest.raises(NonFiniteLossError, match=r"the loss scale fell to 0\.000488"):
         for _ in range(50):
             updater.backward(task(*make_batches(1)[0])["loss"] * float("inf"), 0, 1)
+            updater.require_progress()
     assert updater.skipped == 27  # 65,536 halved until it is below 2**-10
 
 
