@@ -85,6 +85,15 @@ class Events:
             self.writer.add_scalar(f"{group}/{name}", value, updates)
 
 
+def drop_skipped(folder: Path, updates: int) -> None:
+    """Drop rows of a run's nonfinite.tsv after so many updates: they will be trained again."""
+    path = folder / NONFINITE
+    if path.exists():
+        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if int(row.partition("\t")[0]) <= updates]
+        path.write_text("".join([head, *kept]), encoding="utf-8")
+
+
 def append_skipped(folder: Path, batches: Iterable[SkippedBatch]) -> None:
     """Add rows to a run's nonfinite.tsv; the last two columns are JSON."""
     path = folder / NONFINITE

@@ -22,7 +22,7 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from dad.errors import DataError, UserError
-from dad.events import Events, Progress, SkippedBatch, append_skipped
+from dad.events import Events, Progress, SkippedBatch, append_skipped, drop_skipped
 from dad.interrupts import InterruptedRun
 from dad.models import read_checkpoint
 from dad.runtime import Runtime
@@ -120,6 +120,7 @@ class Experiment:
             (self.folder / "args.yaml").write_text(self._args_text, encoding="utf-8")
             trim_summary(str(self.folder / "summary.csv"), epoch)
             # Events of this many updates are written: they are of the end of an epoch that is done.
+            drop_skipped(self.folder, updates)
             self.events = Events(self.folder, updates)
             if updates == 0:
                 self.events.settings(vars(self._args), self.metric)

@@ -1,12 +1,18 @@
 """What the tests of faults share."""
 
+import itertools
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fault_tools import finished_files, run
+from run_tools import signal_at
+
+import train
+from dad.interrupts import Interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +51,30 @@ def whole(quick_flags: list[str], tmp_path: Path, made: dict[str, dict[str, byte
         assert run([*quick_flags, "--dad-dir", str(tmp_path / "whole")]).code == 0
         made["whole"] = finished_files(tmp_path / "whole")
     return made["whole"]
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run train.py in this process until its n-th update, where it gets SIGTERM; return its exit code."""
+
+    def run_cut(flags: list[str], update: int) -> int:
+        with monkeypatch.context() as patched:
+            patched.setattr(Interrupts, "requested", Interrupts.requested)
+            signal_at(update)
+            return train.main([*flags, "--resume", "auto"])
+
+    return run_cut
+
+
+@pytest.fixture(autouse=True)
+def event_files_sort_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard reads files by name: second, process, and a number that counts 9, 10 here, where runs share both."""
+    numbers = SimpleNamespace(get=itertools.count(1000).__next__)
+    monkeypatch.setattr("tensorboard.summary.writer.event_file_writer._global_uid", numbers)
+
+
+@pytest.fixture
+def whole_run(train_flags: list[str], tmp_path: Path) -> Path:
+    """The folder of a run that nothing has disturbed."""
+    assert train.main([*train_flags, "--objective", "ce", "--experiment", "whole"]) == 0
+    return tmp_path / "whole"

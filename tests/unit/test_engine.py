@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dad.engine import Hooks, TermMeter, evaluate, train_one_epoch
+from dad.events import Progress
 from dad.objectives import load_objective
 from dad.plugins import list_plugins
 from dad.runtime import Runtime
@@ -176,3 +177,29 @@ def test_an_epoch_may_begin_in_the_middle(trainer: Callable[..., Any]) -> None:
     rest.__class__ = type("Rest", (Padded,), {"__iter__": lambda self: iter(batches[2:])})
     means = epoch(rest, first_batch=2, meter=meter, hooks=Hooks(lambda done, sums: seen.append((done, sums.images))))
     assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and means["loss"] > 1e3 / 30
+
+
+@pytest.mark.parametrize("words", [(), ("--amp",)])
+def test_running_statistics_are_those_from_before_a_skipped_update(
+    words: tuple[str, ...], flags: Callable[..., Namespace], cpu: Runtime
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 5))
+    task: Any = load_objective("ce")(flags(), model, None, cpu.device)
+    runtime = Runtime(cpu.device, autocast_dtype=torch.float16 if words else None)
+    updater = Updater(flags(*words, "--grad-accum-steps", 2), task, torch.optim.SGD(model.parameters(), 0.1), runtime)
+    good, bad = learnable(4), [(learnable(1)[0][0] * float("nan"), torch.zeros(10, dtype=torch.int64))]
+    seen: list[Any] = []
+    hooks = Hooks(lambda done, sums: seen.append([value.clone() for value in model[0].buffers()]))
+    train_one_epoch(0, task, [*good[:3], *bad, *good[3:]], updater, Schedule(), runtime, hooks=hooks)
+    assert all(torch.equal(*pair) for pair in zip(*seen[:2], strict=True)) and seen[2][2] == 3
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_progress_tells_of_updates_not_of_batches(trainer: Callable[..., Any]) -> None:
+    _, epoch, _ = trainer("kd", "--grad-accum-steps", 2)
+    told: list[Progress] = []
+    means = epoch(learnable(9), log_interval=2, hooks=Hooks(on_progress=lambda progress, input: told.append(progress)))
+    assert [(progress.done, progress.total, progress.updates) for progress in told] == [(1, 5, 1), (3, 5, 3), (5, 5, 5)]
+    assert told[-1].terms == means and told[0].learning_rate == 0.1 and told[0].loss_scale is None
+    assert all(progress.images_per_second > 0 < progress.data_seconds and progress.grad_norm > 0 for progress in told)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dad.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.runtime import Runtime
-from dad.updater import NonFiniteLossError, Updater
+from dad.updater import NonFiniteLossError, Updater, Verdict
 
 Flags = Callable[..., Namespace]
 RUNTIMES = {
@@ -132,6 +132,33 @@ def test_the_clip_bounds_the_accumulated_gradient_not_each_share(runtime: str, f
     before = weights(task)
     train(task, make_batches(4), flags("--clip-grad", 0.05, "--grad-accum-steps", 4), RUNTIMES[runtime])
     assert (weights(task) - before).norm().item() == pytest.approx(0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("mode", ["norm", "value", "agc"])
+def test_the_gradient_norm_is_from_before_clipping(runtime: str, mode: str, flags: Flags, toy: type) -> None:
+    task = ClassificationTask(toy(), nn.CrossEntropyLoss(), verbose=False)
+    reference, [batch] = copy.deepcopy(task), make_batches(1)
+    reference(*batch)["loss"].backward()
+    gradients = torch.cat([parameter.grad.flatten() for parameter in reference.trainable_module.parameters()])
+    updater = train(task, [batch], flags("--clip-grad", 1e-3, "--clip-mode", mode), RUNTIMES[runtime])
+    assert updater.grad_norm is not None
+    torch.testing.assert_close(updater.grad_norm, gradients.norm())
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_gradient_that_is_no_number_is_not_applied(runtime: str, flags: Flags, toy: type) -> None:
+    task = ClassificationTask(toy(), nn.CrossEntropyLoss(), verbose=False)
+    task.setup_ema(decay=0.5)
+    optimizer = torch.optim.AdamW(task.trainable_module.parameters(), lr=0.1)
+    updater, before = Updater(flags("--max-nonfinite", 1), task, optimizer, RUNTIMES[runtime]), weights(task)
+    loss = task(*make_batches(1)[0])["loss"]
+    loss.register_hook(lambda gradient: gradient * float("nan"))
+    verdict = updater.backward(loss, 0, 1)
+    assert verdict == Verdict(is_loss_finite=True, is_applied=False) and not optimizer.state
+    assert torch.equal(weights(task), before) and (updater.skipped, updater.updates) == (1, 1)
+    with pytest.raises(NonFiniteLossError, match="update 1: 1 updates in a row"):
+        updater.require_progress()
 
 
 def test_a_collapsed_loss_scale_stops_the_run(flags: Flags, toy: type) -> None:
