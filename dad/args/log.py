@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 def add_log_args(parser: ArgumentParser) -> None:
     """Add how often a line is printed."""
     group = parser.add_argument_group("Log")
-    group.add_argument("--log-interval", default=50, type=int, metavar="N", help="batches from one line to the next")
+    group.add_argument("--log-interval", default=50, type=int, metavar="N", help="updates from one line to the next")
 
 
 def add_output_args(parser: ArgumentParser) -> None:
@@ -15,7 +15,13 @@ def add_output_args(parser: ArgumentParser) -> None:
     group.add_argument("--output", default="", type=str, metavar="DIR", help="parent of the run's folder")
     group.add_argument("--experiment", default="", type=str, metavar="NAME", help="name of the run's folder")
     group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
-    group.add_argument("--val-interval", default=1, type=int, metavar="N", help="epochs between validations")
+    group.add_argument(
+        "--val-interval",
+        default=1,
+        type=int,
+        metavar="N",
+        help="epochs from one validation, and checkpoint, to the next; the last has one in any case",
+    )
     group.add_argument("--tta", default=0, type=int, metavar="N", help="more than one is refused")
     group.add_argument(
         "--save-images", default=False, action="store_true", help="save the batch of every log line as a picture"
@@ -26,5 +32,5 @@ def add_output_args(parser: ArgumentParser) -> None:
         default=0,
         type=int,
         metavar="N",
-        help="batches from one checkpoint amid an epoch to the next; 0: only when interrupted",
+        help="updates from one checkpoint amid an epoch to the next; 0: only when interrupted",
     )

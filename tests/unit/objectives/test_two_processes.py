@@ -1,0 +1,51 @@
+"""DDP of every objective, for a ResNet and a ViT: two processes get the mean of the gradients that each has alone."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from test_ten_steps import BATCH, CLASSES, WALKS, Run
+from torch import Tensor
+
+
+def gradients_of(task: Any, rank: int) -> list[Tensor]:
+    """The student's gradients on a batch, and from random draws, of one process."""
+    generator, views = torch.Generator().manual_seed(rank), len(task.views)
+    input = torch.randn(views * BATCH, 3, 32, 32, generator=generator)
+    target = torch.randint(CLASSES, (BATCH,), generator=generator)
+    torch.manual_seed(rank)
+    task(input, target, torch.tensor([1.0, 1.0, 0.0, 1.0]) if views > 1 else None)["loss"].backward()
+    return [parameter.grad for parameter in task.trainable_module.parameters()]
+
+
+def mean_of_processes(gradients: list[Tensor]) -> list[Tensor]:
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / dist.get_world_size() for gradient in gradients]
+
+
+def walk(rank: int, folder: Path) -> None:
+    """Compare gradients for every objective and student as one of two processes; write down the largest difference."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'group'}", rank=rank, world_size=2)
+    worst = {}
+    for name, family in WALKS:
+        task = Run(name, family).task
+        alone = mean_of_processes(gradients_of(copy.deepcopy(task), rank))
+        together = gradients_of(task.prepare_distributed(), rank)
+        pairs = zip(together, alone, strict=True)
+        worst[f"{name}-{family}"] = max(float((one - other).norm() / (other.norm() + 1e-8)) for one, other in pairs)
+    (folder / f"{rank}.json").write_text(json.dumps(worst))
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_mean_of_their_gradients(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(walk, (tmp_path,), nprocs=2)
+    for rank in range(2):
+        worst = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert len(worst) == len(WALKS) and {key for key, error in worst.items() if not error < 1e-3} == set()
