@@ -8,10 +8,11 @@ import logging
 import sys
 from collections import OrderedDict
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import torch
-from timm.layers import convert_splitbn_model
+from timm.layers import convert_splitbn_model, convert_sync_batchnorm
 from timm.utils import distribute_bn
 
 from dad.args import create_train_parser
@@ -34,21 +35,14 @@ from dad.teachers import create_teacher, require_fitting
 from dad.updater import Updater
 
 _logger = logging.getLogger("train")
+_TEACHER_IMAGES = 64
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train from the command line."""
     args, args_text = parse_args(create_train_parser(), argv)
     objective = load_objective(args.objective)
-    if objective.needs_teacher and not args.teacher:
-        raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
-    if objective.needs_teacher and args.train_img_sizes:
-        raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
-    if objective.input_gradients and args.model_dtype not in (None, "float32"):
-        raise UsageError(f"--model-dtype: --objective {args.objective} differentiates in float32 pixels; use --amp")
-    if objective.input_gradients and (args.aug_splits or args.split_bn):
-        raise UsageError(f"--aug-splits, --split-bn: --objective {args.objective} adds images that are in no split")
-    check_args(args)
+    check_args(args, objective)
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
 
@@ -69,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.channels_last:
         student.to(memory_format=torch.channels_last)
     if args.sync_bn and runtime.distributed:
-        student = torch.nn.SyncBatchNorm.convert_sync_batchnorm(student)
+        student = convert_sync_batchnorm(student)
     task = objective(args, student, teacher, runtime.device)
     learning_rate = resolve_learning_rate(args, runtime.world_size)
     optimizer = create_optimizer(args, task, learning_rate)
@@ -98,7 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     elif resumed.epoch > 0:
         updater.updates = resumed.epoch * updates_per_epoch
         schedule.step_update(updater.updates) if args.sched_on_updates else schedule.step(resumed.epoch)
-    experiment.start(resumed.epoch, updater.updates, first_batch, epochs)
+    teacher_top1 = None if teacher is None else score_teacher(task, data_config, classes, runtime, args)
+    experiment.start(resumed.epoch, updater.updates, first_batch, epochs, teacher_top1)
     _logger.info(
         "%s by %s: %d epochs of %d updates, global batch %d, %d views, learning rate %.3g, %d classes, in %s",
         args.model, args.objective, epochs, updates_per_epoch,
@@ -183,9 +178,19 @@ def note_skipped(epoch, experiment, continuation, verdict, batches) -> None:
     experiment.note_skipped(skipped for process in runtime.gather(own) for skipped in process)
 
 
-def check_args(args) -> None:
+def check_args(args, objective) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
     require_numbers(args)
+    if objective.needs_teacher and not args.teacher:
+        raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
+    if objective.needs_teacher and args.train_img_sizes:
+        raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
+    if objective.input_gradients and args.model_dtype not in (None, "float32"):
+        raise UsageError(f"--model-dtype: --objective {args.objective} differentiates in float32 pixels; use --amp")
+    if objective.input_gradients and (args.aug_splits or args.split_bn):
+        raise UsageError(f"--aug-splits, --split-bn: --objective {args.objective} adds images that are in no split")
+    if args.sync_bn and args.device == "cpu":
+        raise UsageError("--sync-bn: PyTorch has synchronised batch norms for GPUs only; leave it out")
     if args.cutmix_minmax and len(args.cutmix_minmax) != 2:
         raise UsageError(f"--cutmix-minmax {args.cutmix_minmax}: it takes two shares, smallest and largest")
     if args.eval_metric not in ("loss", "top1", "top5"):
@@ -197,6 +202,26 @@ def check_args(args) -> None:
     folder = resolve_folder(args)
     if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
         raise UsageError(f"--output {args.output}: {folder} cannot be made, a file is in its way")
+
+
+def score_teacher(task, data_config, classes, runtime, args) -> float | None:
+    """Return the percentage of some validation images that the teacher is right on, and warn if it is small; None on
+    all but the primary process."""
+    if not runtime.is_primary:
+        return None
+    loader = create_val_loader(args, data_config, classes, replace(runtime, world_size=1), at_most=_TEACHER_IMAGES)
+    right = count = 0
+    with same_random_state(runtime.device), torch.inference_mode():
+        for input, target in loader:
+            with runtime.autocast():
+                logits = task.teacher_logits(input.to(runtime.device))
+            right, count = right + int((logits.argmax(1).cpu() == target.cpu()).sum()), count + len(target)
+            if count >= _TEACHER_IMAGES:
+                break
+    _logger.info("the teacher is right on %d of %d validation images", right, count)
+    if 5 * right < count:
+        _logger.warning("so few: are --class-map, --class-names and the teacher's weights of these very classes?")
+    return 100 * right / count
 
 
 def score(task, loader, runtime, interrupts, args) -> dict[str, OrderedDict[str, float]]:
@@ -215,7 +240,8 @@ def score(task, loader, runtime, interrupts, args) -> dict[str, OrderedDict[str,
     for group, ema in groups.items():
         model = task.get_eval_model(ema=ema)
         scores[group] = evaluate(
-            model, loader, runtime, channels_last=args.channels_last, before_batch=before_batch
+            model, loader, runtime,
+            channels_last=args.channels_last, log_interval=args.log_interval, before_batch=before_batch,
         )  # fmt: skip
         numbers = tuple(scores[group][name] for name in ("top1", "top5", "loss"))
         _logger.info(" * %sAcc@1 %.3f Acc@5 %.3f Loss %.4f", "EMA " if ema else "", *numbers)

@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -87,10 +88,9 @@ def main(argv: list[str] | None = None) -> int:
     """Measure every objective and print the tables."""
     args = _parse(argv)
     preset, runtime = PRESETS[args.preset], setup_runtime(args)
-    logging.getLogger("dad").setLevel(logging.WARNING)
     if args.batch_size:
         preset = Preset(**{**vars(preset), "batch_size": args.batch_size})
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, only_warnings():
         folder = Path(name)
         _, networks = create_networks(preset, runtime.device)
         normalisation = {key: getattr(networks.teacher, key).flatten().tolist() for key in ("mean", "std")}
@@ -114,6 +114,18 @@ def main(argv: list[str] | None = None) -> int:
     if args.out:
         Path(args.out).write_text(json.dumps(results, indent=1, default=str) + "\n", encoding="utf-8")
     return 0
+
+
+@contextmanager
+def only_warnings() -> Iterator[None]:
+    """Keep our own log from coming between the measurements; whoever runs this in-process has its lines afterwards."""
+    logger = logging.getLogger("dad")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def compare(

@@ -157,13 +157,20 @@ def with_epoch(loader: Any, epoch: int) -> Any:
 
 
 def create_val_loader(
-    args: argparse.Namespace, data_config: dict[str, Any], classes: ClassList, runtime: Runtime
+    args: argparse.Namespace,
+    data_config: dict[str, Any],
+    classes: ClassList,
+    runtime: Runtime,
+    *,
+    at_most: int | None = None,
 ) -> Any:
-    """Return timm's evaluation loader over `--val-split`."""
+    """Return timm's evaluation loader over `--val-split`; or, read in line, over so many images or fewer from all over
+    it (where only folders and tars tell beforehand what they hold)."""
     if resolve_foreign(args):
         dataset = create_foreign_dataset(args, is_training=False)
     else:
-        dataset = ViewDataset(_in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes)))
+        sources = _in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes))
+        dataset = ViewDataset(sources if at_most is None else sources[:: -(-len(sources) // at_most)])
     return create_loader(
         dataset,
         input_size=data_config["input_size"],
@@ -173,7 +180,7 @@ def create_val_loader(
         std=data_config["std"],
         crop_pct=data_config["crop_pct"],
         crop_mode=data_config["crop_mode"],
-        **_shared_loader_args(args, runtime),
+        **_shared_loader_args(args, runtime) | ({} if at_most is None else {"num_workers": 0}),
     )
 
 

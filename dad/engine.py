@@ -220,20 +220,28 @@ def evaluate(
     runtime: Runtime,
     *,
     channels_last: bool = False,
-    before_batch: Callable[[], None] | None = None,
+    log_interval: int | None = None,
+    before_batch: Callable[[], None] = _ignore,
 ) -> OrderedDict[str, float]:
     """Return loss, top1 and top5 (percent) of a model over all images of `loader`, each counted once.
 
-    `before_batch` is called on all processes alike, and may raise to leave off.
+    `before_batch` is called on all processes alike, and may raise to leave off; a line of the log comes every
+    `log_interval` batches, with the scores of the primary process so far.
     """
     model.eval()
     evaluator = ClassificationEvaluator(runtime.device, max_samples=evaluation_sample_limit(loader))
-    for input, target in loader:
-        if before_batch is not None:
-            before_batch()
+    start, batches = time.perf_counter(), len(loader)
+    for batch, (input, target) in enumerate(loader):
+        before_batch()
         input = _laid_out(_on(runtime, input), channels_last)
         with runtime.autocast():
             output = model(input)
         evaluator.update(output.float(), target.to(runtime.device))
+        if log_interval and runtime.is_primary and (batch % log_interval == 0 or batch + 1 == batches):
+            so_far, elapsed = evaluator.summary(), time.perf_counter() - start
+            _logger.info(
+                "Test: [%4d/%d]  Time: %.3f  Loss: %.4f  Acc@1: %.3f  Acc@5: %.3f",
+                batch + 1, batches, elapsed / (batch + 1), so_far["loss"], so_far["top1"], so_far["top5"],
+            )  # fmt: skip
     metrics: OrderedDict[str, float] = evaluator.compute(distributed=runtime.distributed)
     return metrics

@@ -112,7 +112,9 @@ class Experiment:
             return Resumed(epoch)
         return Resumed(epoch, batch, content.get("metric"), content.get(PROGRESS_KEY))
 
-    def start(self, epoch: int, updates: int, batch: int = 0, epochs: int = 0) -> None:
+    def start(
+        self, epoch: int, updates: int, batch: int = 0, epochs: int = 0, teacher_top1: float | None = None
+    ) -> None:
         """Begin to write, at `epoch`: rows of it or later, from a run that was cut off, are dropped."""
         if self.runtime.is_primary:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +129,7 @@ class Experiment:
             newest = self.folder / LAST
             self._tell(
                 epoch=epoch, epochs=epochs, updates=updates, resumable=newest.exists(),
-                checkpoint=str(newest) if newest.exists() else None,
+                checkpoint=str(newest) if newest.exists() else None, teacher_top1=teacher_top1,
             )  # fmt: skip
 
     def save(self, epoch: int, batch: int, state: dict[str, Any]) -> None:

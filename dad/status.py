@@ -24,6 +24,7 @@ class Status:
     best: float | None = None
     best_epoch: int | None = None
     checkpoint: str | None = None
+    teacher_top1: float | None = None  # percent, on a few validation images before training
     exit_code: int | None = None
 
     def with_(self, **changes: Any) -> "Status":

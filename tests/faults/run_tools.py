@@ -88,7 +88,7 @@ def together(flags: list[str], fault: Callable[[], None] | None = None) -> list[
     place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     jobs = [
         Job(
-            [*flags, "--objective", "ce", "--batch-size", "4", "--resume", "auto"], fault if rank == "1" else None,
+            ["--objective", "ce", *flags, "--batch-size", "4", "--resume", "auto"], fault if rank == "1" else None,
             main=train.main, environment={**place, "RANK": rank, "LOCAL_RANK": rank},
         )
         for rank in "01"

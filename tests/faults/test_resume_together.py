@@ -1,4 +1,4 @@
-"""Faults 15 and 16 on two processes: they stop and go on together."""
+"""Faults 15, 16 and 32 on two processes: they stop and go on together, and share what there is."""
 
 import itertools
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from run_tools import HARD, codes, require_equal, signal_at, status, together
 
+import generate
 from dad.interrupts import Interrupts
 
 
@@ -40,3 +41,13 @@ def test_a_dead_process_ends_the_other_and_the_run_goes_on(train_flags: list[str
     assert status(tmp_path / "run")["state"] == "failed" and status(tmp_path / "run")["resumable"]
     assert codes(together(flags)) == [0, 0]
     require_equal(tmp_path / "run", tmp_path / "whole")
+
+
+def test_one_shard_is_enough_for_two_processes_of_four_workers(
+    train_flags: list[str], generate_flags: list[str], tmp_path: Path
+) -> None:
+    assert generate.main([*generate_flags, "--shard-size", "100"]) == 0
+    assert len(list((tmp_path / "dad" / "shards").glob("*.tar"))) == 1
+    words = ["--objective", "dad", "--dad-dir", str(tmp_path / "dad"), "--workers", "4", "--epochs", "1"]
+    done = together([*train_flags, *words])
+    assert codes(done) == [0, 0] and "epochs of 4 updates" in done[0].out, done

@@ -1,6 +1,7 @@
 """The benchmarks run and say what they promise; nobody's test run depends on how fast they are."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def test_the_cost_of_a_step_is_split_and_compared_with_ce(tmp_path: Path, capsys
     out = tmp_path / "results.json"
     flags = ["--preset", "tiny", "--repeats", "1", "--device", "cpu", "--out", str(out)]
     assert train_step.main([*flags, "--objectives", "ce", "dad", "dat"]) == 0
+    assert logging.getLogger("dad").level == logging.INFO  # as setup_runtime left it: this process has other tests
     rows = json.loads(out.read_text())["objectives"]
     assert (
         set(rows) == {"ce", "dad", "dat"} and "| dad_dat " not in (said := capsys.readouterr().out) and "| dat " in said
