@@ -23,7 +23,8 @@ from dad.data import create_train_loader, create_val_loader, resolve_classes, wi
 from dad.engine import Hooks, TermMeter, evaluate, train_one_epoch
 from dad.errors import UsageError, run_script
 from dad.events import SkippedBatch
-from dad.experiment import Experiment, Resumed, find_resume, resolve_experiment, resolve_folder
+from dad.experiment import Experiment, Resumed
+from dad.folders import find_resume, resolve_experiment, resolve_folder
 from dad.interrupts import InterruptedRun, Interrupts
 from dad.models import create_student
 from dad.objectives import load_objective
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.model_ema:
         device = torch.device("cpu") if args.model_ema_force_cpu else None
         task.setup_ema(decay=args.model_ema_decay, use_warmup=args.model_ema_warmup, device=device)
-    args.experiment = resolve_experiment(args, args_text)
+    args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1])
     experiment = Experiment(args, args_text, task, optimizer, updater.scaler, data_config, runtime)
     path = find_resume(args, runtime)
     resumed = experiment.resume(path, weights_only=args.no_resume_opt) if path else Resumed(0)
@@ -124,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
                 meter, first_batch = TermMeter(), 0
                 rates = [group["lr"] for group in optimizer.param_groups]
                 if runtime.distributed and args.dist_bn and not args.sync_bn:
-                    distribute_bn(task.get_trainable_module(), runtime.world_size, args.dist_bn == "reduce")
+                    share_statistics(task, runtime, args)
                 if (epoch + 1) % args.val_interval and epoch + 1 < epochs:
                     schedule.step(epoch + 1)
                     continue
@@ -162,6 +163,13 @@ def after_update(epoch, experiment, continuation, interrupts, args, batch, meter
         experiment.save(epoch, batch, continuation.collect(batch, meter))
     if requested:
         raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
+
+
+def share_statistics(task, runtime, args) -> None:
+    """Give all processes the same running statistics, of the student and of its moving average."""
+    averaged = task.has_ema() and not args.model_ema_force_cpu
+    for ema in (False, True) if averaged else (False,):
+        distribute_bn(task.get_trainable_module(ema=ema), runtime.world_size, args.dist_bn == "reduce")
 
 
 def note_skipped(epoch, experiment, continuation, verdict, batches) -> None:

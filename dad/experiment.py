@@ -5,7 +5,6 @@ import argparse
 import json
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from timm.models import clean_state_dict
 from timm.task import TrainingTask
 from timm.utils import update_summary
@@ -23,20 +21,16 @@ from torchvision.utils import save_image
 
 from dad.errors import DataError, UserError
 from dad.events import Events, Progress, SkippedBatch, append_skipped, drop_skipped
+from dad.folders import NOT_THE_RUN, resolve_folder
 from dad.interrupts import InterruptedRun
 from dad.models import read_checkpoint
 from dad.runtime import Runtime
-from dad.saving import BEST, LAST, PROGRESS_KEY, SafeSaver, find_newest, progress_of, set_aside
+from dad.saving import BEST, LAST, PROGRESS_KEY, SafeSaver, progress_of, set_aside
 from dad.status import Status
 from dad.updater import LossScaler, NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
 __all__ = ["BEST", "LAST", "Experiment", "Resumed"]
-_OUTPUT = "output/train"
-_NOT_THE_RUN = {  # flags that change nothing in what is trained
-    "resume", "no_resume_opt", "experiment", "output", "local_rank", "log_interval",
-    "recovery_interval", "checkpoint_hist",
-}  # fmt: skip
 _SET_BY_MODEL = {"mean", "std", "interpolation", "crop_pct", "img_size"}  # `with_data_config` fills them in
 
 
@@ -213,7 +207,7 @@ class Experiment:
         differing = [
             f"{name}: there {theirs[name]}, here {value}"
             for name, value in sorted(ours.items())
-            if name in theirs and name not in _NOT_THE_RUN | _SET_BY_MODEL and theirs[name] != value
+            if name in theirs and name not in NOT_THE_RUN | _SET_BY_MODEL and theirs[name] != value
         ]
         if differing:
             _logger.warning("resumed with other settings (%s): not what one undivided run gives", "; ".join(differing))
@@ -225,39 +219,3 @@ def with_data_config(args: argparse.Namespace, data_config: Mapping[str, Any]) -
     names = ("mean", "std", "interpolation", "crop_pct")
     image = {name: list(value) if isinstance(value := data_config[name], tuple) else value for name in names}
     return argparse.Namespace(**{**vars(args), **image, "img_size": data_config["input_size"][-1]})
-
-
-def resolve_folder(args: argparse.Namespace) -> Path:
-    """Return `<output>/<experiment>`; without a name, one of time and model, as timm's."""
-    name = args.experiment or "-".join([time.strftime("%Y%m%d-%H%M%S"), args.model.replace("/", "_")])
-    return Path(args.output or _OUTPUT) / name
-
-
-def resolve_experiment(args: argparse.Namespace, args_text: str) -> str:
-    """Return the name of the run's folder; for `--resume auto` without one, that of the newest run of the same settings
-    (its name begins with the time), if there is any."""
-    if args.experiment or args.resume != "auto":
-        return resolve_folder(args).name
-    for folder in sorted(Path(args.output or _OUTPUT).glob(f"2*-{args.model.replace('/', '_')}"), reverse=True):
-        settings = folder / "args.yaml"
-        if settings.is_file() and _run_lines(settings.read_text(encoding="utf-8")) == _run_lines(args_text):
-            return folder.name
-    _logger.info("--resume auto: no run of these settings in %s, so a new one begins", args.output or _OUTPUT)
-    return resolve_folder(args).name
-
-
-def _run_lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.partition(":")[0] not in _NOT_THE_RUN]
-
-
-def find_resume(args: argparse.Namespace, runtime: Runtime) -> str:
-    """Return the checkpoint that `--resume` names; `auto` means the run's own newest one, or none yet.
-
-    The primary process looks, so that all take the same.
-    """
-    if args.resume != "auto":
-        return str(args.resume)
-    found: list[Any] = [find_newest(resolve_folder(args)) if runtime.is_primary else None]
-    if runtime.distributed:
-        dist.broadcast_object_list(found)
-    return str(found[0] or "")

@@ -103,7 +103,7 @@ def test_without_a_name_the_newest_run_of_the_same_settings_goes_on(
 ) -> None:
     flags = [*train_flags, "--objective", "ce", "--experiment", ""]
     assert cut(flags, 3) == 75
-    [folder] = tmp_path.glob("2*-test_vit2")
+    [folder] = tmp_path.glob("2*-test_vit2-32")
     assert train.main([*flags, "--resume", "auto"]) == 0 and list(tmp_path.glob("2*")) == [folder]
     assert status(folder)["state"] == "done"
 

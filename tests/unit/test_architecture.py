@@ -11,7 +11,7 @@ LAYERS = (
     {"plugins", "classes", "pixels", "runtime", "losses", "gradients", "artefacts", "checkpoints", "tars", "crew"},
     {"sources", "models", "interrupts", "status"},
     {"shards", "variants", "imagesets", "reading", "position", "saving"},
-    {"attacks", "optim", "updater", "events", "args", "teachers", "discretizers"},
+    {"attacks", "optim", "updater", "events", "folders", "args", "teachers", "discretizers"},
     {"views", "generation", "adversary", "loading", "datasets", "threats"},
     {"objectives", "data", "preview"},
     {"engine", "experiment", "gallery", "recording", "progress"},

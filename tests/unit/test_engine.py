@@ -1,6 +1,7 @@
 """The two loops: averages that count every image once, a loss that falls, and a stop when it is no number."""
 
 import math
+import re
 from argparse import Namespace
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -203,3 +204,20 @@ def test_progress_tells_of_updates_not_of_batches(trainer: Callable[..., Any]) -
     assert [(progress.done, progress.total, progress.updates) for progress in told] == [(1, 5, 1), (3, 5, 3), (5, 5, 5)]
     assert told[-1].terms == means and told[0].learning_rate == 0.1 and told[0].loss_scale is None
     assert all(progress.images_per_second > 0 < progress.data_seconds and progress.grad_norm > 0 for progress in told)
+
+
+def test_log_lines_have_timms_shape(
+    trainer: Callable[..., Any], cpu: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dad.engine")
+    task, epoch, _ = trainer("ce", "--grad-accum-steps", 2)
+    epoch(learnable(4), log_interval=1)
+    evaluate(task.get_eval_model(), learnable(3), cpu, log_interval=2)
+    train_line, _, *test_lines = caplog.messages
+    number = r"\d+\.\d+"
+    assert re.fullmatch(
+        rf"Train: 0 \[   1/2 \( 50%\)\]  Loss: {number} \(ce {number}\)  Time: {number}/s  LR: 1\.000e-01  Data: \d+%",
+        train_line,
+    )
+    shape = rf"Test: \[   \d/3\]  Time: {number}  Loss: {number}  Acc@1: {number}  Acc@5: {number}"
+    assert len(test_lines) == 2 and all(re.fullmatch(shape, line) for line in test_lines)

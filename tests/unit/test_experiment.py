@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 import yaml
 
 from dad.errors import DataError
-from dad.experiment import LAST, Experiment, find_resume, resolve_folder, with_data_config
+from dad.experiment import LAST, Experiment, with_data_config
+from dad.folders import find_resume, resolve_experiment, resolve_folder
 from dad.models import read_checkpoint
 from dad.objectives import load_objective
 from dad.runtime import Runtime
@@ -180,9 +182,11 @@ def test_a_checkpoint_says_how_the_student_wants_its_images(stopped: Run, flags:
     assert (stopped.folder / "args.yaml").read_text() == "a: 1\n" and list((stopped.folder / "tb").iterdir())
 
 
-def test_without_a_name_the_folder_is_named_by_time_and_model(flags: Flags) -> None:
-    folder = resolve_folder(flags("--model", "hf_hub:timm/x"))
-    assert folder.parent == Path("output/train") and folder.name.endswith("-hf_hub:timm_x")
+def test_without_a_name_the_folder_is_named_by_time_model_and_size(flags: Flags) -> None:
+    args = flags("--model", "hf_hub:timm/x")
+    assert re.fullmatch(r"20\d{6}-\d{6}-timm_x-224", resolve_experiment(args, "", 224))
+    args.experiment = resolve_experiment(flags("--experiment", "group/run"), "", 224)
+    assert resolve_folder(args) == Path("output/train/group/run")
 
 
 def test_a_metric_that_is_no_number_never_becomes_the_best(stopped: Run) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import torch
 import torch.distributed as dist
 from test_ten_steps import BATCH, CLASSES, WALKS, Run
 from torch import Tensor
+
+from dad.runtime import Runtime
+from train import share_statistics
 
 
 def gradients_of(task: Any, rank: int) -> list[Tensor]:
@@ -28,6 +32,19 @@ def mean_of_processes(gradients: list[Tensor]) -> list[Tensor]:
     return [gradient / dist.get_world_size() for gradient in gradients]
 
 
+def statistics_after_sharing(rank: int) -> list[float]:
+    """A running mean of the student and of its moving average that were 0 on one process and 1 on the other."""
+    task = Run("ce", "resnet").task
+    task.setup_ema(decay=0.5)
+    models = [task.get_trainable_module(ema=ema) for ema in (False, True)]
+    means = [next(value for name, value in model.named_buffers() if "running_mean" in name) for model in models]
+    for mean in means:
+        mean.fill_(rank)
+    args = Namespace(model_ema_force_cpu=False, dist_bn="reduce")
+    share_statistics(task, Runtime(torch.device("cpu"), rank, rank, 2), args)
+    return [float(mean.mean()) for mean in means]
+
+
 def walk(rank: int, folder: Path) -> None:
     """Compare gradients for every objective and student as one of two processes; write down the largest difference."""
     torch.set_num_threads(1)
@@ -39,7 +56,8 @@ def walk(rank: int, folder: Path) -> None:
         together = gradients_of(task.prepare_distributed(), rank)
         pairs = zip(together, alone, strict=True)
         worst[f"{name}-{family}"] = max(float((one - other).norm() / (other.norm() + 1e-8)) for one, other in pairs)
-    (folder / f"{rank}.json").write_text(json.dumps(worst))
+    statistics = statistics_after_sharing(rank)
+    (folder / f"{rank}.json").write_text(json.dumps({"worst": worst, "statistics": statistics}))
     dist.destroy_process_group()
 
 
@@ -47,5 +65,7 @@ def walk(rank: int, folder: Path) -> None:
 def test_two_processes_share_the_mean_of_their_gradients(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(walk, (tmp_path,), nprocs=2)
     for rank in range(2):
-        worst = json.loads((tmp_path / f"{rank}.json").read_text())
+        told = json.loads((tmp_path / f"{rank}.json").read_text())
+        worst = told["worst"]
         assert len(worst) == len(WALKS) and {key for key, error in worst.items() if not error < 1e-3} == set()
+        assert told["statistics"] == [0.5, 0.5]  # of student and moving average
