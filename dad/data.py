@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset
 from dad.classes import ClassList, resolve_class_list
 from dad.datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
 from dad.errors import DataError, UsageError
+from dad.interrupts import held_back
 from dad.loading import resolve_batch_args, resolve_mixup_args, resolve_transform_args
 from dad.position import ResumableLoader, UnwatchedLoader
 from dad.runtime import Runtime
@@ -107,7 +108,8 @@ def create_train_loader(
     settings = {**transform_args, **batch_args, **_shared_loader_args(args, runtime)}
     shape = {"input_size": data_config["input_size"], "batch_size": args.batch_size}
     try:
-        loader = create_loader(dataset, **shape, is_training=True, collate_fn=collate, **settings)
+        with held_back():  # the workers of --use-multi-epochs-loader start here
+            loader = create_loader(dataset, **shape, is_training=True, collate_fn=collate, **settings)
     except (ValueError, TypeError) as error:  # timm checks the several sizes
         if not args.train_img_sizes:
             raise
@@ -171,7 +173,7 @@ def create_val_loader(
     else:
         sources = _in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes))
         dataset = ViewDataset(sources if at_most is None else sources[:: -(-len(sources) // at_most)])
-    return create_loader(
+    loader = create_loader(
         dataset,
         input_size=data_config["input_size"],
         batch_size=args.validation_batch_size or args.batch_size,
@@ -182,6 +184,7 @@ def create_val_loader(
         crop_mode=data_config["crop_mode"],
         **_shared_loader_args(args, runtime) | ({} if at_most is None else {"num_workers": 0}),
     )
+    return _resumable(loader, runtime, watched=False)
 
 
 def _shared_loader_args(args: argparse.Namespace, runtime: Runtime) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -12,6 +14,19 @@ from dad.errors import UserError
 from dad.runtime import Runtime
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Keep these signals from this process until the end, and from those that it starts inside for all their life.
+
+    A launcher signals a whole process group, and data-loading workers that died of it would take training with them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class InterruptedRun(UserError):

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
-from dad.interrupts import STOP_SIGNALS
+from dad.interrupts import STOP_SIGNALS, held_back
 from dad.rng import get_random_state, same_random_state, set_random_state
 
 _RING = 8  # states kept of a worker: it prepares two batches ahead of the training process, which looks one ahead
@@ -55,6 +56,13 @@ def end_workers() -> None:
     signal.signal(signal.SIGCHLD, report)
 
 
+def _start_deaf(init: Callable[[int], None] | None, worker: int) -> None:
+    for number in STOP_SIGNALS:  # sent to the whole process group; the training process decides when to stop
+        signal.signal(number, signal.SIG_IGN)
+    if init is not None:
+        init(worker)
+
+
 class _Workers:
     """What runs in worker processes, and the shared memory in which they write down their states."""
 
@@ -68,10 +76,7 @@ class _Workers:
             shared.share_memory_()  # type: ignore[no-untyped-call]
 
     def start(self, worker: int) -> None:
-        for number in STOP_SIGNALS:  # sent to the whole process group; the training process decides when to stop
-            signal.signal(number, signal.SIG_IGN)
-        if self.init is not None:
-            self.init(worker)
+        _start_deaf(self.init, worker)
         if self.given is not None:
             set_random_state(self.given[worker])
         self._write_down(worker, 0)
@@ -167,6 +172,7 @@ class UnwatchedLoader(_Resumable):
     def __init__(self, loader: DataLoader[Any], device: torch.device):
         super().__init__(loader, device)
         self.loader = loader
+        loader.worker_init_fn = partial(_start_deaf, loader.worker_init_fn)
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -177,7 +183,8 @@ class UnwatchedLoader(_Resumable):
 
     def __iter__(self) -> Iterator[Any]:
         resume, self._resume = self._resume, None
-        batches = iter(self.loader) if resume is None else islice(self.loader, resume.batch or 0, None)
+        with held_back():
+            batches = iter(self.loader) if resume is None else islice(self.loader, resume.batch or 0, None)
         if resume is not None:
             set_random_state(resume.now, self.device)
         return batches
@@ -236,7 +243,8 @@ class ResumableLoader(_Resumable):
     def __iter__(self) -> Iterator[Any]:
         resume, self._resume = self._resume, None
         self._prepare_workers(resume)
-        iterator = iter(self._loader)
+        with held_back():
+            iterator = iter(self._loader)
         first = 0 if resume is None else resume.batch or 0
         for _ in range(first % self.workers if self.workers else 0):
             next(iterator)  # one of the empty ones

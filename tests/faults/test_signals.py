@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,29 @@ def test_a_signal_during_validation_is_obeyed_in_it_and_costs_no_training(
     assert told["checkpoint"] == str(tmp_path / "run" / "recovery-0-6.pth.tar")
     assert train_job(train_flags).wait().code == 0
     require_equal(tmp_path / "run", whole_run)
+
+
+def signal_group_at(call: int) -> None:
+    """Send all of this process and its data-loading workers SIGTERM, as a launcher does."""
+    os.setpgrp()
+    count, requested = itertools.count(1), Interrupts.requested
+
+    def ask(self: Interrupts) -> bool:
+        if next(count) == call:
+            os.killpg(0, signal.SIGTERM)
+            time.sleep(0.2)  # a worker that died of it would be noticed
+        return requested(self)
+
+    Interrupts.requested = ask  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("call", [3, 8, 11])  # in the first epoch, in its validation, in the second epoch
+@pytest.mark.parametrize("more", [[], ["--use-multi-epochs-loader"]])
+def test_a_signal_to_the_whole_process_group_leaves_data_loading_alone(
+    more: list[str], call: int, train_flags: list[str], tmp_path: Path
+) -> None:
+    job = train_job([*train_flags, "--workers", "2", *more], partial(signal_group_at, call)).wait()
+    assert job.code == 75 and status(tmp_path / "run")["resumable"], job
 
 
 def descendants(pid: int) -> set[int]:
