@@ -93,7 +93,8 @@ def signal_group_at(call: int) -> None:
 
     def ask(self: Interrupts) -> bool:
         if next(count) == call:
-            os.killpg(0, signal.SIGTERM)
+            # From outside: a worker that its own parent signals leaves in peace.
+            subprocess.run(["kill", "-TERM", "--", f"-{os.getpgrp()}"], start_new_session=True, check=True)
             time.sleep(0.2)  # a worker that died of it would be noticed
         return requested(self)
 
