@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from timm.models import load_checkpoint, resume_checkpoint
 
 from dad.errors import DataError
 from dad.experiment import LAST, Experiment, with_data_config
@@ -211,3 +212,15 @@ def test_status_follows_the_run(stopped: Run) -> None:
         raise DataError("the disk is full")
     told = json.loads((stopped.folder / "status.json").read_text())
     assert (told["state"], told["exit_code"]) == ("failed", 3)
+
+
+def test_timms_own_tools_read_a_checkpoint(stopped: Run, start: Callable[..., Run], toy: type) -> None:
+    path, fresh = str(stopped.folder / LAST), start()
+    keys = {"epoch", "arch", "state_dict", "state_dict_ema", "optimizer", "args", "amp_scaler", "metric", "version"}
+    assert keys <= set(torch.load(path, weights_only=False))
+    for use_ema, key in ((False, "state_dict"), (True, "state_dict_ema")):
+        load_checkpoint(model := toy(), path, use_ema=use_ema)
+        torch.testing.assert_close(model.state_dict(), stopped.state()[key], rtol=0, atol=0)
+    epoch = resume_checkpoint(fresh.task.trainable_module, path, fresh.optimizer, fresh.scaler, log_info=False)
+    assert epoch == 3 and fresh.state()["optimizer"].keys() == stopped.state()["optimizer"].keys()
+    assert fresh.state()["scaler"] == stopped.state()["scaler"]
