@@ -13,7 +13,7 @@ from dad.errors import UsageError
 
 WORK = [
     "--amp", "--amp --amp-dtype bfloat16", "--amp --clip-grad 1 --grad-accum-steps 2", "--channels-last",
-    "--torchcompile eager", "--layer-decay 0.7", "--clip-grad 0.1 --clip-mode value", "--clip-grad 0.1 --clip-mode agc",
+    pytest.param("--torchcompile eager", marks=pytest.mark.slow), "--layer-decay 0.7", "--clip-grad 0.1 --clip-mode value", "--clip-grad 0.1 --clip-mode agc",
     "--mixup 0.8 --cutmix 1 --mixup-off-epoch 1", "--cutmix-minmax 0.2 0.8 --no-prefetcher", "--bce-loss --mixup 0.2",
     "--aa rand-m9-mstd0.5-inc1", "--aa augmix-m3-w2", "--reprob 1 --recount 2 --remode rand", "--no-aug",
     "--model-ema --model-ema-warmup", "--model-ema --model-ema-force-cpu", "--grad-checkpointing", "--opt lamb",
@@ -23,10 +23,17 @@ WORK = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def dad_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first of these tests puts the DAD set of all."""
+    return tmp_path_factory.mktemp("views") / "dad"
+
+
 @pytest.fixture
-def flags(train_flags: list[str], generate_flags: list[str], tmp_path: Path) -> list[str]:
-    assert generate.main(generate_flags) == 0
-    return [*train_flags, "--objective", "dad", "--dad-dir", str(tmp_path / "dad")]
+def flags(train_flags: list[str], generate_flags: list[str], dad_dir: Path) -> list[str]:
+    if not dad_dir.exists():
+        assert generate.main([*generate_flags, "--dad-dir", str(dad_dir), "--preview", "0", "--gallery", "0"]) == 0
+    return [*train_flags, "--objective", "dad", "--dad-dir", str(dad_dir)]
 
 
 @pytest.mark.parametrize("words", WORK)
