@@ -13,7 +13,8 @@ from dad.errors import UsageError
 
 WORK = [
     "--amp", "--amp --amp-dtype bfloat16", "--amp --clip-grad 1 --grad-accum-steps 2", "--channels-last",
-    pytest.param("--torchcompile eager", marks=pytest.mark.slow), "--layer-decay 0.7", "--clip-grad 0.1 --clip-mode value", "--clip-grad 0.1 --clip-mode agc",
+    pytest.param("--torchcompile eager", marks=pytest.mark.slow),
+    "--layer-decay 0.7", "--clip-grad 0.1 --clip-mode value", "--clip-grad 0.1 --clip-mode agc",
     "--mixup 0.8 --cutmix 1 --mixup-off-epoch 1", "--cutmix-minmax 0.2 0.8 --no-prefetcher", "--bce-loss --mixup 0.2",
     "--aa rand-m9-mstd0.5-inc1", "--aa augmix-m3-w2", "--reprob 1 --recount 2 --remode rand", "--no-aug",
     "--model-ema --model-ema-warmup", "--model-ema --model-ema-force-cpu", "--grad-checkpointing", "--opt lamb",
