@@ -3,148 +3,159 @@
 
     python validate.py --data-dir /data/imagenet --checkpoint output/vitb_dad/model_best.pth.tar --use-ema
 
-Finds the sets by folder name, says which are missing, writes results.json and prints one table; `python -m dad.report`
-prints it again, for several results files. Under torchrun, processes share the images of each set.
+Finds the sets by folder name, says which are missing, writes results.json after each set and prints one table; run
+again, it scores only what is not there yet. `python -m dad.report` draws a report card from the file. Under torchrun,
+processes share the images of each set.
 """
 
 import json
 import sys
-import time
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from timm.data import resolve_data_config
-from torch import nn
 
 from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
-from dad.artefacts import to_json, write_atomically
+from dad.artefacts import write_atomically
 from dad.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
-from dad.errors import DataError, UsageError, run_script
-from dad.evaluation import Scores, create_variant_loader, evaluate_variant
-from dad.models import load_student
-from dad.report import format_scores, format_table
+from dad.datasets import resolve_foreign, resolve_foreign_classes
+from dad.environment import versions
+from dad.errors import UsageError, run_script
+from dad.evaluation.attacked import find_attacked
+from dad.evaluation.candidates import create_candidates
+from dad.evaluation.loop import Forward
+from dad.evaluation.pool import LoaderSettings
+from dad.evaluation.results import ResultsFile, in_short
+from dad.evaluation.scores import format_scores
+from dad.evaluation.session import Session, Task
+from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid_labels
+from dad.imagesets import ImageSet, find_folder, find_variants, list_image_set
+from dad.report import format_csv, format_table
 from dad.runtime import Runtime, setup_runtime
 from dad.sources import class_folders
-from dad.teachers import create_teacher
-from dad.variants import VARIANTS, ImageSet, find_folder, find_variants, list_image_set
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model to score: its row's name in tables, what it is, its weights file, and how it wants its images."""
-
-    name: str
-    architecture: str
-    checkpoint: str
-    model: nn.Module
-    data_config: dict[str, Any]
+from dad.threats import create_threats
+from dad.variants import VARIANTS
 
 
 def main(argv: list[str] | None = None) -> int:
     """Score every candidate on every set that is there."""
     args, _ = parse_args(create_validate_parser(), argv)
-    check_args(args)
+    is_stream = check_args(args)
+    threats = create_threats(args)
     runtime = setup_runtime(args)
-    root = Path(args.data_dir)
-    found, missing = find_variants(root, args.variants)
-    classes = find_classes(args, root)
-    image_sets = [list_image_set(variant, folder, classes) for variant, folder in found]
-    candidates = load_candidates(args, classes, runtime)
 
-    def say(line: str) -> None:
-        if runtime.is_primary:
-            print(line, flush=True)
+    classes = find_classes(args, is_stream)
+    image_sets = [] if is_stream else find_image_sets(args, classes, runtime)
+    attacked = find_attacked(args, image_sets) if threats else None
+    valid_labels = resolve_valid_labels(args, len(classes))
+    candidates = create_candidates(args, classes, runtime)
+    results = ResultsFile(find_results_file(args), runtime)
+    task = Task(image_sets, attacked, threats, classes.folders, args.seed, args.log_freq, args.metrics_avg)
+    loader = LoaderSettings(args.batch_size, args.workers, args.pin_mem, not args.no_prefetcher)
+    session = Session(task, loader, results, runtime)
 
-    for variant in missing:
-        say(f"{variant.name:<22}not found below {root} (expected {' or '.join(variant.folders)})")
-    results = []
+    entries = []
     for candidate in candidates:
-        say(f"{candidate.name}: {candidate.architecture} {candidate.checkpoint}".rstrip())
-        scores = {}
-        for image_set in image_sets:
-            name, start = image_set.variant.name, time.perf_counter()
-            scores[name] = score(candidate, image_set, args, runtime)
-            say(format_scores(name, scores[name], time.perf_counter() - start))
+        runtime.say(f"{candidate.name}: {candidate.identity['model']} {candidate.identity['checkpoint']}".rstrip())
+        about = {"param_count": candidate.params(), "versions": versions(), "class_names": classes.by_folder}
+        entries.append(results.entry(candidate.identity, about))
+        candidate.model.to(runtime.device, runtime.dtype)
+        if args.channels_last:
+            candidate.model.to(memory_format=torch.channels_last)
+        if args.torchcompile:
+            candidate.model.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
+        forward = Forward(candidate.model, runtime, args.retry)
+        if is_stream:
+            stream = create_stream(args, candidate.data_config, runtime)
+            scores = evaluate_stream(forward, stream, args.dataset, valid_labels, runtime, args.log_freq)
+            entries[-1]["variants"][args.dataset] = scores
+            runtime.say(format_scores(args.dataset, scores))
+        else:
+            session.score(candidate, forward, entries[-1])
+        results.write()
         candidate.model.cpu()  # make room for the next
-        what = {"model": candidate.architecture, "checkpoint": candidate.checkpoint, "variants": scores}
-        results.append({"name": candidate.name, **what})
 
-    content = results if len(results) > 1 else results[0]
-    if runtime.is_primary:
-        write_atomically(results_file(args), to_json(content, indent=2))
-    say(f"\n{format_table(results)}\n\nwritten to {results_file(args)}")
-    for scores in [scores for result in results for scores in result["variants"].values()]:
-        scores.pop("corruptions", None)  # 75 numbers that would fill the screen; the file has them
-    say(f"--result\n{json.dumps(content)}")  # last, as timm's bulk runner reads all that follows
+    if runtime.is_primary and args.results_format == "csv":
+        write_atomically(results.path.with_suffix(".csv"), format_csv(results.entries).encode())
+    runtime.say(f"\n{format_table(entries)}\n\nwritten to {results.path}")
+    short = [in_short(entry) for entry in entries]
+    # last, as timm's bulk runner reads all that follows
+    runtime.say(f"--result\n{json.dumps(short if len(short) > 1 else short[0])}")
     runtime.close()
     return 0
 
 
-def check_args(args: Namespace) -> None:
-    """Refuse flags that cannot work, before anything is loaded."""
-    if not args.data_dir:
-        raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
+def check_args(args: Namespace) -> bool:
+    """Refuse flags that cannot work, before anything is loaded; return whether `--dataset` names one of timm's."""
     if not (args.checkpoint or args.pretrained or args.teacher):
         raise UsageError("nothing to score: give --checkpoint FILE, --model NAME --pretrained, or --teacher SPEC")
     if args.batch_size < 1 or args.workers < 0 or args.log_freq < 1:
         raise UsageError("--batch-size and --log-freq must be at least 1, --workers at least 0")
-    for checkpoint in args.checkpoint:
-        if not Path(checkpoint).is_file():
-            raise DataError(f"--checkpoint {checkpoint}: no such file")
+    if args.crop_mode not in (None, "center", "squash", "border"):
+        raise UsageError(f"--crop-mode {args.crop_mode}: known are center, squash, border")
+    if args.in_chans not in (None, 3):
+        raise UsageError(f"--in-chans {args.in_chans}: images have 3 channels")
+    if args.input_size and args.input_size[0] != 3:
+        raise UsageError(f"--input-size {' '.join(map(str, args.input_size))}: the first number is that of channels, 3")
+    is_stream = resolve_foreign(args)
+    if not args.data_dir and not is_stream:
+        raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
+    if args.valid_labels and not is_stream:
+        raise UsageError("--valid-labels goes with --dataset; --variants knows which classes each test set has")
+    if is_stream and (args.attack or args.metrics_avg or args.variants != "all"):
+        flag = "--attack" if args.attack else "--metrics-avg" if args.metrics_avg else "--variants"
+        raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")
+    return is_stream
 
 
-def find_classes(args: Namespace, root: Path) -> ClassList:
+def find_classes(args: Namespace, is_stream: bool) -> ClassList:
     """Return the list of `--class-map`, else the validation folders', else ImageNet's; a variant may hold a subset."""
+    if is_stream and (args.class_map or args.num_classes):
+        return resolve_foreign_classes(args)
     if args.class_map:
         return load_class_list(args.class_map, args.class_names)
-    val = find_folder(root, VARIANTS[0])
+    val = None if is_stream else find_val(args)
     return resolve_class_list("", args.class_names, class_folders(val)) if val else imagenet_class_list()
 
 
-def load_candidates(args: Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:
-    """Load the teacher and the students, all of them now: what does not fit stops the run before the first batch."""
-    if args.num_classes not in (None, len(classes)):
-        raise UsageError(f"--num-classes {args.num_classes}, but the class list has {len(classes)}; leave the flag out")
-    candidates = []
-    if args.teacher:
-        teacher = create_teacher(args, classes, runtime.device)
-        candidates.append(Candidate("teacher", args.teacher, "", teacher, teacher.data_config))
-    for checkpoint in args.checkpoint or ([""] if args.pretrained else []):
-        model = load_student(args.model, len(classes), checkpoint, args.use_ema, args.pretrained, args.model_kwargs)
-        architecture = model.pretrained_cfg["architecture"] if checkpoint else args.model
-        config = resolve_data_config(vars(args), model=model)
-        candidates.append(Candidate(row_name(args, checkpoint), architecture, checkpoint, model, config))
-    return candidates
+def find_val(args: Namespace) -> Path | None:
+    """Return the folder of the validation images, if it is there."""
+    root = Path(args.data_dir)
+    return find_folder(root, VARIANTS[0]) if args.split == "validation" else root / args.split
 
 
-def row_name(args: Namespace, checkpoint: str) -> str:
-    """Return the experiment's name (the checkpoint's folder), with the file's where several are of one experiment."""
-    if not checkpoint:
-        return str(args.model)
-    path = Path(checkpoint).resolve()
-    siblings = [other for other in args.checkpoint if Path(other).resolve().parent == path.parent]
-    return path.parent.name if len(siblings) == 1 else f"{path.parent.name}/{path.name}"
+def find_image_sets(args: Namespace, classes: ClassList, runtime: Runtime) -> list[ImageSet]:
+    """List the images of every set that is there, and tell which are not."""
+    val = find_val(args)
+    if args.split != "validation":
+        return [list_image_set(VARIANTS[0], Path(args.data_dir) / args.split, classes)]
+    found, missing = find_variants(Path(args.data_dir), args.variants, classes)
+    for variant, reason in missing:
+        runtime.say(f"{variant.name:<22}{reason}")
+    image_sets = [list_image_set(variant, folder, classes, val) for variant, folder in found]
+    for warning in filter(None, (image_set.count_warning for image_set in image_sets)):
+        runtime.say(warning)
+    return image_sets
 
 
-def score(candidate: Candidate, image_set: ImageSet, args: Namespace, runtime: Runtime) -> Scores:
-    """Score one candidate on one set."""
-    loader = create_variant_loader(args, image_set, candidate.data_config, runtime)
-    model = candidate.model.to(runtime.device)
-    if args.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    return evaluate_variant(model, image_set, loader, runtime, args.log_freq)
+def find_results_file(args: Namespace) -> Path:
+    """Decide where the results go: the flag, else beside the one checkpoint, else the current folder.
 
-
-def results_file(args: Namespace) -> Path:
-    """Decide where the results go: the flag, else beside the one checkpoint, else the current folder."""
+    Raises:
+        UsageError: not a .json file.
+    """
     if args.results_file:
-        return Path(args.results_file)
+        path = Path(args.results_file)
+        if path.suffix != ".json":
+            raise UsageError(
+                f"--results-file {path}: scores are JSON, name it {path.with_suffix('.json')}; "
+                "the table beside it is CSV (--results-format)"
+            )
+        return path
     alone = len(args.checkpoint) == 1 and not args.teacher
-    return (Path(args.checkpoint[0]).parent if alone else Path()) / "results.json"
+    place = Path(args.checkpoint[0]) if alone else Path()
+    return (place if place.is_dir() else place.parent) / "results.json"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ there: ImageNet-A and -R hold 200 of the 1,000 folders, and ImageNet-V2's folder
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from timm.data import ImageNetInfo
@@ -32,17 +32,28 @@ class ClassList:
         return {folder: index for index, folder in enumerate(self.folders)}
 
     @cached_property
+    def by_folder(self) -> dict[str, str]:
+        """Readable name by folder name."""
+        return dict(zip(self.folders, self.names, strict=True))
+
+    @cached_property
     def digest(self) -> str:
         """A hash of folders and names, in order; artefacts made with different lists must not meet."""
         lines = "\n".join(f"{folder}\t{name}" for folder, name in zip(self.folders, self.names, strict=True))
         return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
+@cache
+def imagenet_folders() -> tuple[str, ...]:
+    """Return ImageNet's 1,000 WordNet ids in class order, which is their own."""
+    return tuple(ImageNetInfo().label_names())
+
+
 def imagenet_class_list() -> ClassList:
     """Return ImageNet's 1,000 WordNet ids in class order, with OpenAI's names for them (as open_clip carries them)."""
     from open_clip import IMAGENET_CLASSNAMES  # slow to import, and only ImageNet needs it
 
-    return ClassList(tuple(ImageNetInfo().label_names()), tuple(IMAGENET_CLASSNAMES))
+    return ClassList(imagenet_folders(), tuple(IMAGENET_CLASSNAMES))
 
 
 def load_class_list(class_map: str, class_names: str = "") -> ClassList:
@@ -79,7 +90,7 @@ def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str])
         raise UsageError(f"--class-names {class_names} needs --class-map, the list of folders that it gives names to")
     if class_map:
         classes = load_class_list(class_map, class_names)
-    elif set(folders) <= set(ImageNetInfo().label_names()):
+    elif set(folders) <= set(imagenet_folders()):
         classes = imagenet_class_list()
     else:
         classes = ClassList(tuple(folders), tuple(name.replace("_", " ") for name in folders))
@@ -92,10 +103,18 @@ def require_known(folders: Iterable[str], classes: ClassList, source: str) -> No
     from."""
     unknown = sorted(set(folders) - set(classes.folders))
     if unknown:
+        spellings = {_plain(folder): folder for folder in classes.folders}
+        meant = spellings.get(_plain(unknown[0]))
+        hint = f"rename it to '{meant}', or " if meant else ""
         raise DataError(
             f"{len(unknown)} class folders are not in {source} ({len(classes)} classes), e.g. '{unknown[0]}'; "
-            f"give the list that names them with --class-map (first known class: '{classes.folders[0]}')"
+            f"{hint}give the list that names them with --class-map (first known class: '{classes.folders[0]}')"
         )
+
+
+def _plain(name: str) -> str:
+    """Return a folder's name as it is compared with others to find a different spelling of the same."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _read_lines(path: str, flag: str) -> list[str]:

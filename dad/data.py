@@ -137,7 +137,7 @@ def _create_dataset(
                 f"--dataset {args.dataset}: --objective {args.objective} pairs images with a DAD set by their names, "
                 "which only folders and tars have"
             )
-        return create_foreign_dataset(args, is_training=True)
+        return create_foreign_dataset(args, args.train_split, args.train_num_samples, is_training=True)
     sources = _in_timms_order(list_sources(find_split(args.data_dir, args.train_split), classes))
     dad_set = open_dad_set(args.dad_dir, classes) if DAD in views else None
     substitute = args.dad_missing == "substitute" and not needs_partner
@@ -169,7 +169,7 @@ def create_val_loader(
     """Return timm's evaluation loader over `--val-split`; or, read in line, over so many images or fewer from all over
     it (where only folders and tars tell beforehand what they hold)."""
     if resolve_foreign(args):
-        dataset = create_foreign_dataset(args, is_training=False)
+        dataset = create_foreign_dataset(args, args.val_split, args.val_num_samples)
     else:
         sources = _in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes))
         dataset = ViewDataset(sources if at_most is None else sources[:: -(-len(sources) // at_most)])

@@ -11,7 +11,7 @@ from dad.errors import DataError, UsageError
 _KINDS = ("torch", "hfds", "hfids", "tfds", "wds")
 _THEIRS = (
     "dataset_download", "dataset_trust_remote_code", "input_key", "target_key", "train_num_samples", "val_num_samples",
-    "epoch_repeats",
+    "epoch_repeats", "num_samples",
 )  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def resolve_foreign(args: argparse.Namespace) -> bool:
     kind, _, name = args.dataset.partition("/")
     if args.dataset in ("", "folder", "tar"):
         for flag in _THEIRS:
-            if getattr(args, flag):
+            if getattr(args, flag, None):
                 raise UsageError(f"--{flag.replace('_', '-')}: folders and tars have no use for it; it needs --dataset")
         return False
     if kind.lower() not in _KINDS or not name:
@@ -49,8 +49,10 @@ def resolve_foreign_classes(args: argparse.Namespace) -> ClassList:
     return ClassList(numbers, numbers)
 
 
-def create_foreign_dataset(args: argparse.Namespace, is_training: bool) -> Any:
-    """Build timm's data set over `--train-split` or `--val-split`.
+def create_foreign_dataset(
+    args: argparse.Namespace, split: str, num_samples: int | None, is_training: bool = False
+) -> Any:
+    """Build timm's data set over a split; `num_samples` is for streams that do not say how many images they have.
 
     Raises:
         DataError: timm or the package behind it refuses.
@@ -59,7 +61,7 @@ def create_foreign_dataset(args: argparse.Namespace, is_training: bool) -> Any:
         return create_dataset(
             args.dataset,
             root=args.data_dir,
-            split=args.train_split if is_training else args.val_split,
+            split=split,
             is_training=is_training,
             class_map=args.class_map,
             download=args.dataset_download,
@@ -69,7 +71,7 @@ def create_foreign_dataset(args: argparse.Namespace, is_training: bool) -> Any:
             input_img_mode="RGB",
             input_key=args.input_key,
             target_key=args.target_key,
-            num_samples=args.train_num_samples if is_training else args.val_num_samples,
+            num_samples=num_samples,
             trust_remote_code=args.dataset_trust_remote_code,
         )
     except (ImportError, AssertionError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:

@@ -8,6 +8,8 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from timm.data import resolve_data_config
 from timm.layers import set_fast_norm
 from timm.models import clean_state_dict, get_pretrained_cfg, load_checkpoint
@@ -24,7 +26,7 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     wrapper and later evaluations look: a teacher that undoes another normalisation than the loader's would see wrong
     colours.
     """
-    _require_model(args.model)
+    require_model(args.model)
     channels = args.input_size[0] if args.input_size else args.in_chans
     if channels not in (None, 3):
         flag = "--input-size" if args.input_size else "--in-chans"
@@ -81,7 +83,7 @@ def load_student(
         model_name = content.get("arch", model_name)
         model_kwargs = {**getattr(trained, "model_kwargs", {}), **model_kwargs}
         state = _weights(content, checkpoint, use_ema)
-    _require_model(model_name)
+    require_model(model_name)
     model = _create(model_name, model_kwargs, pretrained=pretrained and not checkpoint, num_classes=num_classes)
     if state is not None:
         _load_weights(model, state, checkpoint, num_classes)
@@ -91,7 +93,8 @@ def load_student(
 
 
 def read_checkpoint(path: str, check: bool = True) -> dict[str, Any]:
-    """Read a training checkpoint without running code from it; besides tensors it may hold an argparse namespace.
+    """Read a training checkpoint without running code from it; besides tensors it may hold an argparse namespace. A
+    .safetensors file holds weights alone.
 
     Without `check`, tensors are mapped from the file when they are used, and not compared with its checksums.
 
@@ -103,9 +106,12 @@ def read_checkpoint(path: str, check: bool = True) -> dict[str, Any]:
     if check and zipfile.is_zipfile(path):
         require_whole(Path(path))
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=not check)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        if path.endswith(".safetensors"):
+            content: Any = load_file(path)
+        else:
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                content = torch.load(path, map_location="cpu", weights_only=True, mmap=not check)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
         raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise DataError(f"checkpoint {path}: expected a dictionary, found {type(content).__name__}")
@@ -123,7 +129,8 @@ def require_whole(path: Path) -> None:
         raise DataError(f"checkpoint {path}: damaged (checksum of {damaged})")
 
 
-def _require_model(name: str) -> None:
+def require_model(name: str) -> None:
+    """Raise a UsageError unless timm has the model, and the weights that its name may end in."""
     if not timm.is_model(name) and not name.startswith(("hf_hub:", "hf-hub:", "local-dir:")):
         near = timm.list_models(f"*{name.split('_')[0]}*")[:3]
         raise UsageError(f"--model {name}: timm has no such model (near: {', '.join(near) or 'none'})")
@@ -162,7 +169,8 @@ def _load_initial(student: nn.Module, path: str) -> None:
 
 
 def _set_data_config(model: Any, data_config: dict[str, Any]) -> None:
-    model.pretrained_cfg = {**model.pretrained_cfg, **data_config}
+    """Say how the model wants its images; what timm recommends for testing the published weights is not for these."""
+    model.pretrained_cfg = {**model.pretrained_cfg, "test_input_size": None, "test_crop_pct": None, **data_config}
 
 
 @torch.no_grad()

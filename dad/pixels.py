@@ -15,6 +15,11 @@ def normalize(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return (pixels - mean) / std
 
 
+def denormalize(input: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Map a network's input back to pixels in [0, 1], up to rounding."""
+    return input * std + mean
+
+
 def to_signed(pixels: Tensor) -> Tensor:
     """Map pixels from [0, 1] to [-1, 1], the range of VQGANs."""
     return pixels * 2 - 1

@@ -50,6 +50,11 @@ class Runtime:
         context: AbstractContextManager[None] = torch.autocast(self.device.type, self.autocast_dtype)
         return context
 
+    def say(self, line: str) -> None:
+        """Print a line, once for all processes."""
+        if self.is_primary:
+            print(line, flush=True)
+
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all processes, in the order of their ranks; plain data or tensors on the CPU."""
         values: list[Any] = [value]

@@ -19,6 +19,7 @@ from dad.errors import DataError
 from dad.tars import list_tars
 
 _LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
+_FLAT = "the official tar is flat: move them into class folders (run soumith/imagenetloader.torch's valprep.sh in it)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def _layout(split_dir: Path) -> tuple[list[str], list[str]]:
     folders, strays = _scan(split_dir, get_img_extensions(as_set=True))
     tars = _scan(split_dir, {".tar"})[1]
     if strays:
-        raise DataError(f"{split_dir}: {len(strays)} images lie outside class folders, e.g. '{strays[0]}'; {_LAYOUT}")
+        remedy = _FLAT if strays[0].startswith("ILSVRC2012_val_") else _LAYOUT
+        raise DataError(f"{split_dir}: {len(strays)} images lie outside class folders, e.g. '{strays[0]}'; {remedy}")
     if folders and tars:
         raise DataError(f"{split_dir} holds both folders ('{folders[0]}') and tars ('{tars[0]}'); {_LAYOUT}, not both")
     if not folders and not tars:

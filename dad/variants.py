@@ -1,68 +1,36 @@
-"""The test sets: one row each, and how their images are listed.
+"""The table of test sets: one row each. `dad.imagesets` finds and lists their images."""
 
-Scores go wrong silently where a class index comes from a folder's position: ImageNet-A and -R hold 200 folders, and
-ImageNet-V2's are numbers, which sort as text into another order. Here an index comes from the folder's name only, and a
-tree from which a wrong number would follow is refused.
-"""
-
-import difflib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dad.classes import ClassList
-from dad.errors import DataError, UsageError
-from dad.sources import list_sources
+Layout = Literal["folders", "corruptions", "real", "objectnet", "outliers", "labels", "attributes"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Variant:
     """A row of the table."""
 
     name: str
     title: str  # of its column in a report
-    folders: tuple[str, ...]  # under which it is distributed, relative to the data root
+    folders: tuple[str, ...]  # names below the data root; case counts as little as the difference of "-" and "_"
     source: str
+    images: int  # of the published set; of each severity, where there are corruptions
+    classes: int = 1000  # that it has images of
+    layout: Layout = "folders"  # how its files lie, and where what is right for each comes from (dad.imagesets)
     subset: str = ""  # timm's file of the ImageNet classes that it holds and that it is scored among; all, if empty
     numbered: bool = False  # class folders are named by class index
+    merged: bool = False  # classes that one object folder stands for are scored as one (ObjectNet among 113)
+    imagenet_only: bool = False  # what is right for its images is told in ImageNet's classes
     cropped: bool = False  # images were resized and cropped when the set was made, so they are not cropped again
+    border: int = 0  # pixels that are cut off at each side before anything else
+    watermark: bool = False  # a watermark is laid over the resized and cropped image (package imagenet-w)
     filtered: bool = False  # made of a plain model's mistakes, so accuracy may lie below chance
-    metric: str = "top1"  # what the paper reports; "mce" also means folders <corruption>/<severity>/<class>
+    metric: Literal["top1", "mce", "mean_top1", "aupr"] = "top1"  # the headline number among its scores
+    corruptions: tuple[str, ...] = ()  # it has folders <corruption>/<severity>/<class> of these, which the metric needs
+    extra_corruptions: tuple[str, ...] = ()  # and maybe of these, which do not count
+    severity_folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where not "1" to "5", by corruption
 
-
-VARIANTS = (
-    Variant("imagenet", "ImageNet", ("val", "validation", "imagenet-val"), "Russakovsky et al. 2015"),
-    Variant(
-        "imagenetv2",
-        "V2",
-        ("imagenetv2-matched-frequency-format-val", "imagenetv2-matched-frequency", "imagenetv2"),
-        "Recht et al. 2019, matched frequency",
-        numbered=True,
-    ),
-    Variant("imagenet-r", "R", ("imagenet-r",), "Hendrycks et al. 2021a", subset="imagenet_r_synsets.txt"),
-    Variant("imagenet-sketch", "Sketch", ("imagenet-sketch", "sketch"), "Wang et al. 2019"),
-    Variant("imagenet-c", "C", ("imagenet-c",), "Hendrycks and Dietterich 2019", cropped=True, metric="mce"),
-    Variant(
-        "imagenet-style",
-        "Stylized",
-        ("imagenet-style", "imagenet-stylized", "stylized-imagenet/val", "stylized"),
-        "Geirhos et al. 2019, validation images",
-        cropped=True,
-    ),
-    Variant(
-        "imagenet-a",
-        "A",
-        ("imagenet-a",),
-        "Hendrycks et al. 2021b",
-        subset="imagenet_a_synsets.txt",
-        filtered=True,
-    ),
-)
 
 # Error of AlexNet, mean over the five severities, by which mCE divides (Hendrycks and Dietterich 2019, section 4.1).
 ALEXNET_ERRORS = {
@@ -82,120 +50,180 @@ ALEXNET_ERRORS = {
     "pixelate": 0.717840,
     "jpeg_compression": 0.606500,
 }
+# The four of extra.tar, which the 15 and mCE leave out.
+EXTRA_CORRUPTIONS = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 SEVERITIES = range(1, 6)
 
+# Mintun et al. name the folder of a severity by the strength that they chose for it.
+C_BAR_SEVERITIES = {
+    "blue_noise_sample": ("0.80", "1.60", "2.40", "4.00", "5.60"),
+    "brownish_noise": ("1.00", "2.00", "3.00", "4.00", "5.00"),
+    "caustic_refraction": ("2.35", "3.20", "4.90", "6.60", "9.15"),
+    "checkerboard_cutout": ("2.00", "3.00", "4.00", "5.00", "6.00"),
+    "cocentric_sine_waves": ("3.00", "5.00", "8.00", "9.00", "10.00"),
+    "inverse_sparkles": ("1.00", "2.00", "4.00", "9.00", "10.00"),
+    "perlin_noise": ("4.60", "5.20", "5.80", "7.60", "8.80"),
+    "plasma_noise": ("4.75", "7.00", "8.50", "9.25", "10.00"),
+    "single_frequency_greyscale": ("1.00", "1.50", "2.00", "4.50", "5.00"),
+    "sparkles": ("1.00", "2.00", "3.00", "5.00", "6.00"),
+}
+CORRUPTIONS_3D = (
+    "near_focus",
+    "far_focus",
+    "bit_error",
+    "color_quant",
+    "flash",
+    "fog_3d",
+    "h265_abr",
+    "h265_crf",
+    "iso_noise",
+    "low_light",
+    "xy_motion_blur",
+    "z_motion_blur",
+)
 
-@dataclass(frozen=True, eq=False)
-class ImageSet:
-    """The images of a variant, in the order in which they are scored."""
+_VAL_FOLDERS = ("val", "validation", "imagenet-val", "ILSVRC2012_img_val")
+_OBJECTNET_FOLDERS = ("objectnet-1.0", "objectnet", "objectnet-1.0-beta")
 
-    variant: Variant
-    paths: NDArray[
-        np.bytes_
-    ]  # [N]; one block of memory, as loader workers would copy a list by counting references to it
-    labels: NDArray[np.int64]  # [N], class indices
-    present: NDArray[np.int64]  # sorted class indices that it is scored among
-    parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>"
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def find_variants(root: Path, requested: str) -> tuple[list[tuple[Variant, Path]], list[Variant]]:
-    """Look below `root` for the variants that `requested` names (comma-separated, or "all"), in the table's order.
-
-    Returns:
-        (found variants with their folders, those that are not there).
-
-    Raises:
-        UsageError: an unknown name. DataError: no such root, or it holds none of them.
-    """
-    if not root.is_dir():
-        raise DataError(f"--data-dir {root}: no such folder; expected the parent of {_folder_names(VARIANTS)}")
-    wanted = _requested(requested)
-    folders = {variant: find_folder(root, variant) for variant in wanted}
-    found = [(variant, folder) for variant, folder in folders.items() if folder]
-    if not found:
-        raise DataError(f"--data-dir {root} holds none of the sets asked for; expected {_folder_names(wanted)}")
-    return found, [variant for variant in wanted if folders[variant] is None]
-
-
-def find_folder(root: Path, variant: Variant) -> Path | None:
-    """Return the folder of `variant` below `root`, if it is there."""
-    return next((root / name for name in variant.folders if (root / name).is_dir()), None)
-
-
-def _requested(names: str) -> tuple[Variant, ...]:
-    table = {variant.name: variant for variant in VARIANTS}
-    wanted = set(table) if names == "all" else {name.strip() for name in names.split(",")}
-    for name in sorted(wanted - set(table)):
-        near = difflib.get_close_matches(name, table, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"--variants: no test set named '{name}'; {hint}known are all, {', '.join(table)}")
-    return tuple(variant for variant in VARIANTS if variant.name in wanted)
-
-
-def _folder_names(variants: tuple[Variant, ...]) -> str:
-    return ", ".join("|".join(variant.folders) for variant in variants)
-
-
-def list_image_set(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
-    """List every image of `variant` in `folder`; of ImageNet-C those of the corruptions and severities that are there.
-
-    Raises:
-        DataError: what `list_images` raises, or no corruption is there.
-    """
-    parts = _corruption_folders(folder) if variant.metric == "mce" else {"": folder}
-    paths, labels, slices, count = [], [], {}, 0
-    for name, part in parts.items():
-        images = list_images(part, classes, variant)
-        paths.append(np.array([os.fsencode(path) for path, _ in images]))
-        labels.append(np.array([label for _, label in images], dtype=np.int64))
-        slices[name] = slice(count, count := count + len(images))
-    all_labels = np.concatenate(labels)
-    present = np.unique(all_labels) if variant.subset else np.arange(len(classes))
-    return ImageSet(variant, np.concatenate(paths), all_labels, present, slices)
-
-
-def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[tuple[Path, int]]:
-    """Return (file, class index) of every image `folder/<class>/<image>`; other files beside the classes are ignored.
-
-    Raises:
-        DataError: images outside class folders, an empty class folder, one that is no class, or a class without folder.
-    """
-    names = _numbered(folder, classes) if variant.numbered else classes
-    sources = list_sources(folder, names)
-    if any(source.size is not None for source in sources):
-        raise DataError(f"{folder}: test sets are read from class folders, not from tars; unpack them")
-    images = [(source.path, source.label) for source in sources]
-    found = {label for _, label in images}
-    expected = _expected_classes(variant, classes) or found
-    if wrong := sorted(expected ^ found):
-        raise DataError(
-            f"{folder} ({variant.name}) has {len(found)} class folders, expected {len(expected)}: "
-            f"'{names.folders[wrong[0]]}' is {'missing' if wrong[0] in expected else 'too many'}; "
-            "fetch the set again, or give its own class list with --class-map"
-        )
-    return images
-
-
-def _numbered(folder: Path, classes: ClassList) -> ClassList:
-    """Return `classes` under decimal folder names, which some copies of ImageNet-V2 pad with zeros."""
-    names = {int(entry.name): entry.name for entry in folder.iterdir() if entry.name.isdecimal()}
-    return ClassList(tuple(names.get(index, str(index)) for index in range(len(classes))), classes.names)
-
-
-def _expected_classes(variant: Variant, classes: ClassList) -> set[int]:
-    """Return the classes that must be there: all, ImageNet's subset, or nothing if the list is not ImageNet's."""
-    if not variant.subset:
-        return set(range(len(classes)))
-    subset = (files("timm.data") / "_info" / variant.subset).read_text(encoding="utf-8").split()
-    return {classes.index[folder] for folder in subset} if set(subset) <= set(classes.folders) else set()
-
-
-def _corruption_folders(folder: Path) -> dict[str, Path]:
-    names = [f"{corruption}/{severity}" for corruption in ALEXNET_ERRORS for severity in SEVERITIES]
-    found = {name: folder / name for name in names if (folder / name).is_dir()}
-    if not found:
-        raise DataError(f"{folder}: none of the 15 corruptions is there; expected e.g. {names[0]}/<class>/<image>")
-    return found
+VARIANTS = (
+    Variant("imagenet", "ImageNet", _VAL_FOLDERS, "Russakovsky et al. 2015", 50_000),
+    Variant(
+        "imagenetv2",
+        "V2",
+        ("imagenetv2-matched-frequency-format-val", "imagenetv2-matched-frequency", "imagenetv2"),
+        "Recht et al. 2019, matched frequency",
+        10_000,
+        numbered=True,
+    ),
+    Variant("imagenet-r", "R", ("imagenet-r",), "Hendrycks et al. 2021a", 30_000, 200, subset="imagenet_r_synsets.txt"),
+    Variant("imagenet-sketch", "Sketch", ("imagenet-sketch", "sketch"), "Wang et al. 2019", 50_889),
+    Variant(
+        "imagenet-c",
+        "C",
+        ("imagenet-c",),
+        "Hendrycks and Dietterich 2019",
+        50_000,
+        layout="corruptions",
+        cropped=True,
+        metric="mce",
+        corruptions=tuple(ALEXNET_ERRORS),
+        extra_corruptions=EXTRA_CORRUPTIONS,
+    ),
+    Variant(
+        "imagenet-style",
+        "Stylized",
+        ("imagenet-style", "imagenet-stylized", "stylized-imagenet/val", "stylized"),
+        "Geirhos et al. 2019, validation images",
+        50_000,
+        cropped=True,
+    ),
+    Variant(
+        "imagenet-a",
+        "A",
+        ("imagenet-a",),
+        "Hendrycks et al. 2021b",
+        7_500,
+        200,
+        subset="imagenet_a_synsets.txt",
+        filtered=True,
+    ),
+    Variant(  # images on whose labels its annotators did not agree are left out
+        "imagenet-real", "ReaL", _VAL_FOLDERS, "Beyer et al. 2020", 46_837, layout="real", imagenet_only=True
+    ),
+    Variant(
+        "imagenetv2-threshold",
+        "V2 threshold 0.7",
+        ("imagenetv2-threshold0.7-format-val", "imagenetv2-threshold0.7", "imagenetv2-threshold"),
+        "Recht et al. 2019, threshold 0.7",
+        10_000,
+        numbered=True,
+    ),
+    Variant(
+        "imagenetv2-top",
+        "V2 top images",
+        ("imagenetv2-top-images-format-val", "imagenetv2-top-images", "imagenetv2-topimages-format-val"),
+        "Recht et al. 2019, top images",
+        10_000,
+        numbered=True,
+    ),
+    Variant(  # every image of an object that ImageNet has, among all 1,000 classes
+        "objectnet",
+        "ObjectNet",
+        _OBJECTNET_FOLDERS,
+        "Barbu et al. 2019",
+        18_574,
+        113,
+        layout="objectnet",
+        imagenet_only=True,
+        border=2,
+    ),
+    Variant(  # the same images among the 113 objects: the convention of CLIP's papers, with higher numbers
+        "objectnet-113",
+        "ObjectNet 113",
+        _OBJECTNET_FOLDERS,
+        "Barbu et al. 2019, among the 113 objects alone",
+        18_574,
+        113,
+        layout="objectnet",
+        merged=True,
+        imagenet_only=True,
+        border=2,
+    ),
+    Variant(  # 2,000 outliers, and the validation images of the 200 classes that a ResNet-50 took them for
+        "imagenet-o",
+        "O (AUPR)",
+        ("imagenet-o",),
+        "Hendrycks et al. 2021b",
+        12_000,
+        200,
+        layout="outliers",
+        metric="aupr",
+    ),
+    Variant(
+        "imagenet-c-bar",
+        "C-bar",
+        ("imagenet-c-bar", "imagenet-cbar", "inc-bar"),
+        "Mintun et al. 2021",
+        50_000,
+        layout="corruptions",
+        cropped=True,
+        metric="mean_top1",
+        corruptions=tuple(C_BAR_SEVERITIES),
+        severity_folders=C_BAR_SEVERITIES,
+    ),
+    Variant(  # AlexNet's errors are not known to us, so there is no mCE
+        "imagenet-3dcc",
+        "3DCC",
+        ("imagenet-3dcc", "3dcc"),
+        "Kar et al. 2022",
+        50_000,
+        layout="corruptions",
+        cropped=True,
+        metric="mean_top1",
+        corruptions=CORRUPTIONS_3D,
+    ),
+    Variant(
+        "imagenet-hard",
+        "Hard",
+        ("imagenet-hard",),
+        "Taesiri et al. 2023",
+        10_980,
+        layout="labels",
+        imagenet_only=True,
+        filtered=True,
+    ),
+    Variant(
+        "imagenet-d",
+        "D",
+        ("imagenet-d",),
+        "Zhang et al. 2024",
+        4_835,
+        113,
+        layout="attributes",
+        imagenet_only=True,
+        filtered=True,
+    ),
+    Variant("imagenet-w", "W", _VAL_FOLDERS, "Li et al. 2023, the validation images", 50_000, watermark=True),
+    Variant("imagenet-cartoon", "Cartoon", ("imagenet-cartoon",), "Salvador and Oberman 2022", 50_000),
+    Variant("imagenet-drawing", "Drawing", ("imagenet-drawing",), "Salvador and Oberman 2022", 50_000),
+)

@@ -16,15 +16,16 @@ from dad.args.data import (
     add_train_loader_args,
 )
 from dad.args.distill import add_distill_args, add_teacher_args
-from dad.args.evaluate import add_evaluate_args
-from dad.args.foreign import add_dataset_args, add_size_args
+from dad.args.evaluate import add_evaluate_args, add_preprocessing_args, add_results_args
+from dad.args.foreign import add_dataset_args, add_size_args, add_train_dataset_args
 from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args, add_stable_diffusion_args
 from dad.args.hparams import add_config_args
 from dad.args.log import add_log_args, add_output_args
-from dad.args.model import add_model_args, add_train_model_args
+from dad.args.model import add_model_args, add_network_args, add_train_model_args
 from dad.args.optim import add_ema_args, add_optim_args
-from dad.args.runtime import add_compile_args, add_runtime_args, add_train_runtime_args
+from dad.args.runtime import add_compile_args, add_dtype_args, add_runtime_args, add_train_runtime_args
 from dad.args.schedule import add_learning_rate_args, add_schedule_args
+from dad.args.threats import add_threat_args
 
 
 def create_train_parser() -> ArgumentParser:
@@ -37,8 +38,10 @@ def create_train_parser() -> ArgumentParser:
     add_loader_args(parser, batch_size=128)
     add_train_loader_args(parser)
     add_dataset_args(parser)
+    add_train_dataset_args(parser)
     add_size_args(parser)
     add_model_args(parser, default="resnet50")
+    add_network_args(parser)
     add_train_model_args(parser)
     add_teacher_args(parser)
     add_distill_args(parser)
@@ -52,6 +55,7 @@ def create_train_parser() -> ArgumentParser:
     add_learning_rate_args(parser)
     add_schedule_args(parser)
     add_runtime_args(parser)
+    add_dtype_args(parser)
     add_compile_args(parser)
     add_train_runtime_args(parser)
     add_log_args(parser)
@@ -78,11 +82,19 @@ def create_validate_parser() -> ArgumentParser:
     parser = _create_parser("Score checkpoints, a published model or a teacher on ImageNet's variants.")
     add_data_args(parser)
     add_evaluate_args(parser)
+    add_results_args(parser)
+    add_dataset_args(parser)
+    add_threat_args(parser)
     add_model_args(parser, "-m", default="dpn92")
+    add_network_args(parser)
     add_input_args(parser)
+    add_channel_args(parser)
+    add_preprocessing_args(parser)
     add_loader_args(parser, batch_size=256)
     add_teacher_args(parser)
     add_runtime_args(parser)
+    add_dtype_args(parser)
+    add_compile_args(parser)
     return parser
 
 

@@ -4,19 +4,24 @@ from argparse import ArgumentParser
 
 
 def add_dataset_args(parser: ArgumentParser) -> None:
-    """Add what is read from elsewhere than folders and tars, for objectives of one view."""
+    """Add what is read from elsewhere than folders and tars."""
     group = parser.add_argument_group("timm's data sets")
     group.add_argument("--dataset", default="", metavar="KIND/NAME", help="e.g. wds/..., torch/..., hfds/...")
     group.add_argument("--dataset-download", default=False, action="store_true", help="download it, if timm can")
     group.add_argument(
         "--dataset-trust-remote-code", default=False, action="store_true", help="run the code that comes with it"
     )
-    group.add_argument("--train-num-samples", default=None, type=int, metavar="N", help="images, if it does not say")
-    group.add_argument("--val-num-samples", default=None, type=int, metavar="N", help="images, if it does not say")
-    group.add_argument("--epoch-repeats", default=0.0, type=float, metavar="X", help="passes of a stream an epoch")
     group.add_argument("--input-img-mode", default=None, type=str, metavar="MODE", help="RGB, as every image here")
     group.add_argument("--input-key", default=None, type=str, metavar="NAME", help="where a sample has its image")
     group.add_argument("--target-key", default=None, type=str, metavar="NAME", help="where a sample has its label")
+
+
+def add_train_dataset_args(parser: ArgumentParser) -> None:
+    """Add how much of it is an epoch, for objectives of one view."""
+    group = parser.add_argument_group("timm's data sets in training")
+    group.add_argument("--train-num-samples", default=None, type=int, metavar="N", help="images, if it does not say")
+    group.add_argument("--val-num-samples", default=None, type=int, metavar="N", help="images, if it does not say")
+    group.add_argument("--epoch-repeats", default=0.0, type=float, metavar="X", help="passes of a stream an epoch")
 
 
 def add_size_args(parser: ArgumentParser) -> None:

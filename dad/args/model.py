@@ -16,6 +16,13 @@ def add_model_args(parser: ArgumentParser, *aliases: str, default: str) -> None:
     )
 
 
+def add_network_args(parser: ArgumentParser) -> None:
+    """Add what training and evaluation may change in a model."""
+    group = parser.add_argument_group("Network")
+    group.add_argument("--gp", default=None, type=str, metavar="NAME", help="global pooling: avg, max, token, ...")
+    group.add_argument("--fast-norm", default=False, action="store_true", help="norm layers in low precision under AMP")
+
+
 def add_train_model_args(parser: ArgumentParser) -> None:
     """Add where the student's first weights come from and how it is regularised."""
     group = parser.add_argument_group("Model in training")
@@ -33,11 +40,9 @@ def add_train_model_args(parser: ArgumentParser) -> None:
     )
     group.add_argument("--head-init-scale", default=None, type=float, metavar="X", help="factor on the head's weights")
     group.add_argument("--head-init-bias", default=None, type=float, metavar="X", help="the head's first bias")
-    group.add_argument("--gp", default=None, type=str, metavar="NAME", help="global pooling: avg, max, token, ...")
     group.add_argument("--bn-momentum", default=None, type=float, metavar="X", help="batch norm's momentum")
     group.add_argument("--bn-eps", default=None, type=float, metavar="X", help="batch norm's epsilon")
     group.add_argument("--split-bn", default=False, action="store_true", help="a batch norm for each of --aug-splits")
-    group.add_argument("--fast-norm", default=False, action="store_true", help="norm layers in low precision under AMP")
     group.add_argument("--drop", default=0.0, type=float, metavar="P", help="dropout rate")
     group.add_argument("--drop-path", default=None, type=float, metavar="P", help="stochastic depth rate")
     group.add_argument("--drop-connect", default=None, type=float, metavar="P", help="older name of --drop-path")

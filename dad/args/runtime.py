@@ -16,6 +16,12 @@ def add_runtime_args(parser: ArgumentParser) -> None:
     group.add_argument("--seed", default=42, type=int, metavar="N", help="of every random draw")
 
 
+def add_dtype_args(parser: ArgumentParser) -> None:
+    """Add the precision of weights."""
+    group = parser.add_argument_group("Precision of weights")
+    group.add_argument("--model-dtype", default=None, type=str, metavar="DTYPE", help="of weights, e.g. bfloat16")
+
+
 def add_compile_args(parser: ArgumentParser) -> None:
     """Add compilation."""
     group = parser.add_argument_group("Compilation")
@@ -29,13 +35,6 @@ def add_train_runtime_args(parser: ArgumentParser) -> None:
     """Add what processes that train together agree on."""
     group = parser.add_argument_group("Runtime of training")
     group.add_argument("--local_rank", default=0, type=int, metavar="N", help="ignored: the launcher's variable counts")
-    group.add_argument(
-        "--model-dtype",
-        default=None,
-        type=str,
-        metavar="DTYPE",
-        help="of weights, e.g. bfloat16",
-    )
     group.add_argument(
         "--device-modules", default=None, type=str, nargs="+", metavar="MODULE", help="imported for further devices"
     )

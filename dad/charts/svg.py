@@ -26,6 +26,11 @@ def figure(width: float, height: float, title: str, *children: str) -> str:
     )
 
 
+def to_file(svg: str) -> bytes:
+    """Return a figure as the content of an .svg file; inside HTML it needs no namespace."""
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).encode()
+
+
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return about `count` round numbers (1, 2 or 5 times a power of ten apart) that lie within [low, high]."""
     if not high > low:

@@ -7,11 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables", "rng", "charts", "metrics"},
+    {"errors", "environment", "tables", "rng", "charts", "metrics", "variants"},
     {"plugins", "classes", "pixels", "runtime", "losses", "gradients", "artefacts", "checkpoints", "tars", "crew"},
     {"sources", "models", "interrupts", "status"},
-    {"shards", "variants", "imagesets", "reading", "position", "saving"},
-    {"attacks", "optim", "updater", "events", "folders", "args", "teachers", "discretizers"},
+    {"shards", "imagesets", "reading", "position", "saving"},
+    {"attacks", "autoattack", "optim", "updater", "events", "folders", "args", "teachers", "discretizers"},
     {"views", "generation", "adversary", "loading", "datasets", "threats"},
     {"objectives", "data", "preview"},
     {"engine", "experiment", "gallery", "recording", "progress"},

@@ -1,12 +1,9 @@
-"""The table of results, and the paper's averages."""
-
-import json
-from pathlib import Path
+"""The tables of results, and the paper's averages."""
 
 import pytest
 
-from dad.errors import DataError
-from dad.report import average_natural, average_seven, format_scores, format_table, load_results, main
+from dad.report import average_natural, average_seven, format_table
+from dad.report.table import format_attacks, format_radius
 
 SEVEN = ("imagenet", "imagenetv2", "imagenet-c", "imagenet-style", "imagenet-r", "imagenet-sketch", "imagenet-a")
 DAD_VIT = dict(zip(SEVEN, (79.6, 69.9, 53.2, 22.4, 65.1, 46.1, 31.8), strict=True))
@@ -102,40 +99,34 @@ def test_missing_sets_are_dashes_and_an_incomplete_one_says_so() -> None:
     assert cells[1:] == ["76.1", "–", "–", "–", "incomplete", "–", "–", "–", "–"]
 
 
-def test_results_files_hold_one_model_or_several(tmp_path: Path, capsys) -> None:
-    plain, vit = as_result(RESNET, name="plain"), as_result(DAD_VIT)
-    (tmp_path / "one.json").write_text(json.dumps(plain))
-    (tmp_path / "two.json").write_text(json.dumps([vit, plain]))
-    paths = [str(tmp_path / "one.json"), str(tmp_path / "two.json")]
-    assert load_results(paths) == [plain, vit, plain]
-    main(paths)
-    assert capsys.readouterr().out == format_table([plain, vit, plain]) + "\n"
+def test_sets_that_the_paper_does_not_average_follow_the_averages(made_up: list[dict]) -> None:
+    header, _, plain, dad = [[cell.strip() for cell in line.strip("|").split("|")]
+                             for line in format_table(made_up).splitlines()]  # fmt: skip
+    titles = dict(zip(header, zip(plain, dad, strict=True), strict=True))
+    assert header.index("Avg") == 9 and len(header) == 1 + 7 + 2 + 13
+    assert titles["Avg"] == ("42.5", "51.7")
+    assert [pair for title, pair in titles.items() if "AUPR" in title] == [("23.1", "27.9")]
+    assert ("incomplete", "66.2") in titles.values() and ("–", "16.1") in titles.values()
+
+
+def test_a_file_of_the_first_format_has_its_row(first_format: dict) -> None:
+    cells = [cell.strip() for cell in format_table([first_format]).splitlines()[2].strip("|").split("|")]
+    assert cells == ["emojinet_ce", "97.7", "–", "10.3", "–", "incomplete", "–", "–", "–", "–"]
+
+
+def test_attacks_are_listed_with_their_radius_norm_and_steps(made_up: list[dict]) -> None:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in format_attacks(made_up).splitlines()]
+    assert len(rows) == 2 + 6
+    assert rows[3] == ["vitb_ce", "PGD", "L∞", "1/255", "0.5/255", "5", "5,000", "79.9", "24.7"]
+
+
+def test_there_is_no_table_without_attacks(first_format: dict) -> None:
+    assert format_attacks([first_format]) == ""
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        (None, "no such file"),
-        ("{", "not readable as JSON"),
-        ("[]", "not a results file"),
-        ('{"model": 1}', "'variants'"),
-    ],
+    ("value", "expected"),
+    [(1 / 255, "1/255"), (0.5 / 255, "0.5/255"), (0.0039, "0.0039"), (3.0, "3"), (0.5, "0.5"), (None, "–")],
 )
-def test_other_files_are_refused(tmp_path: Path, content: str | None, named: str) -> None:
-    path = tmp_path / "results.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(DataError, match=named):
-        load_results([str(path)])
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        ({}, "imagenet-r            Acc@1 12.346 Acc@5 34.500 (640 images, 2.1 s)"),
-        ({"mce": 60.2, "complete": True}, "Acc@5 34.500 mCE 60.200 (640 images"),
-        ({"mce": None, "complete": False}, "Acc@5 34.500 mCE incomplete: not all"),
-    ],
-)
-def test_a_variants_line(more: dict, expected: str) -> None:
-    assert expected in format_scores("imagenet-r", {"top1": 12.3456, "top5": 34.5, "count": 640, **more}, 2.06)
+def test_a_radius_is_written_in_255ths_where_it_is_one(value: float | None, expected: str) -> None:
+    assert format_radius(value) == expected

@@ -1,0 +1,147 @@
+"""The models that validate.py scores: checkpoints, a published model, a teacher."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_data_config
+from timm.layers import apply_test_time_pool, set_fast_norm
+from timm.models import get_pretrained_cfg_value
+from timm.utils import reparameterize_model
+from torch import nn
+
+from dad.checkpoints import file_digest
+from dad.classes import ClassList
+from dad.errors import DataError, UsageError
+from dad.models import load_student, require_model
+from dad.runtime import Runtime
+from dad.teachers import create_teacher
+
+_CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm")  # flags that change what a model answers
+_CHECKPOINTS = ("*.pth.tar", "*.pth", "*.safetensors")  # that a folder of --checkpoint is searched for
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A model to score, in evaluation mode on the CPU.
+
+    Attributes:
+        data_config: how it wants its images, as `timm.data.resolve_data_config` returns it.
+        identity: what its scores belong to: name (its row's in tables), model, checkpoint, checkpoint_hash, weights and
+            settings.
+    """
+
+    model: nn.Module
+    data_config: dict[str, Any]
+    identity: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its row's name."""
+        return str(self.identity["name"])
+
+    def params(self) -> float:
+        """Return its number of parameters, in millions."""
+        return round(sum(parameter.numel() for parameter in self.model.parameters()) / 1e6, 2)
+
+
+def find_checkpoints(args: argparse.Namespace) -> list[str]:
+    """Return the files of `--checkpoint`; of a folder, those that look like checkpoints.
+
+    Raises:
+        DataError: there is no such file, or none in a folder.
+    """
+    files: list[str] = []
+    for place in args.checkpoint:
+        found = [place]
+        if Path(place).is_dir():
+            found = sorted(str(path) for pattern in _CHECKPOINTS for path in Path(place).glob(pattern))
+            if not found:
+                raise DataError(f"--checkpoint {place}: no checkpoint in this folder ({' '.join(_CHECKPOINTS)})")
+        elif not Path(place).is_file():
+            raise DataError(f"--checkpoint {place}: no such file")
+        files += found
+    return files
+
+
+def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:
+    """Load the teacher and the students, all of them now: what does not fit stops the run before the first batch.
+
+    Raises:
+        UsageError: flags that exclude each other, or weights for other classes.
+        DataError: a checkpoint is missing, damaged or does not fit.
+    """
+    if args.num_classes not in (None, len(classes)):
+        raise UsageError(f"--num-classes {args.num_classes}, but the class list has {len(classes)}; leave the flag out")
+    set_fast_norm(args.fast_norm)
+    candidates = [_create_teacher(args, classes, runtime)] if args.teacher else []
+    checkpoints = find_checkpoints(args)
+    for checkpoint in checkpoints or ([""] if args.pretrained else []):
+        candidates.append(_create_student(args, classes, runtime, checkpoint, checkpoints))
+    return candidates
+
+
+def _create_teacher(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> Candidate:
+    teacher = create_teacher(args, classes, torch.device("cpu"))
+    identity = {"name": "teacher", "model": args.teacher, "checkpoint": "", "checkpoint_hash": "", "weights": "teacher"}
+    settings = _settings(teacher.data_config, classes, runtime) | teacher.settings
+    return Candidate(teacher, teacher.data_config, identity | {"settings": settings})
+
+
+def _create_student(
+    args: argparse.Namespace, classes: ClassList, runtime: Runtime, checkpoint: str, siblings: list[str]
+) -> Candidate:
+    if not checkpoint:
+        _require_published_classes(args.model, classes)
+    model_kwargs = {**args.model_kwargs, **({"global_pool": args.gp} if args.gp else {})}
+    model = load_student(args.model, len(classes), checkpoint, args.use_ema, args.pretrained, model_kwargs)
+    config: Any = model.pretrained_cfg
+    architecture = config["architecture"] if checkpoint else args.model
+    data_config = resolve_data_config(vars(args), model=model, use_test_size=not args.use_train_size)
+    data_config["crop_border_pixels"] = args.crop_border_pixels
+    if args.test_pool:
+        model, pooled = apply_test_time_pool(model, data_config)
+        data_config["crop_pct"] = 1.0 if pooled else data_config["crop_pct"]
+    identity = {
+        "name": _row_name(args.model, checkpoint, siblings),
+        "model": architecture,
+        "checkpoint": checkpoint,
+        "checkpoint_hash": file_digest(checkpoint) if checkpoint else "",
+        "weights": ("ema" if args.use_ema else "state_dict") if checkpoint else "pretrained",
+    }
+    settings = _settings(data_config, classes, runtime)
+    settings |= {flag: str(getattr(args, flag)) for flag in _CHANGES if getattr(args, flag)}
+    model = reparameterize_model(model) if args.reparam else model
+    return Candidate(model.eval(), data_config, identity | {"settings": settings})
+
+
+def _require_published_classes(model: str, classes: ClassList) -> None:
+    """timm gives a model a new, untrained head where the number of classes is not that of its weights."""
+    require_model(model)
+    published = get_pretrained_cfg_value(model, "num_classes") if timm.is_model(model) else None
+    if published not in (None, len(classes)):
+        raise UsageError(
+            f"--model {model} --pretrained: its weights are for {published:,} classes, the class list has "
+            f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint"
+        )
+
+
+def _settings(data_config: dict[str, Any], classes: ClassList, runtime: Runtime) -> dict[str, Any]:
+    """Return what the scores of a model depend on besides its weights and the images."""
+    names = ("input_size", "interpolation", "crop_pct", "crop_mode", "crop_border_pixels", "mean", "std")
+    config = {name: data_config.get(name) for name in names}
+    config |= {name: list(data_config[name]) for name in ("input_size", "mean", "std")}  # tuples are lists in JSON
+    precision = str(runtime.autocast_dtype or runtime.dtype).removeprefix("torch.")
+    return config | {"precision": precision, "classes": classes.digest, "num_classes": len(classes)}
+
+
+def _row_name(model: str, checkpoint: str, siblings: list[str]) -> str:
+    """Return the experiment's name (the checkpoint's folder), with the file's where several are of one experiment."""
+    if not checkpoint:
+        return model
+    path = Path(checkpoint).resolve()
+    same = [other for other in siblings if Path(other).resolve().parent == path.parent]
+    return path.parent.name if len(same) == 1 else f"{path.parent.name}/{path.name}"

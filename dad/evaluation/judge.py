@@ -1,0 +1,112 @@
+"""What a model's logits say of each image: an image set's own rules, written down by the image's number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dad.imagesets import ImageSet
+from dad.runtime import Runtime
+
+TOP = 5
+MISSED, UNREADABLE = 5, 6  # places beyond the best five
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What a model says of each image of a set, [N] each.
+
+    Attributes:
+        places: where the best right class stands among the best five, 0 to 4; 5: not there, 6: image unreadable.
+        losses: cross-entropy of the label; infinity where logits are no numbers; 0 without a label.
+        predictions: class index of the best class.
+        confidences: its probability.
+    """
+
+    places: Tensor
+    losses: Tensor
+    predictions: Tensor
+    confidences: Tensor
+
+    def numpy(self) -> "Answers":
+        """Return the same on the CPU."""
+        return Answers(*(column.cpu().numpy() for column in self.columns()))
+
+    def columns(self) -> tuple[Tensor, ...]:
+        """Return the four tensors."""
+        return self.places, self.losses, self.predictions, self.confidences
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """`Verdicts` as arrays, [N] each."""
+
+    places: NDArray[np.int64]
+    losses: NDArray[np.float32]
+    predictions: NDArray[np.int64]
+    confidences: NDArray[np.float32]
+
+
+class Judge:
+    """How the logits of one image set are scored: among which columns, and which are right for which image."""
+
+    def __init__(self, image_set: ImageSet, device: torch.device):
+        columns = torch.from_numpy(image_set.columns)
+        self.image_set, self.device = image_set, device
+        self.classes = torch.nonzero(columns >= 0).flatten().to(device)  # that are scored among
+        self.column_of_class = columns.to(device)[self.classes]
+        self.shared = len(self.classes) > image_set.num_columns
+        self.order = self.column_of_class.argsort()  # brings logits of classes into the order of columns
+        labels = torch.from_numpy(image_set.labels)
+        self.targets = torch.where(labels >= 0, columns[labels.clamp(min=0)], -1).to(device)
+        size = len(image_set)
+        self.verdicts = Verdicts(
+            torch.full((size,), -1, device=device),
+            torch.full((size,), -torch.inf, device=device),
+            torch.full((size,), -1, device=device),
+            torch.full((size,), -1.0, device=device),
+        )
+
+    def record(self, logits: Tensor, numbers: NDArray[np.int64], readable: Tensor) -> None:
+        """Write down the verdicts on the images `numbers` [B] of the set, given logits [B, classes]."""
+        logits = logits[:, self.classes]
+        scores = self.scores(logits)
+        places = torch.from_numpy(numbers).to(self.device)
+        target = self.targets[places]
+        best = scores.topk(min(TOP, scores.shape[1])).indices
+        hits = self._right(best, target, numbers).int()
+        found = torch.where(hits.any(dim=1), hits.argmax(dim=1), MISSED)
+        losses = nn.functional.cross_entropy(scores, target, reduction="none", ignore_index=-1)
+        confidences = scores.softmax(dim=1).amax(dim=1)  # also of images without a label, whose loss is 0
+        verdicts = self.verdicts
+        verdicts.places[places] = torch.where(readable, found, UNREADABLE)
+        # Infinity stands for "not a number", which would get lost in a maximum over processes.
+        verdicts.losses[places] = torch.where(readable, losses.where(confidences.isfinite(), torch.inf), 0.0)
+        verdicts.predictions[places] = self.classes[logits.argmax(dim=1)]
+        verdicts.confidences[places] = confidences.nan_to_num(nan=0.0)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return [B, columns] of logits [B, classes scored among]; classes that share a column: their highest."""
+        if not self.shared:
+            return logits[:, self.order]
+        empty = logits.new_full((len(logits), self.image_set.num_columns), -torch.inf)
+        return empty.scatter_reduce(1, self.column_of_class.expand_as(logits), logits, "amax")
+
+    def _right(self, best: Tensor, target: Tensor, numbers: NDArray[np.int64]) -> Tensor:
+        """Return which of the columns `best` [B, 5] are right answers."""
+        if self.image_set.accepted is None:
+            return best.eq(target[:, None])
+        offsets, values = self.image_set.accepted
+        accepted = torch.zeros(len(best), self.image_set.num_columns, dtype=torch.bool)
+        for row, number in enumerate(numbers):
+            accepted[row, values[offsets[number] : offsets[number + 1]]] = True
+        return accepted.to(self.device).gather(1, best)
+
+    def gather(self, runtime: Runtime) -> None:
+        """Bring together what the processes found out."""
+        if runtime.distributed:
+            for column in self.verdicts.columns():
+                dist.all_reduce(column, dist.ReduceOp.MAX)

@@ -1,0 +1,120 @@
+"""The loop over image sets: exact counts, whatever the batch size, the number of workers and of processes.
+
+What is found out about an image is written at the image's own number, so what is served by another process, or in a
+batch with images of another set, counts once and in its own set.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dad.evaluation.judge import TOP, Judge
+from dad.evaluation.pool import Batch, ImagePool
+from dad.evaluation.scores import Scores, summarize, warn
+from dad.runtime import Runtime
+
+_logger = logging.getLogger(__name__)
+
+
+def evaluate_sets(
+    forward: "Forward",
+    pool: ImagePool,
+    wanted: Sequence[int],
+    classes: Sequence[str],
+    log_freq: int = 10,
+    average: str | None = None,
+) -> Iterator[tuple[int, Scores]]:
+    """Score a model on the sets numbered `wanted` (ascending) of `pool`; yield (number of the set, its scores), each as
+    soon as its last image is scored.
+
+    Scores: top1 and top5 in percent with 95 % intervals, loss, count, what cannot be read, counts per class, the most
+    confident mistakes; of ImageNet-C also mCE, of ImageNet-O the AUPR.
+
+    Args:
+        classes: the name of each class in the scores.
+        log_freq: batches from one line to the next.
+        average: also precision, recall and f1, averaged like this; see `dad.metrics.class_averages`.
+
+    Raises:
+        DataError: the model gives logits that are no numbers, or no image of a set can be read.
+    """
+    runtime, total = pool.runtime, pool.count(wanted)
+    judges = _Judges(pool)
+    batches = enumerate(pool.batches(wanted), start=1)
+    number, batch = next(batches, (0, None))
+    start = time.perf_counter()
+    for which in wanted:
+        while batch is not None and batch.numbers[0] < pool.starts[which + 1]:
+            logits = forward(batch.images)
+            for other, part in _parts(batch, pool):
+                judges[other].record(logits[part], batch.numbers[part] - pool.starts[other], batch.readable[part])
+            if runtime.is_primary and number % log_freq == 0:
+                _log(number, total, judges[which])
+            number, batch = next(batches, (number, None))
+        judge = judges[which]  # also where no batch of it was this process's
+        del judges[which]
+        judge.gather(runtime)
+        scores = summarize(judge.image_set, judge.verdicts, classes, average)
+        now = time.perf_counter()
+        scores |= {"transform": pool.transforms[which], "seconds": round(now - start, 3)}
+        start = now
+        if runtime.is_primary:
+            warn(judge.image_set, scores)
+        yield which, scores
+
+
+class Forward:
+    """A model's logits of a batch, float32, without gradients.
+
+    With `retry`, batches are halved when the device's memory runs out, for good; otherwise that is an error.
+    """
+
+    def __init__(self, model: nn.Module, runtime: Runtime, retry: bool = False):
+        self.model, self.runtime, self.retry = model, runtime, retry
+        self.batch_size = 0  # that fits; 0 as long as every batch does
+
+    @torch.no_grad()  # not inference_mode: what a network then keeps for its next call could not be attacked through
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return logits [B, classes] of images [B, 3, H, W], normalised for the model."""
+        while True:
+            try:
+                with self.runtime.autocast():
+                    parts = [self.model(part) for part in torch.split(images, self.batch_size or len(images))]
+                return torch.cat(parts).float()
+            except torch.OutOfMemoryError:
+                if not self.retry or self.batch_size == 1:
+                    raise
+            self.batch_size = -(-(self.batch_size or len(images)) // 2)
+            _logger.warning("out of device memory: going on with batches of %d", self.batch_size)
+            if self.runtime.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+class _Judges(dict[int, Judge]):
+    """The judge of each set that is being scored, made with its first image."""
+
+    def __init__(self, pool: ImagePool):
+        self.pool = pool
+
+    def __missing__(self, which: int) -> Judge:
+        self[which] = Judge(self.pool.image_sets[which], self.pool.runtime.device)
+        return self[which]
+
+
+def _parts(batch: Batch, pool: ImagePool) -> Iterator[tuple[int, slice]]:
+    """Yield (number of the set, images) for each set that `batch` has images of."""
+    which = np.searchsorted(pool.starts, batch.numbers, side="right") - 1
+    for other in np.unique(which):
+        first, last = np.searchsorted(which, [other, other + 1])
+        yield int(other), slice(int(first), int(last))
+
+
+def _log(number: int, total: int, judge: Judge) -> None:
+    places = judge.verdicts.places[judge.verdicts.places >= 0]
+    top1, top5 = (100 * (places < best).float().mean().item() for best in (1, TOP))
+    name = judge.image_set.variant.name
+    print(f"Test: [{number:>4d}/{total}]  {name}  Acc@1: {top1:>7.3f}  Acc@5: {top5:>7.3f}", flush=True)

@@ -1,0 +1,185 @@
+"""One pool of loader workers for all test sets: 75 folders of ImageNet-C, or twenty sets, are one stream of images.
+
+Workers are started once and read ahead across the ends of sets. An image is known by its number in the stream, so that
+no batch has to be padded, and one that cannot be read is named instead of replaced.
+"""
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from timm.data import create_transform
+from timm.data.loader import PrefetchLoader, fast_collate
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from dad.imagesets import ImageSet
+from dad.reading import UnreadableError, decode_rgb
+from dad.runtime import Runtime
+
+_Transform = Callable[[Image.Image], Any]
+
+
+@dataclass(frozen=True)
+class LoaderSettings:
+    """How images are loaded; `batch_size` and `workers` are per process."""
+
+    batch_size: int = 256
+    workers: int = 4
+    pin_memory: bool = False
+    prefetcher: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images of one or more sets, in order.
+
+    Shapes: `images` [B, 3, H, W], normalised for the model, `readable` bool [B], both on the device; `numbers` [B],
+        sorted, counting through all sets of the pool.
+    """
+
+    images: Tensor
+    numbers: NDArray[np.int64]
+    readable: Tensor
+
+
+class ImagePool:
+    """The images of `image_sets`, in the order of the sets, as one model wants them.
+
+    Attributes:
+        starts: the number of each set's first image, and of what would follow the last set; [len(image_sets) + 1].
+        mean, std: by which images are normalised.
+        transforms: what each set's images pass through, in words.
+    """
+
+    def __init__(
+        self,
+        image_sets: Sequence[ImageSet],
+        data_config: Mapping[str, Any],
+        settings: LoaderSettings,
+        runtime: Runtime,
+    ):
+        """Prepare the workers; they start with the first batch.
+
+        Args:
+            data_config: as `timm.data.resolve_data_config` returns it.
+        """
+        self.image_sets, self.runtime = image_sets, runtime
+        self.mean, self.std = data_config["mean"], data_config["std"]
+        self.starts = np.cumsum([0, *map(len, image_sets)])
+        pipelines = [_create_pipeline(image_set, data_config, settings.prefetcher) for image_set in image_sets]
+        self.transforms = [_describe(pipeline) for pipeline in pipelines]
+        self._batches = _Batches(settings.batch_size, runtime)
+        loader = DataLoader(
+            _StreamOfSets(image_sets, self.starts, pipelines, data_config["input_size"]),
+            batch_sampler=self._batches,
+            num_workers=settings.workers,
+            pin_memory=settings.pin_memory,
+            persistent_workers=settings.workers > 0,
+            collate_fn=fast_collate if settings.prefetcher else default_collate,
+        )
+        self._loader: Any = loader
+        if settings.prefetcher:
+            self._loader = PrefetchLoader(loader, self.mean, self.std, device=runtime.device, img_dtype=runtime.dtype)
+
+    def count(self, wanted: Sequence[int]) -> int:
+        """Return how many batches of the sets numbered `wanted` are this process's."""
+        self._batches.wanted = [range(self.starts[which], self.starts[which + 1]) for which in wanted]
+        return len(self._batches)
+
+    def batches(self, wanted: Sequence[int]) -> Iterator[Batch]:
+        """Yield this process's batches of the sets numbered `wanted` (in ascending order); every image is in one batch
+        of one process."""
+        if not self.count(wanted):
+            return  # before workers are started
+        for numbers, (images, flags) in zip(self._batches, self._loader, strict=True):
+            flags, images = flags.to(self.runtime.device), images.to(self.runtime.device, self.runtime.dtype)
+            yield Batch(images, np.asarray(numbers), flags >= 0)
+
+    def path(self, number: int) -> Path:
+        """Return the file of an image of the stream."""
+        which = bisect_right(self.starts, number) - 1
+        return Path(os.fsdecode(self.image_sets[which].paths[number - self.starts[which]]))
+
+
+def _describe(pipeline: Any) -> str:
+    """Say what an image passes through, e.g. "Resize 256, CenterCrop 224x224, MaybeToTensor, Normalize"."""
+    words = []
+    for step in pipeline.transforms:
+        size = getattr(step, "size", "")
+        sides = [str(side) for side in size] if isinstance(size, Sequence) else [str(size)]
+        words.append(f"{type(step).__name__} {'x'.join(sides)}".rstrip())
+    return ", ".join(words)
+
+
+def _crop_pct(image_set: ImageSet, data_config: Mapping[str, Any]) -> float:
+    """Sets that were cropped when they were made are not cropped again; at the model's size they pass unchanged."""
+    return 1.0 if image_set.variant.cropped else float(data_config["crop_pct"])
+
+
+def _create_pipeline(image_set: ImageSet, data_config: Mapping[str, Any], prefetcher: bool) -> _Transform:
+    settings = {**data_config, "crop_pct": _crop_pct(image_set, data_config)}
+    if image_set.variant.border:
+        settings["crop_border_pixels"] = image_set.variant.border
+    transform: _Transform = create_transform(is_training=False, use_prefetcher=prefetcher, **settings)
+    if image_set.variant.watermark:
+        _add_watermark(transform, data_config["input_size"][-1])
+    return transform
+
+
+def _add_watermark(pipeline: Any, size: int) -> None:
+    """Lay ImageNet-W's watermark over what the crop leaves of an image, before it becomes a tensor."""
+    from imagenet_w import AddWatermark  # an extra; `dad.imagesets` has said so if it is not there
+
+    crop = next(place for place, step in enumerate(pipeline.transforms) if "Crop" in type(step).__name__)
+    pipeline.transforms.insert(crop + 1, AddWatermark(size))
+
+
+class _StreamOfSets(Dataset[tuple[Any, int]]):
+    """(transformed image, its number), or (a black image, -1 - its number) if it cannot be read."""
+
+    def __init__(
+        self,
+        image_sets: Sequence[ImageSet],
+        starts: NDArray[np.int64],
+        pipelines: Sequence[_Transform],
+        input_size: Sequence[int],
+    ):
+        self.paths = [image_set.paths for image_set in image_sets]
+        self.starts, self.pipelines = starts, pipelines
+        self.blank = Image.new("RGB", (input_size[-1], input_size[-2]))
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:
+        which = bisect_right(self.starts, number) - 1
+        path = Path(os.fsdecode(self.paths[which][number - self.starts[which]]))
+        try:
+            return self.pipelines[which](decode_rgb(path.read_bytes())), number
+        except (UnreadableError, OSError):
+            return self.pipelines[which](self.blank), -1 - number
+
+
+class _Batches(Sampler[list[int]]):
+    """Numbers of the `wanted` ranges cut into batches, of which process r of w takes every w-th from the r-th on."""
+
+    def __init__(self, batch_size: int, runtime: Runtime):
+        self.wanted: list[range] = []
+        self.batch_size, self.rank, self.world_size = batch_size, runtime.rank, runtime.world_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        numbers = chain.from_iterable(self.wanted)
+        batches = iter(lambda: list(islice(numbers, self.batch_size)), [])
+        return islice(batches, self.rank, None, self.world_size)
+
+    def __len__(self) -> int:
+        total = -(-sum(map(len, self.wanted)) // self.batch_size)
+        return len(range(self.rank, total, self.world_size))

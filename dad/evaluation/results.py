@@ -1,0 +1,93 @@
+"""results.json: the scores of every model, written after each set, so that a rerun goes on where the last one ended.
+
+An entry belongs to a name, a checkpoint with its hash, and settings; entries of other models and settings stay.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from dad.artefacts import to_json, write_atomically
+from dad.errors import DataError
+from dad.evaluation.scores import Scores
+from dad.runtime import Runtime
+
+FORMAT = 2
+Entry = dict[str, Any]
+
+_LONG = ("per_class", "mistakes", "corruptions", "extra", "unreadable", "transform", "images")  # in the file alone
+
+
+class ResultsFile:
+    """The entries of a results file; every process has them, the primary one writes."""
+
+    def __init__(self, path: Path, runtime: Runtime):
+        """Read what is there already.
+
+        Raises:
+            DataError: the file is there, but not one of results.
+        """
+        self.path, self.runtime = path, runtime
+        self.entries = _read(path) if runtime.is_primary else []
+        if runtime.distributed:
+            shared = [self.entries]
+            dist.broadcast_object_list(shared)
+            self.entries = shared[0]
+
+    def entry(self, identity: Mapping[str, Any], extra: Mapping[str, Any]) -> Entry:
+        """Return the entry of a model, with the scores that it has already; one of its earlier weights is dropped.
+
+        Args:
+            extra: what else is told of the model, whatever is there.
+        """
+        own = {**identity, "format": FORMAT}
+        scored: Entry = {"variants": {}, "attacks": []}
+        for entry in [entry for entry in self.entries if _same(entry, own, without="checkpoint_hash")]:
+            self.entries.remove(entry)
+            if _same(entry, own):
+                scored = {key: entry[key] for key in scored}
+        self.entries.append({**own, **extra, **scored})
+        return self.entries[-1]
+
+    def write(self) -> None:
+        """Write all entries: one by itself, several as a list."""
+        if self.runtime.is_primary:
+            content = self.entries if len(self.entries) > 1 else self.entries[0]
+            write_atomically(self.path, to_json(content, indent=1))
+
+
+def is_scored(entry: Entry, name: str, digest: str) -> bool:
+    """Whether `entry` has the scores of a set, and of the same images."""
+    scores: Scores = entry["variants"].get(name, {})
+    return scores.get("images") == digest
+
+
+def in_short(entry: Entry) -> Entry:
+    """Return an entry without what would fill a screen."""
+    variants = {
+        name: {key: value for key, value in scores.items() if key not in _LONG}
+        for name, scores in entry["variants"].items()
+    }
+    keys = ("name", "model", "checkpoint", "attacks")
+    return {key: entry[key] for key in keys} | {"variants": variants}
+
+
+def _same(entry: Entry, other: Entry, without: str = "") -> bool:
+    keys = ("format", "name", "model", "checkpoint", "checkpoint_hash", "weights", "settings")
+    return all(entry.get(key) == other.get(key) for key in keys if key != without)
+
+
+def _read(path: Path) -> list[Entry]:
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise DataError(f"--results-file {path}: not readable ({error}); choose another, or delete it") from None
+    entries = content if isinstance(content, list) else [content]
+    if not all(isinstance(entry, dict) and "variants" in entry for entry in entries):
+        raise DataError(f"--results-file {path}: there is something else in this file; choose another")
+    return entries

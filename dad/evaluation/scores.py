@@ -1,0 +1,169 @@
+"""The scores of one image set from what was found out about each of its images."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dad.errors import DataError
+from dad.evaluation.judge import TOP, UNREADABLE, Answers, Verdicts
+from dad.imagesets import ImageSet
+from dad.metrics import (
+    average_precision,
+    class_averages,
+    corruption_errors,
+    corruption_scores,
+    relative_mce,
+    wilson_interval,
+)
+from dad.variants import ALEXNET_ERRORS, SEVERITIES
+
+# AlexNet's error on clean images, by which the relative mCE counts (Hendrycks and Dietterich 2019: 43.5 %).
+_ALEXNET_CLEAN_ERROR = 0.4348
+_MISTAKES = 6  # shown of each set
+_CHANCE_FACTOR, _CHANCE_COUNT = 1.5, 200  # fewer images than that may lie at chance level by chance
+_logger = logging.getLogger(__name__)
+
+Scores = dict[str, Any]  # of one set, as results.json has it
+
+
+def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], average: str | None = None) -> Scores:
+    """Return the scores of one set; see `evaluate_sets`."""
+    answers, name = verdicts.numpy(), image_set.variant.name
+    readable = answers.places != UNREADABLE
+    unreadable = [_file(image_set, number) for number in np.flatnonzero(~readable).tolist()]
+    counted = np.arange(len(image_set)) < image_set.num_counted
+    scored = readable & counted & (image_set.labels >= 0)
+    if not readable.any():
+        raise DataError(f"{name}: none of its {len(image_set)} images can be read, e.g. {unreadable[0]}")
+    if not scored.any():
+        raise DataError(f"{name}: none of its {len(image_set)} images counts, e.g. {_file(image_set, 0)}")
+    if not np.isfinite(answers.losses).all():
+        count = int((~np.isfinite(answers.losses)).sum())
+        raise DataError(
+            f"{name}: the model's logits of {count} of {len(image_set)} images are not finite; "
+            "its weights are damaged, or float16 overflows (then leave out --amp)"
+        )
+    count, places = int(scored.sum()), answers.places[scored]
+    correct, among_best = int((places < 1).sum()), int((places < TOP).sum())
+    scores = share_scores(correct, among_best, count) | {
+        "loss": float(answers.losses[scored].astype(np.float64).mean()),
+        "expected": image_set.expected,
+        "images": image_set.digest,
+        "unreadable": unreadable,
+        "per_class": _per_class(image_set, answers, scored, classes),
+        "mistakes": _mistakes(image_set, answers, scored, classes),
+    }
+    scores |= class_scores(answers, image_set.labels, scored, average)
+    return scores | _by_corruption(image_set, answers, readable) | _by_anomaly(image_set, answers, readable)
+
+
+def share_scores(correct: int, among_best: int, count: int) -> Scores:
+    """Return top1 and top5 in percent with their 95 % intervals, from counts of images."""
+    return {
+        "top1": 100 * correct / count,
+        "top1_interval": list(wilson_interval(correct, count)),
+        "top5": 100 * among_best / count,
+        "top5_interval": list(wilson_interval(among_best, count)),
+        "count": count,
+        "correct": correct,
+    }
+
+
+def class_scores(answers: Answers, labels: NDArray[np.int64], scored: NDArray[np.bool_], average: str | None) -> Scores:
+    """Return precision, recall and f1, if an average is asked for; see `dad.metrics.class_averages`. Any right answer
+    counts as the label."""
+    predictions = np.where(answers.places < 1, labels, answers.predictions)
+    return class_averages(labels[scored], predictions[scored], average) if average else {}
+
+
+def with_relative_mce(variants: Mapping[str, Scores]) -> dict[str, Scores]:
+    """Return scores by variant with the relative mCE of ImageNet-C, where clean images are scored too."""
+    clean, corrupted = variants.get("imagenet"), variants.get("imagenet-c")
+    if not clean or not corrupted or corrupted.get("mce") is None:
+        return dict(variants)
+    relative = relative_mce(corrupted, clean["top1"], ALEXNET_ERRORS, _ALEXNET_CLEAN_ERROR)
+    return {**variants, "imagenet-c": {**corrupted, "relative_mce": relative}}
+
+
+def format_scores(name: str, scores: Mapping[str, Any]) -> str:
+    """Return one line on the scores of a set."""
+    line = f"{name:<21}"
+    for key, title in (("top1", "Acc@1"), ("top5", "Acc@5"), ("aupr", "AUPR"), ("mce", "mCE")):
+        line += "" if scores.get(key) is None else f" {title} {scores[key]:.3f}"
+    if not scores.get("complete", True):
+        line += " incomplete: not all of its folders are there"
+    return f"{line} ({scores['count']} images, {scores['seconds']:.1f} s)"
+
+
+def _by_corruption(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool_]) -> Scores:
+    variant = image_set.variant
+    if not variant.corruptions:
+        return {}
+    hits = answers.places < 1
+    parts = {name: part for name, part in image_set.parts.items() if readable[part].any()}
+    top1 = {name: 100 * float(hits[part][readable[part]].mean()) for name, part in parts.items()}
+    scores = corruption_scores(top1, variant.corruptions, SEVERITIES)
+    if variant.metric == "mce":
+        scores = corruption_errors(scores, ALEXNET_ERRORS)
+    return scores | {"extra": corruption_scores(top1, variant.extra_corruptions, SEVERITIES)["corruptions"]}
+
+
+def _by_anomaly(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool_]) -> Scores:
+    """Score images without a label as anomalies, by how unsure the model is of them (Hendrycks et al. 2021b)."""
+    if image_set.variant.metric != "aupr":
+        return {}
+    outliers = image_set.labels < 0
+    aupr = average_precision(-answers.confidences[readable], outliers[readable])
+    return {"aupr": aupr, "outliers": int((outliers & readable).sum())}
+
+
+def _per_class(
+    image_set: ImageSet, answers: Answers, scored: NDArray[np.bool_], classes: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Return (right images, images) by class."""
+    labels = image_set.labels[scored]
+    counts = np.bincount(labels)
+    right = np.bincount(labels[answers.places[scored] < 1], minlength=len(counts))
+    return {classes[label]: (int(right[label]), int(counts[label])) for label in np.flatnonzero(counts).tolist()}
+
+
+def _mistakes(
+    image_set: ImageSet, answers: Answers, scored: NDArray[np.bool_], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the mistakes of which the model is most sure."""
+    wrong = np.flatnonzero(scored & (answers.places >= 1))
+    worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:_MISTAKES]
+    return [
+        {
+            "file": _file(image_set, number),
+            "label": classes[image_set.labels[number]],
+            "prediction": classes[answers.predictions[number]],
+            "probability": round(float(answers.confidences[number]), 4),
+        }
+        for number in worst.tolist()
+    ]
+
+
+def _file(image_set: ImageSet, number: int) -> str:
+    return os.fsdecode(image_set.paths[number])
+
+
+def warn(image_set: ImageSet, scores: Scores) -> None:
+    """Warn of images that cannot be read, and of a model that guesses."""
+    name = image_set.variant.name
+    if scores["unreadable"]:
+        files = scores["unreadable"]
+        _logger.warning("%s: %d images cannot be read and do not count, e.g. %s", name, len(files), files[0])
+    chance = 100 / image_set.num_columns
+    if image_set.variant.filtered or scores["count"] < _CHANCE_COUNT or scores["top1"] >= _CHANCE_FACTOR * chance:
+        return
+    _logger.warning(
+        "%s: Acc@1 %.3f is at chance level (%.3f): are the weights trained, and for this class list (--class-map)?",
+        name,
+        scores["top1"],
+        chance,
+    )

@@ -1,0 +1,82 @@
+"""Score one model after another on the same images, into one results file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dad.evaluation.attacked import evaluate_attack, is_attacked
+from dad.evaluation.candidates import Candidate
+from dad.evaluation.loop import Forward, evaluate_sets
+from dad.evaluation.pool import ImagePool, LoaderSettings
+from dad.evaluation.results import Entry, ResultsFile, is_scored
+from dad.evaluation.scores import format_scores, with_relative_mce
+from dad.imagesets import ImageSet
+from dad.runtime import Runtime
+from dad.threats import Threat
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every model of a session is scored on.
+
+    Attributes:
+        attacked: the images that each of `threats` attacks.
+        classes: the name of each class.
+        log_freq: batches from one line to the next.
+        average: how precision, recall and F1 are averaged over classes; None: they are not asked for.
+    """
+
+    image_sets: Sequence[ImageSet]
+    attacked: ImageSet | None
+    threats: Sequence[Threat]
+    classes: Sequence[str]
+    seed: int
+    log_freq: int = 10
+    average: str | None = None
+
+
+class Session:
+    """Scores models by a task; what `results` has already is not scored again."""
+
+    def __init__(self, task: Task, loader: LoaderSettings, results: ResultsFile, runtime: Runtime):
+        self.task, self.loader, self.results, self.runtime = task, loader, results, runtime
+        self._pool: tuple[Mapping[str, Any], ImagePool] | None = None
+
+    def score(self, candidate: Candidate, forward: Forward, entry: Entry) -> None:
+        """Score a model, which is on its device, on every set and under every attack."""
+        pool, task = self._pool_of(candidate), self.task
+        wanted = []
+        for which, image_set in enumerate(task.image_sets):
+            if is_scored(entry, image_set.variant.name, image_set.digest):
+                self.runtime.say(f"{image_set.variant.name:<21} is in {self.results.path} already")
+            else:
+                wanted.append(which)
+        for which, scores in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average):
+            name = task.image_sets[which].variant.name
+            entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
+            self.results.write()
+            self.runtime.say(format_scores(name, scores))
+        if task.attacked is not None:
+            self._attack(candidate, pool, task.attacked, entry)
+
+    def _attack(self, candidate: Candidate, pool: ImagePool, attacked: ImageSet, entry: Entry) -> None:
+        for threat in self.task.threats:
+            if is_attacked(entry["attacks"], threat, attacked, self.task.seed):
+                self.runtime.say(f"{threat.name:<21} is in {self.results.path} already")
+                continue
+            which = len(self.task.image_sets)
+            row = evaluate_attack(candidate.model, pool, which, threat, self.task.seed, self.task.log_freq)
+            entry["attacks"].append(row)
+            self.results.write()
+            self.runtime.say(
+                f"{threat.name:<21} Acc@1 {row['top1']:.3f} (clean {row['clean_top1']:.3f}; {threat.norm} "
+                f"{255 * threat.epsilon:.3g}/255, {row['count']} images, {row['seconds']:.1f} s)"
+            )
+
+    def _pool_of(self, candidate: Candidate) -> ImagePool:
+        """Return the workers that read as the model wants it: the last model's, if it wanted the same."""
+        if self._pool is None or self._pool[0] != candidate.data_config:
+            self._pool = None  # ends the workers of the last one
+            sets = [*self.task.image_sets, *([self.task.attacked] if self.task.attacked else [])]
+            self._pool = candidate.data_config, ImagePool(sets, candidate.data_config, self.loader, self.runtime)
+        return self._pool[1]

@@ -1,0 +1,80 @@
+"""Score a model on one of timm's own data sets (`--dataset wds/...`), whose images have labels but no names."""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.data import create_loader
+from timm.task import ClassificationEvaluator
+
+from dad.datasets import create_foreign_dataset
+from dad.errors import DataError
+from dad.evaluation.loop import Forward
+from dad.evaluation.scores import Scores, share_scores
+from dad.runtime import Runtime
+
+
+def create_stream(args: argparse.Namespace, data_config: Mapping[str, Any], runtime: Runtime) -> Any:
+    """Return timm's loader over `--dataset`, of (normalised images [B, 3, H, W], labels [B])."""
+    dataset = create_foreign_dataset(args, args.split, args.num_samples)
+    return create_loader(
+        dataset,
+        **data_config,
+        batch_size=args.batch_size,
+        num_workers=args.workers,
+        pin_memory=args.pin_mem,
+        use_prefetcher=not args.no_prefetcher,
+        distributed=runtime.distributed,
+        device=runtime.device,
+        img_dtype=runtime.dtype,
+    )
+
+
+def resolve_valid_labels(args: argparse.Namespace, num_classes: int) -> list[int] | None:
+    """Return the classes of `--valid-labels`, which a label then counts through, or None for all.
+
+    Raises:
+        DataError: no such file, or not one class index a line.
+    """
+    if not args.valid_labels:
+        return None
+    try:
+        indices = [int(line) for line in Path(args.valid_labels).read_text(encoding="utf-8").split()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"--valid-labels {args.valid_labels}: expected one class index a line ({error})") from None
+    if not indices or not all(0 <= index < num_classes for index in indices):
+        raise DataError(f"--valid-labels {args.valid_labels}: expected indices from 0 to {num_classes - 1}")
+    return indices
+
+
+def evaluate_stream(
+    forward: Forward, loader: Any, name: str, valid: Sequence[int] | None, runtime: Runtime, log_freq: int = 10
+) -> Scores:
+    """Return top1, top5, loss and count on a stream, by timm's evaluator, over all processes.
+
+    Raises:
+        DataError: the stream is empty.
+    """
+    evaluator, start = ClassificationEvaluator(runtime.device), time.perf_counter()
+    for number, (images, labels) in enumerate(loader, start=1):
+        logits = forward(images.to(runtime.device, runtime.dtype))
+        with torch.inference_mode():
+            evaluator.update(logits if valid is None else logits[:, valid], labels.to(runtime.device))
+        if runtime.is_primary and number % log_freq == 0:
+            so_far = evaluator.summary()
+            print(
+                f"Test: [{number:>4d}]  {name}  Acc@1: {so_far['top1']:>7.3f}  Acc@5: {so_far['top5']:>7.3f}",
+                flush=True,
+            )
+    total = evaluator.compute(distributed=runtime.distributed)
+    counts = evaluator.counts.clone()
+    if runtime.distributed:
+        torch.distributed.all_reduce(counts)
+    count, correct, among_best = counts.tolist()
+    if not count:
+        raise DataError(f"{name}: there is no image in it; check --data-dir and --split")
+    seconds = round(time.perf_counter() - start, 3)
+    return share_scores(correct, among_best, count) | {"loss": total["loss"], "seconds": seconds}

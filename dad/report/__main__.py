@@ -1,0 +1,61 @@
+"""Print results files in the paper's shape: `python -m dad.report output/plain/results.json output/dad/results.json`.
+
+    python -m dad.report output/results.json --html --out output/report.html
+
+Our table as Markdown, unless another form is asked for; `--paper 3,5` adds tables of the paper with our rows in them.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dad.artefacts import write_atomically
+from dad.errors import UsageError, run_script
+from dad.report import format_csv, format_table, load_results
+from dad.report.beside import format_paper
+from dad.report.paper import resolve_tables
+from dad.report.table import format_attacks
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print or write the results files on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m dad.report", description="Print results files.")
+    parser.add_argument("results", nargs="+", metavar="FILE", help="results.json of validate.py")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="tables as Markdown (default)")
+    form.add_argument("--csv", action="store_true", help="timm's columns, a line for each model and set")
+    form.add_argument(
+        "--html", action="store_true", help="the report card: one page with charts, mistakes and settings"
+    )
+    parser.add_argument(
+        "--paper",
+        metavar="TABLES",
+        help="tables of the paper to set our rows beside: numbers as in 3,5, or all "
+        "(default: none in Markdown; on the card 3,5 if the results are of ImageNet)",
+    )
+    parser.add_argument("--out", metavar="FILE", help="write here instead of printing")
+    args = parser.parse_args(argv)
+
+    if args.csv and args.paper:
+        raise UsageError("--paper: CSV has no room for the paper's tables; leave it out, or use --markdown or --html")
+    tables = resolve_tables(args.paper) if args.paper else None
+    results = load_results(args.results)
+    if args.html:
+        from dad.report.card import format_card  # reads images with torch, which is slow to import
+
+        text = format_card(results, tables)
+    elif args.csv:
+        text = format_csv(results)
+    else:
+        parts = [format_table(results), format_attacks(results), format_paper(tables, results) if tables else ""]
+        text = "\n\n".join(part for part in parts if part) + "\n"
+    content = text.encode(errors="backslashreplace")  # a file's name may be no text
+    if args.out:
+        write_atomically(Path(args.out), content)
+        print(f"written to {args.out}")
+    else:
+        sys.stdout.write(content.decode())
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

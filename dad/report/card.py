@@ -1,0 +1,112 @@
+"""The report card: one HTML page without scripts and without anything outside of it."""
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+
+from dad.charts.svg import element
+from dad.report.beside import caveats
+from dad.report.columns import columns_of
+from dad.report.markup import section
+from dad.report.model_section import model_section
+from dad.report.notes import notes_of
+from dad.report.paper import PaperTable, paper_tables
+from dad.report.results import Result, is_imagenet, is_teacher, row_name
+from dad.report.score_table import best_values, score_tables
+from dad.report.side_tables import attack_table, paper_table, provenance_table
+from dad.report.table import averages, format_number
+
+_PAPER = ("3", "5")  # of ViT-B/16 by objective, and of other students and teachers
+
+
+def format_card(results: Sequence[Result], tables: Sequence[PaperTable] | None = None) -> str:
+    """Return the page. `tables` of the paper stand beside all `results`; if None, the main ones beside ImageNet's.
+
+    Thumbnails are read from the image files that the results name; where one is gone, its name stands in its place.
+    """
+    best = best_values(results)
+    parts = [
+        _header(results),
+        _notes(notes_of(results)),
+        section("Scores", _scores_about(results), score_tables(results)),
+        *(model_section(result, best) for result in results),
+        _attacks(results),
+        _beside_paper(results, tables),
+        section("How it was measured", "", provenance_table(results)),
+    ]
+    style = (files("dad.report") / "card.css").read_text(encoding="utf-8")
+    body = "\n".join(part for part in parts if part)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Report card: {escape(", ".join(map(row_name, results)))}</title>
+<link rel="icon" href="data:,">
+<style>
+{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def _header(results: Sequence[Result]) -> str:
+    sets = [column for column in columns_of(results) if any(column.scores(result) for result in results)]
+    facts = [_counted(len(results), "model"), _counted(len(sets), "test set")]
+    classes = {count for result in results if (count := result.get("settings", {}).get("num_classes"))}
+    facts += [f"{count:,} classes" for count in sorted(classes)]
+    about = element("p", " · ".join(facts), class_="about")
+    return element("header", element("h1", "Report card"), about, _lead(results))
+
+
+def _lead(results: Sequence[Result]) -> str:
+    """Return one sentence on who is best, where there are students to compare."""
+    means = [(mean, row_name(result)) for result in results
+             if not is_teacher(result) and (mean := averages(result)[1]) is not None]  # fmt: skip
+    if len(means) < 2:
+        return ""
+    (first, name), (second, other) = sorted(means, reverse=True)[:2]
+    return element(
+        "p",
+        f"Best average of the seven sets: <b>{escape(name)}</b> with {format_number(first)}, ",
+        f"before {escape(other)} with {format_number(second)}.",
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _notes(lines: Sequence[str]) -> str:
+    items = [element("li", escape(line)) for line in lines]
+    return element("aside", element("b", "Before you compare"), element("ul", *items)) if lines else ""
+
+
+def _scores_about(results: Sequence[Result]) -> str:
+    marked = " The best is marked" if best_values(results) else ""
+    marked += ", teachers apart." if marked and any(map(is_teacher, results)) else "." if marked else ""
+    return (
+        "Top-1 accuracy in percent, with its 95 % interval; for C the mean corruption error (lower is better), "
+        f"which enters the average as 100 − mCE.{marked}"
+    )
+
+
+def _attacks(results: Sequence[Result]) -> str:
+    table = attack_table(results)
+    about = "Top-1 accuracy on clean and on attacked images. Numbers of different norms, radii or steps do not compare."
+    return section("Under attack", about, table) if table else ""
+
+
+def _beside_paper(results: Sequence[Result], tables: Sequence[PaperTable] | None) -> str:
+    beside = results if tables is not None else [result for result in results if is_imagenet(result)]
+    if not beside:
+        lines = [*caveats(results), "The paper's tables are therefore left out; --paper all shows them all the same."]
+        return section("Beside the paper", "", *(element("p", escape(line), class_="about") for line in lines))
+    known = paper_tables()
+    shown = [known[number] for number in _PAPER] if tables is None else tables
+    about = "Our rows on top, then the paper's. Averages that it misprints are struck out beside the recomputed ones."
+    lines = [element("p", escape(line), class_="about") for line in caveats(beside)]
+    return section("Beside the paper", about, *lines, *(paper_table(table, beside) for table in shown))

@@ -1,0 +1,93 @@
+"""The columns of a table of results: the seven sets that the paper averages, and whatever else was scored."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from dad.report.results import Result
+from dad.variants import VARIANTS
+
+NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")
+SEVEN = ("imagenet", "imagenetv2", *NATURAL, "imagenet-c", "imagenet-style")
+_MARKS = {"mce": " (mCE ↓)", "aupr": " (AUPR)", "mean_top1": " (mean)"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A test set, and the number that stands for it."""
+
+    name: str
+    title: str
+    metric: str
+
+    @property
+    def heading(self) -> str:
+        """The title, with the metric where it is not top-1."""
+        return self.title + _MARKS.get(self.metric, "")
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the metric is an error."""
+        return self.metric == "mce"
+
+    def scores(self, result: Result) -> Mapping[str, Any] | None:
+        """Return a model's scores on the set, if it was scored on it."""
+        scores: Mapping[str, Any] | None = result["variants"].get(self.name)
+        return scores
+
+    def is_incomplete(self, result: Result) -> bool:
+        """Whether a model was scored on a part of the set's folders only, so that its number would be another one."""
+        return not (self.scores(result) or {}).get("complete", True)
+
+    def value(self, result: Result) -> float | None:
+        """Return a model's number, in percent."""
+        scores = self.scores(result)
+        return None if scores is None or self.is_incomplete(result) else scores.get(self.metric)
+
+    def interval(self, result: Result) -> tuple[float, float] | None:
+        """Return the 95 % interval of a model's number; only plain accuracies have one."""
+        known = (self.scores(result) or {}).get(f"{self.metric}_interval")
+        return (known[0], known[1]) if known else None
+
+
+def columns_of(results: Iterable[Result]) -> list[Column]:
+    """Return the paper's seven columns in the table's order, then those of the other sets that a result has."""
+    scored: dict[str, Mapping[str, Any]] = {}
+    for result in results:
+        scored.update(result["variants"])
+    table = {variant.name: Column(variant.name, variant.title, variant.metric) for variant in VARIANTS}
+    others = [column for name, column in table.items() if name not in SEVEN and name in scored]
+    unknown = [Column(name, name, _metric(scores)) for name, scores in sorted(scored.items()) if name not in table]
+    return [*(column for name, column in table.items() if name in SEVEN), *others, *unknown]
+
+
+def metrics_of(result: Result) -> dict[str, float | None]:
+    """Return a model's number of each set."""
+    return {column.name: column.value(result) for column in columns_of([result])}
+
+
+def average_natural(metrics: Mapping[str, float | None]) -> float | None:
+    """Return the mean of R, Sketch and A (paper, Table 1), or None if one is missing; keys are variants' names."""
+    return average_over(NATURAL, metrics)
+
+
+def average_seven(metrics: Mapping[str, float | None]) -> float | None:
+    """Return the mean of the seven sets with 100 − mCE for C (paper, Tables 3 to 6), or None if one is missing."""
+    return average_over(SEVEN, metrics)
+
+
+def average_over(names: Iterable[str], metrics: Mapping[str, float | None]) -> float | None:
+    """Return the mean of the sets `names`, C's mCE taken as 100 − mCE, or None if one is missing."""
+    values = []
+    for name in names:
+        value = metrics.get(name)
+        if value is None:
+            return None
+        values.append(100 - value if name == "imagenet-c" else value)
+    return fmean(values)
+
+
+def _metric(scores: Mapping[str, Any]) -> str:
+    """Return what stands for a set that the table of variants does not have."""
+    return next((metric for metric in _MARKS if scores.get(metric) is not None), "top1")

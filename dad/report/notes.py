@@ -1,0 +1,35 @@
+"""What a reader of results has to know before comparing them: sets that are incomplete, and images left out."""
+
+from collections.abc import Iterable
+
+from dad.report.columns import columns_of
+from dad.report.corruptions import missing_parts
+from dad.report.results import Result, row_name
+
+_SHOWN = 8  # names in one line; results.json has all
+
+
+def notes_of(results: Iterable[Result]) -> list[str]:
+    """Return a line for each set of each model of which something is missing."""
+    return [f"{row_name(result)}, {line}" for result in results for line in _notes(result)]
+
+
+def _notes(result: Result) -> list[str]:
+    lines = []
+    for column in columns_of([result]):
+        scores = column.scores(result) or {}
+        if column.is_incomplete(result):
+            parts = _some(missing_parts(column.name, scores))
+            lines.append(f"{column.title}: incomplete, so there is no number for it{parts and f'; missing: {parts}'}")
+        expected, count = scores.get("expected"), scores.get("count", 0)
+        if expected and count != expected:
+            lines.append(f"{column.title}: {count:,} images, the published set has {expected:,}")
+        if unreadable := scores.get("unreadable"):
+            images = "1 image" if len(unreadable) == 1 else f"{len(unreadable):,} images"
+            lines.append(f"{column.title}: {images} could not be read: {_some(unreadable)}")
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

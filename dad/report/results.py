@@ -1,0 +1,66 @@
+"""Read results files, of today's format and of the first."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dad.errors import DataError
+
+Result = Mapping[str, Any]  # one scored model, as results.json has it
+
+FORMAT = 2
+_IMAGENET_CLASSES = 1000
+
+
+def load_results(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Read results files, each of one model or a list of several, in order.
+
+    Raises:
+        DataError: a file is missing, no results file, or of a newer format.
+    """
+    return [result for path in paths for result in _load_file(Path(path))]
+
+
+def row_name(result: Result) -> str:
+    """Return what a result's row is called."""
+    return str(result.get("name") or result["model"])
+
+
+def is_imagenet(result: Result) -> bool:
+    """Whether the classes are known to be as many as ImageNet's, so that the paper's numbers can stand beside."""
+    return bool(result.get("settings", {}).get("num_classes") == _IMAGENET_CLASSES)
+
+
+def is_teacher(result: Result) -> bool:
+    """Whether a row is a teacher's, with which students are not to be ranked."""
+    return bool(result.get("weights") == "teacher")
+
+
+def class_name(result: Result, folder: str) -> str:
+    """Return the readable name of a class, or its folder's where the results have none."""
+    return str(result.get("class_names", {}).get(folder, folder))
+
+
+def _load_file(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; validate.py writes it (--results-file)")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); run validate.py again") from None
+    results = content if isinstance(content, list) else [content]
+    if not results or not all(map(_is_result, results)):
+        raise DataError(
+            f"{path}: not a results file; expected an object with 'model' and 'variants', or a list of them"
+        )
+    if newer := [result["format"] for result in results if result.get("format", 1) not in range(1, FORMAT + 1)]:
+        raise DataError(f"{path}: results of format {newer[0]}, this version reads up to {FORMAT}; update it")
+    return results
+
+
+def _is_result(content: object) -> bool:
+    if not isinstance(content, dict) or not {"model", "variants"} <= set(content):
+        return False
+    variants = content["variants"]
+    return isinstance(variants, dict) and all(isinstance(scores, dict) for scores in variants.values())

@@ -1,0 +1,53 @@
+"""Results as CSV: the columns of timm's published results first, then what timm's files do not say."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dad.report.columns import Column, columns_of
+from dad.report.results import Result, row_name
+
+COLUMNS = (
+    *("model", "img_size", "top1", "top1_err", "top5", "top5_err", "param_count", "crop_pct", "interpolation"),
+    *("name", "checkpoint", "variant", "count", "metric", "value"),
+)
+_DECIMALS = 4  # as timm's
+
+
+def format_csv(results: Iterable[Result]) -> str:
+    """Return a line for each model and each set that it was scored on; cells of what is not known are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        writer.writerows(_line(result, column) for column in columns_of([result]) if column.scores(result))
+    return text.getvalue()
+
+
+def _line(result: Result, column: Column) -> dict[str, Any]:
+    scores, settings = column.scores(result) or {}, result.get("settings", {})
+    return {
+        "model": result["model"],
+        "img_size": settings["input_size"][-1] if "input_size" in settings else None,
+        **_accuracy("top1", scores),
+        **_accuracy("top5", scores),
+        "param_count": _rounded(result.get("param_count")),
+        "crop_pct": settings.get("crop_pct"),
+        "interpolation": settings.get("interpolation"),
+        "name": row_name(result),
+        "checkpoint": result.get("checkpoint"),
+        "variant": column.name,
+        "count": scores.get("count"),
+        "metric": column.metric,
+        "value": _rounded(column.value(result)),
+    }
+
+
+def _accuracy(key: str, scores: Mapping[str, Any]) -> dict[str, float | None]:
+    value = scores.get(key)
+    return {key: _rounded(value), f"{key}_err": _rounded(None if value is None else 100 - value)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DECIMALS)

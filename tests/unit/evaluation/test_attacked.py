@@ -1,0 +1,159 @@
+"""Attacks on a whole set: which images, and answers that are known beforehand."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from known_answers import CONFIG, CPU, SIX, GreyLevel, make_pool, make_set
+from PIL import Image
+from torch import Tensor, nn
+
+from dad.args import create_validate_parser
+from dad.args.hparams import parse_args
+from dad.errors import DataError, UsageError
+from dad.evaluation.attacked import evaluate_attack, find_attacked, is_attacked
+from dad.evaluation.loop import Forward
+from dad.imagesets import ImageSet, list_image_set
+from dad.metrics import wilson_interval
+from dad.runtime import Runtime
+from dad.threats import Threat
+from dad.variants import VARIANTS
+
+FGSM = Threat("fgsm", "linf", 0.1, 0.1, 1)
+PGD = Threat("pgd", "linf", 0.02, 0.01, 3)
+
+
+class Bright(nn.Module):
+    """Class b where the mean of an image, as it was before normalisation, exceeds a half; else a."""
+
+    def __init__(self, mean: float = 0.0, std: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((3, 8, 8), 1 / 192))
+        self.mean, self.std = mean, std
+
+    def forward(self, images: Tensor) -> Tensor:
+        score = ((images * self.std + self.mean) * self.weight).sum(dim=(1, 2, 3)) - 0.5
+        return torch.stack([torch.zeros_like(score), score, *[torch.full_like(score, -9)] * 4], dim=1)
+
+
+def find(image_set: ImageSet, *words: object) -> ImageSet:
+    args = parse_args(create_validate_parser(), ["--attack", "fgsm", *map(str, words)])[0]
+    return find_attacked(args, [image_set])
+
+
+@pytest.fixture
+def greys(tmp_path: Path) -> ImageSet:
+    """Of a, images of 0.3, 0.45 and 0.9; of b, of 0.8, 0.55 and 0.2; `Bright` is wrong on the last of each."""
+    image_set = make_set(tmp_path / "greys", dict.fromkeys("abcdef", "a"))
+    for name, levels in {"a": (0.3, 0.45, 0.9), "b": (0.8, 0.55, 0.2)}.items():
+        for number, level in enumerate(levels):
+            Image.new("RGB", (8, 8), (round(255 * level),) * 3).save(tmp_path / "greys" / name / f"{number}.png")
+    whole = list_image_set(image_set.variant, tmp_path / "greys", SIX)
+    return replace(whole, paths=whole.paths[:6], labels=whole.labels[:6])
+
+
+def attack(image_set: ImageSet, batch_size: int = 4, threat: Threat = FGSM, **settings) -> tuple[int, float, float]:
+    mean, std = settings.pop("mean", 0.0), settings.pop("std", 1.0)
+    pool = make_pool([image_set], batch_size, config={**CONFIG, "mean": (mean,) * 3, "std": (std,) * 3}, **settings)
+    row = evaluate_attack(Bright(mean, std).to(pool.runtime.dtype), pool, 0, threat, seed=0)
+    assert tuple(row["top1_interval"]) == wilson_interval(round(row["top1"] * row["count"] / 100), row["count"])
+    return row["count"], row["clean_top1"], row["top1"]
+
+
+def test_only_what_stays_right_is_robust(greys: ImageSet) -> None:
+    # a budget of 0.1 carries 0.45 and 0.55 across the half, and leaves 0.3 and 0.8 where they are
+    assert attack(greys) == pytest.approx((6, 100 * 4 / 6, 100 * 2 / 6))
+    assert attack(greys, threat=replace(FGSM, epsilon=0.02, step_size=0.02)) == pytest.approx((6, 400 / 6, 400 / 6))
+
+
+@pytest.mark.parametrize("threat", [FGSM, PGD], ids=lambda threat: threat.name)
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (5, 0), (64, 2)])
+def test_a_score_does_not_depend_on_batches_and_workers(
+    greys: ImageSet, threat: Threat, batch_size: int, workers: int
+) -> None:
+    assert attack(greys, batch_size, threat, workers=workers) == attack(greys, 4, threat)
+
+
+@pytest.mark.parametrize("prefetcher", [True, False])
+def test_a_budget_is_one_of_pixels_whatever_the_normalisation(greys: ImageSet, prefetcher: bool) -> None:
+    assert attack(greys, mean=0.4, std=0.2, prefetcher=prefetcher) == attack(greys)
+
+
+@pytest.mark.parametrize("precision", [{"autocast_dtype": torch.bfloat16}, {"dtype": torch.bfloat16}])
+def test_attacks_are_float32_in_any_precision(greys: ImageSet, precision: dict[str, torch.dtype]) -> None:
+    assert attack(greys, runtime=Runtime(torch.device("cpu"), **precision)) == attack(greys)
+
+
+def test_a_set_is_attacked_by_its_own_rules(greys: ImageSet) -> None:
+    image_set = replace(greys, columns=torch.tensor([0, 0, 1, 1, 1, 1]).numpy())
+    assert attack(image_set) == (6, 100, 100)  # a and b share a column
+
+
+def test_an_image_that_cannot_be_read_does_not_count(greys: ImageSet, tmp_path: Path) -> None:
+    (tmp_path / "greys/a/2.png").write_bytes(b"<html>")
+    assert attack(greys, batch_size=1) == pytest.approx((5, 80, 40))
+
+
+def test_a_set_of_which_nothing_can_be_read_is_refused(greys: ImageSet, tmp_path: Path) -> None:
+    for path in tmp_path.glob("greys/*/*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="fgsm: none of the 6 images can be read"):
+        attack(greys)
+
+
+def test_a_row_says_what_it_was_made_with(greys: ImageSet) -> None:
+    row = evaluate_attack(Bright(), make_pool([greys]), 0, PGD, seed=3)
+    assert PGD.describe().items() <= row.items() and row["seconds"] >= 0
+    assert (row["variant"], row["images"], row["listed"], row["seed"]) == ("imagenet", greys.digest, 6, 3)
+
+
+def test_an_attack_is_known_by_its_settings_images_and_seed(greys: ImageSet) -> None:
+    rows = [evaluate_attack(Bright(), make_pool([greys]), 0, PGD, seed=3)]
+    assert is_attacked(rows, PGD, greys, 3)
+    assert not is_attacked(rows, FGSM, greys, 3) and not is_attacked(rows, replace(PGD, steps=4), greys, 3)
+    assert not is_attacked(rows, PGD, greys, 4) and not is_attacked(rows, PGD, replace(greys, digest="x"), 3)
+
+
+def test_all_validation_images_are_attacked_without_a_list(mixed: ImageSet) -> None:
+    assert find(mixed) is mixed
+
+
+def test_a_list_names_the_images_to_attack(mixed: ImageSet, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("f/1.png\na/0.png\n")
+    listed = find(mixed, "--attack-images", tmp_path / "list.txt")
+    assert [path[-7:] for path in listed.paths] == [b"a/0.png", b"f/1.png"] and listed.labels.tolist() == [0, 5]
+    assert listed.columns is mixed.columns and listed.expected is None
+
+
+def test_another_list_of_as_many_images_is_another_set(mixed: ImageSet, tmp_path: Path) -> None:
+    digests = {mixed.digest}
+    for names in ("f/1.png\na/0.png", "f/1.png\na/1.png", "a/0.png\nf/1.png"):
+        (tmp_path / "list.txt").write_text(names)
+        digests.add(find(mixed, "--attack-images", tmp_path / "list.txt").digest)
+    assert len(digests) == 3  # the order of a list does not matter
+
+
+def test_a_list_with_images_that_are_not_there_is_refused(mixed: ImageSet, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a/0.png\na/7.png\nb/9.png\n")
+    with pytest.raises(DataError, match=r"--attack-images .*list.txt: 2 are not there, e.g. a/7.png"):
+        find(mixed, "--attack-images", tmp_path / "list.txt")
+
+
+def test_attacks_need_the_validation_images(mixed: ImageSet) -> None:
+    other = replace(mixed, variant=next(row for row in VARIANTS if row.name == "imagenet-r"))
+    with pytest.raises(UsageError, match=r"--attack fgsm: .* let --variants name imagenet"):
+        find(other)
+
+
+def test_a_model_that_was_scored_before_can_be_attacked(mixed: ImageSet) -> None:
+    class Caching(GreyLevel):  # as networks that keep their position biases in evaluation
+        kept: Tensor | None = None
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.kept = torch.ones(6) * 2 if self.kept is None else self.kept
+            return super().forward(images) * self.kept
+
+    model = Caching()
+    Forward(model, CPU)(torch.rand(2, 3, 8, 8))
+    assert evaluate_attack(model, make_pool([mixed]), 0, FGSM, seed=0)["count"] == 13

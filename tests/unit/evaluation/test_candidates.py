@@ -1,0 +1,179 @@
+"""Models to score: their weights, the size of their images, and what their scores belong to."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from known_answers import SIX
+from safetensors.torch import save_file
+
+from dad.args import create_train_parser, create_validate_parser
+from dad.args.hparams import parse_args
+from dad.classes import ClassList
+from dad.errors import DataError, UserError
+from dad.evaluation.candidates import Candidate, create_candidates, find_checkpoints
+from dad.runtime import Runtime
+
+TINY = ("--model", "test_resnet")
+
+
+def resolve(*words: object) -> Namespace:
+    """Flags of validate.py."""
+    return parse_args(create_validate_parser(), [str(word) for word in words])[0]
+
+
+def create(*words: object, classes: ClassList = SIX, **runtime: Any) -> list[Candidate]:
+    return create_candidates(resolve(*words), classes, Runtime(torch.device("cpu"), **runtime))
+
+
+def save(path: Path, model: str = "test_resnet", *trained: str, num_classes: int = 6) -> Path:
+    """Write a checkpoint as train.py does; without the flags `trained`, weights alone."""
+    weights = timm.create_model(model, num_classes=num_classes).state_dict()
+    averaged = {key: value * 2 for key, value in weights.items()}
+    args = parse_args(create_train_parser(), ["--model", model, *trained])[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = {"arch": model, "state_dict": weights, "state_dict_ema": averaged, "args": args}
+    torch.save(whole if trained else weights, path)
+    return path
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint that was trained at 96 pixels."""
+    return save(tmp_path / "run" / "last.pth.tar", "test_resnet", "--img-size", "96")
+
+
+def test_a_checkpoint_knows_its_architecture_and_images(checkpoint: Path) -> None:
+    (candidate,) = create("--checkpoint", checkpoint)
+    identity = candidate.identity
+    assert (candidate.name, identity["model"], identity["weights"]) == ("run", "test_resnet", "state_dict")
+    assert candidate.data_config["input_size"] == (3, 96, 96) and not candidate.model.training
+    assert identity["settings"]["input_size"] == [3, 96, 96] and identity["settings"]["num_classes"] == 6
+    assert identity["checkpoint"] == str(checkpoint) and len(identity["checkpoint_hash"]) == 16
+
+
+def test_averaged_weights_are_another_candidate(checkpoint: Path) -> None:
+    plain, averaged = create("--checkpoint", checkpoint)[0], create("--checkpoint", checkpoint, "--use-ema")[0]
+    assert averaged.identity == {**plain.identity, "weights": "ema"}
+    key = "fc.weight"
+    torch.testing.assert_close(averaged.model.state_dict()[key], 2 * plain.model.state_dict()[key])
+
+
+def test_other_weights_have_another_hash(checkpoint: Path) -> None:
+    before = create("--checkpoint", checkpoint)[0].identity
+    save(checkpoint, "test_resnet", "--img-size", "96")
+    after = create("--checkpoint", checkpoint)[0].identity
+    assert after["checkpoint_hash"] != before["checkpoint_hash"]
+    assert {**after, "checkpoint_hash": ""} == {**before, "checkpoint_hash": ""}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--crop-pct", 1.0), ("--crop-mode", "squash"), ("--img-size", 128), ("--interpolation", "nearest"),
+     ("--gp", "max"),
+     ("--mean", 0, 0, 0), ("--crop-border-pixels", 4), ("--test-pool",), ("--fast-norm",),
+     ("--model-kwargs", "act_layer=gelu")],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_what_changes_the_answers_changes_the_settings(checkpoint: Path, words: tuple[object, ...]) -> None:
+    plain, other = (create("--checkpoint", checkpoint, *more)[0].identity["settings"] for more in ((), words))
+    timm.layers.set_fast_norm(False)
+    assert plain != other
+
+
+def test_precision_and_classes_belong_to_the_settings(checkpoint: Path) -> None:
+    runtimes = ({}, {"autocast_dtype": torch.bfloat16}, {"dtype": torch.float16})
+    found = [create("--checkpoint", checkpoint, **runtime)[0].identity["settings"]["precision"] for runtime in runtimes]
+    assert found == ["float32", "bfloat16", "float16"]
+    lists = (SIX, ClassList(tuple("ghijkl"), tuple("ghijkl")))
+    own, other = (create("--checkpoint", checkpoint, classes=classes)[0].identity["settings"] for classes in lists)
+    assert own["classes"] != other["classes"]
+
+
+def test_settings_are_what_json_gives_back(checkpoint: Path) -> None:
+    settings = create("--checkpoint", checkpoint, "--model-kwargs", "act_layer=gelu")[0].identity["settings"]
+    assert not any(isinstance(value, (tuple, dict)) for value in settings.values())
+
+
+def test_loading_does_not_change_what_it_depends_on(checkpoint: Path) -> None:
+    assert create("--checkpoint", checkpoint)[0].identity == create("--checkpoint", checkpoint)[0].identity
+
+
+@pytest.mark.parametrize(("words", "size"), [((), 288), (("--use-train-size",), 224), (("--img-size", "64"), 64)])
+def test_weights_of_timms_are_scored_at_the_size_that_timm_recommends(
+    tmp_path: Path, words: tuple[str, ...], size: int
+) -> None:
+    (candidate,) = create("--checkpoint", save(tmp_path / "x.pth", "resnet18"), "--model", "resnet18", *words)
+    assert candidate.data_config["input_size"] == (3, size, size)
+
+
+def test_weights_of_ours_are_scored_at_the_size_that_they_were_trained_for(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.pth.tar", "resnet18", "--opt", "sgd")
+    for words in ((), ("--use-train-size",)):
+        (candidate,) = create("--checkpoint", path, *words)
+        assert candidate.data_config["input_size"] == (3, 224, 224) and candidate.data_config["crop_pct"] == 0.95
+
+
+def test_larger_images_may_be_pooled(checkpoint: Path) -> None:
+    (candidate,) = create("--checkpoint", checkpoint, "--test-pool", "--img-size", 192)
+    assert candidate.data_config["crop_pct"] == 1.0
+    assert candidate.model(torch.rand(1, 3, 192, 192)).shape == (1, 6)
+
+
+def test_a_folder_is_every_checkpoint_in_it(checkpoint: Path, tmp_path: Path) -> None:
+    save(tmp_path / "run" / "best.pth")
+    save_file(torch.load(tmp_path / "run" / "best.pth"), tmp_path / "run" / "exported.safetensors")
+    (tmp_path / "run" / "summary.csv").touch()
+    candidates = create("--checkpoint", checkpoint.parent, *TINY)
+    assert [one.name for one in candidates] == ["run/best.pth", "run/exported.safetensors", "run/last.pth.tar"]
+    weights = [one.model.state_dict()["fc.weight"] for one in candidates]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_checkpoints_of_several_experiments_are_rows_of_their_names(checkpoint: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other" / "last.pth.tar", "test_resnet", "--img-size", "96")
+    assert [one.name for one in create("--checkpoint", checkpoint, other)] == ["run", "other"]
+
+
+@pytest.mark.parametrize(("name", "named"), [("empty", "no checkpoint in this folder"), ("none.pth", "no such file")])
+def test_a_place_without_a_checkpoint_is_refused(tmp_path: Path, name: str, named: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=f"--checkpoint .*{name}: {named}"):
+        find_checkpoints(resolve("--checkpoint", tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--model test_resnet --pretrained", "weights are for 1,000 classes, the class list has 6; .* --checkpoint"),
+        ("--model resnet18.none --pretrained", "--model resnet18.none: timm has no such weights"),
+        ("--model resnet0 --pretrained", "--model resnet0: timm has no such model"),
+        ("--model test_resnet --pretrained --num-classes 1000", "--num-classes 1000, but the class list has 6"),
+        ("--checkpoint {}/nine.pth.tar", "does not fit ResNet with 6 classes"),
+        ("--checkpoint {}/damaged.safetensors --model test_resnet", "damaged.safetensors: damaged"),
+        ("--checkpoint {}/plain.pth --model test_resnet --use-ema", "has no EMA weights"),
+    ],
+)
+def test_weights_that_cannot_be_scored_are_refused_in_one_line(tmp_path: Path, words: str, message: str) -> None:
+    save(tmp_path / "nine.pth.tar", "test_resnet", "--img-size", "96", num_classes=9)
+    save(tmp_path / "plain.pth")
+    (tmp_path / "damaged.safetensors").write_bytes(b"<html>")
+    with pytest.raises(UserError, match=message) as caught:
+        create(*words.format(tmp_path).split())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_teacher_is_a_candidate_with_what_it_is_made_of(checkpoint: Path) -> None:
+    (teacher,) = create("--teacher", f"test_resnet@{checkpoint}")
+    identity = teacher.identity
+    assert (teacher.name, identity["weights"], identity["checkpoint"]) == ("teacher", "teacher", "")
+    assert identity["settings"]["teacher"] == "test_resnet@last.pth.tar" and teacher.params() > 0
+    assert teacher.model(torch.rand(1, 3, 96, 96)).shape == (1, 6)
+
+
+def test_the_teacher_comes_first(checkpoint: Path) -> None:
+    names = [one.name for one in create("--teacher", f"test_resnet@{checkpoint}", "--checkpoint", checkpoint)]
+    assert names == ["teacher", "run"]

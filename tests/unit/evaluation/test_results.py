@@ -1,0 +1,110 @@
+"""results.json: entries that are gone on with, replaced or left alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from known_answers import CPU
+
+from dad.errors import DataError
+from dad.evaluation.results import ResultsFile, in_short, is_scored
+
+IDENTITY = {
+    "name": "run",
+    "model": "resnet18",
+    "checkpoint": "run/last.pth.tar",
+    "checkpoint_hash": "0123456789abcdef",
+    "weights": "ema",
+    "settings": {"input_size": [3, 8, 8], "crop_pct": 0.9, "precision": "float32"},
+}
+SCORES = {"top1": 50.0, "images": "abc", "per_class": {"a": (1, 2)}, "mistakes": [], "unreadable": []}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with one entry, scored on imagenet and under an attack."""
+    results = ResultsFile(tmp_path / "new" / "results.json", CPU)
+    entry = results.entry(IDENTITY, {"param_count": 11.7})
+    entry["variants"]["imagenet"] = SCORES
+    entry["attacks"].append({"attack": "fgsm"})
+    results.write()
+    return results.path
+
+
+def names(path: Path, **other: Any) -> tuple[int, list[str]]:
+    """How many entries there are once a model has one, and what it is scored on."""
+    results = ResultsFile(path, CPU)
+    entry = results.entry({**IDENTITY, **other}, {})
+    return len(results.entries), [*entry["variants"], *(row["attack"] for row in entry["attacks"])]
+
+
+def test_one_entry_stands_by_itself_and_several_in_a_list(path: Path) -> None:
+    assert json.loads(path.read_bytes())["variants"]["imagenet"]["top1"] == 50
+    results = ResultsFile(path, CPU)
+    results.entry({**IDENTITY, "name": "other"}, {})
+    results.write()
+    assert [entry["name"] for entry in json.loads(path.read_bytes())] == ["run", "other"]
+    assert [entry["name"] for entry in ResultsFile(path, CPU).entries] == ["run", "other"]
+
+
+def test_an_entry_of_the_same_weights_is_gone_on_with(path: Path) -> None:
+    assert names(path) == (1, ["imagenet", "fgsm"])
+
+
+def test_what_is_told_of_a_model_is_told_anew(path: Path) -> None:
+    entry = ResultsFile(path, CPU).entry(IDENTITY, {"versions": {"torch": "9"}})
+    assert entry["versions"] == {"torch": "9"} and "param_count" not in entry and entry["format"] == 2
+
+
+def test_an_entry_of_earlier_weights_is_replaced(path: Path) -> None:
+    assert names(path, checkpoint_hash="f" * 16) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"settings": {**IDENTITY["settings"], "crop_pct": 1.0}}, {"settings": {**IDENTITY["settings"], "test_pool": True}},
+     {"name": "other"}, {"weights": "state_dict"}, {"checkpoint": "other/last.pth.tar"}, {"model": "resnet34"}],
+)  # fmt: skip
+def test_an_entry_of_another_model_or_settings_stays(path: Path, other: dict[str, Any]) -> None:
+    assert names(path, **other) == (2, [])
+
+
+def test_an_entry_of_an_older_format_stays(path: Path) -> None:
+    older = {
+        "name": "run",
+        "model": "resnet18",
+        "checkpoint": "run/last.pth.tar",
+        "variants": {"imagenet": {"top1": 1}},
+    }
+    path.write_text(json.dumps(older))
+    assert names(path) == (2, [])
+    assert ResultsFile(path, CPU).entries == [older]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", '{"top1": 3}', "[1]", '["variants"]', "3", '[{"variants": {}}, {}]', "null", "\xff"],
+)
+def test_a_file_that_is_no_results_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=f"^--results-file {path}: .*choose another") as caught:
+        ResultsFile(path, CPU)
+    assert "\n" not in str(caught.value) and path.read_bytes() == content.encode("latin-1")
+
+
+def test_a_folder_is_no_results_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--results-file .*not readable"):
+        ResultsFile(tmp_path, CPU)
+
+
+def test_scores_belong_to_the_images_that_were_listed(path: Path) -> None:
+    entry = ResultsFile(path, CPU).entries[0]
+    assert is_scored(entry, "imagenet", "abc")
+    assert not is_scored(entry, "imagenet", "abd") and not is_scored(entry, "imagenet-r", "abc")
+
+
+def test_what_fills_a_screen_stands_in_the_file_alone(path: Path) -> None:
+    short = in_short(ResultsFile(path, CPU).entries[0])
+    assert short["variants"] == {"imagenet": {"top1": 50}} and set(short) >= {"name", "model", "attacks"}

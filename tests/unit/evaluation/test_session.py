@@ -1,0 +1,140 @@
+"""One model after another on the same images, into one file, and nothing twice."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from known_answers import CONFIG, CPU, SIX, GreyLevel
+from torch import Tensor
+
+from dad.evaluation.candidates import Candidate
+from dad.evaluation.loop import Forward
+from dad.evaluation.pool import LoaderSettings
+from dad.evaluation.results import ResultsFile
+from dad.evaluation.session import Session, Task
+from dad.imagesets import ImageSet
+from dad.threats import Threat
+
+THREATS = (Threat("fgsm", "linf", 0.01, 0.01, 1), Threat("pgd", "linf", 0.01, 0.005, 2))
+IDENTITY = {"name": "grey", "model": "grey", "checkpoint": "", "checkpoint_hash": "", "weights": "", "settings": {}}
+
+
+class Counting(GreyLevel):
+    """Counts the images that it sees."""
+
+    seen = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen += len(images)
+        return super().forward(images)
+
+
+def candidate(name: str = "grey", **config: Any) -> Candidate:
+    return Candidate(Counting().eval(), {**CONFIG, **config}, {**IDENTITY, "name": name})
+
+
+def run(session: Session, one: Candidate) -> int:
+    """Score a model; return how many images it saw."""
+    session.score(one, Forward(one.model, CPU), session.results.entry(one.identity, {}))
+    return one.model.seen
+
+
+@pytest.fixture
+def start(three_sets: list[ImageSet], tmp_path: Path) -> Callable[..., Session]:
+    """Begin a session, as a run of the script does."""
+
+    def begin(sets: list[ImageSet] = three_sets, threats: tuple[Threat, ...] = (), **changes: Any) -> Session:
+        task = Task(sets, sets[0] if threats else None, threats, SIX.folders, seed=0)
+        task = replace(task, **changes)
+        return Session(task, LoaderSettings(4, 0), ResultsFile(tmp_path / "results.json", CPU), CPU)
+
+    return begin
+
+
+def written(tmp_path: Path) -> Any:
+    return json.loads((tmp_path / "results.json").read_bytes())
+
+
+def test_every_set_and_attack_is_in_the_file(start: Callable[..., Session], tmp_path: Path) -> None:
+    run(start(threats=THREATS), candidate())
+    entry = written(tmp_path)
+    counts = {name: (scores["correct"], scores["count"]) for name, scores in entry["variants"].items()}
+    assert counts == {"imagenet": (9, 13), "imagenet-sketch": (4, 6), "imagenet-r": (2, 3)}
+    assert [(row["attack"], row["count"]) for row in entry["attacks"]] == [("fgsm", 13), ("pgd", 13)]
+
+
+def test_a_second_run_scores_nothing_again(
+    start: Callable[..., Session], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(start(threats=THREATS), candidate()) > 22
+    before = written(tmp_path)
+    capsys.readouterr()
+    assert run(start(threats=THREATS), candidate()) == 0
+    assert written(tmp_path) == before
+    assert capsys.readouterr().out.count(f"is in {tmp_path / 'results.json'} already") == 5
+
+
+def test_a_run_that_was_stopped_goes_on_after_its_last_set(start: Callable[..., Session], tmp_path: Path) -> None:
+    class Stops(Counting):
+        def forward(self, images: Tensor) -> Tensor:
+            if self.seen >= 16:
+                raise KeyboardInterrupt
+            return super().forward(images)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(start(), Candidate(Stops(), CONFIG, IDENTITY))
+    assert set(written(tmp_path)["variants"]) == {"imagenet"}
+    assert run(start(), candidate()) == 9 and set(written(tmp_path)["variants"]) > {"imagenet-r"}
+
+
+def test_only_a_set_whose_images_changed_is_scored_again(
+    start: Callable[..., Session], three_sets: list[ImageSet], tmp_path: Path
+) -> None:
+    run(start(), candidate())
+    changed = replace(three_sets[1], paths=three_sets[1].paths[:4], labels=three_sets[1].labels[:4], digest="new")
+    assert run(start([three_sets[0], changed, three_sets[2]]), candidate()) == 4
+    assert written(tmp_path)["variants"]["imagenet-sketch"]["count"] == 4
+
+
+def test_a_further_attack_is_added_to_the_others(start: Callable[..., Session], tmp_path: Path) -> None:
+    run(start(threats=THREATS[:1]), candidate())
+    run(start(threats=THREATS), candidate())
+    run(start(threats=THREATS, seed=1), candidate())
+    assert [(row["attack"], row["seed"]) for row in written(tmp_path)["attacks"]] == [
+        ("fgsm", 0), ("pgd", 0), ("fgsm", 1), ("pgd", 1)
+    ]  # fmt: skip
+
+
+def test_other_images_may_be_attacked_than_are_scored(
+    start: Callable[..., Session], three_sets, tmp_path: Path
+) -> None:
+    few = replace(three_sets[0], paths=three_sets[0].paths[:5], labels=three_sets[0].labels[:5], digest="few")
+    run(start(threats=THREATS[:1], attacked=few), candidate())
+    assert written(tmp_path)["attacks"][0]["count"] == 5 and written(tmp_path)["variants"]["imagenet"]["count"] == 13
+
+
+def test_models_that_want_the_same_images_share_their_workers(start: Callable[..., Session], tmp_path: Path) -> None:
+    session, pools = start(), []
+    for name, crop_pct in (("one", 1.0), ("two", 1.0), ("three", 0.5)):
+        run(session, candidate(name, crop_pct=crop_pct))
+        pools.append(session._pool[1])
+    assert pools[0] is pools[1] and pools[2] is not pools[1]
+    entries = written(tmp_path)
+    assert [entry["variants"]["imagenet"]["transform"][:9] for entry in entries] == [
+        "Resize 8,",
+        "Resize 8,",
+        "Resize 16",
+    ]
+
+
+def test_models_are_scored_by_their_own_weights(start: Callable[..., Session], tmp_path: Path) -> None:
+    session, wrong = start(), candidate("wrong")
+    torch.nn.Module.register_forward_hook(wrong.model, lambda _module, _input, logits: -logits)
+    for one in (candidate("right"), wrong):
+        run(session, one)
+    tops = {entry["name"]: entry["variants"]["imagenet"]["correct"] for entry in written(tmp_path)}
+    assert tops["right"] == 9 and tops["wrong"] < 3

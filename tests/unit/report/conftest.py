@@ -1,0 +1,23 @@
+"""Made-up results: of today's format with every variant, and of the first format."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+@pytest.fixture
+def made_up() -> list[dict[str, Any]]:
+    """Two models on every variant and under three attacks; of the first, one set is incomplete and one is missing."""
+    results: list[dict[str, Any]] = json.loads((GOLDEN / "results_v2.json").read_bytes())
+    return results
+
+
+@pytest.fixture
+def first_format() -> dict[str, Any]:
+    """A model on three sets, C of which is incomplete, as a file of the first format has it."""
+    result: dict[str, Any] = json.loads((GOLDEN / "results_v1.json").read_bytes())
+    return result

@@ -1,0 +1,43 @@
+"""Results files are read, or refused with one line that says what is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dad.errors import DataError
+from dad.report import load_results
+from dad.report.results import class_name, is_imagenet, is_teacher
+
+
+def test_results_files_hold_one_model_or_several(tmp_path: Path, made_up: list[dict], first_format: dict) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(first_format))
+    (tmp_path / "two.json").write_text(json.dumps(made_up))
+    assert load_results([str(tmp_path / "one.json"), str(tmp_path / "two.json")]) == [first_format, *made_up]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (None, "no such file"),
+        ("{", "not readable as JSON"),
+        ("[]", "not a results file"),
+        ('{"model": 1}', "'variants'"),
+        ('{"model": "m", "variants": [1]}', "not a results file"),
+        ('{"model": "m", "variants": {"imagenet": 76.1}}', "not a results file"),
+        ('{"model": "m", "variants": {}, "format": 3}', "format 3, this version reads up to 2"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: str | None, named: str) -> None:
+    path = tmp_path / "results.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=named):
+        load_results([str(path)])
+
+
+def test_what_is_not_known_is_not_claimed(made_up: list[dict], first_format: dict) -> None:
+    assert is_imagenet(made_up[0]) and not is_imagenet(first_format)
+    assert is_teacher({**first_format, "weights": "teacher"}) and not is_teacher(first_format)
+    assert class_name(made_up[0], "n01440764") == "tench"
+    assert class_name(first_format, "n01440764") == "n01440764"

@@ -1,0 +1,41 @@
+"""CSV as timm's results files have it."""
+
+import csv
+import io
+
+import pytest
+
+from dad.report import format_csv
+
+TIMM = "model,img_size,top1,top1_err,top5,top5_err,param_count,crop_pct,interpolation"
+
+
+def lines(results: list[dict]) -> dict[tuple[str, str], dict[str, str]]:
+    return {(line["name"], line["variant"]): line for line in csv.DictReader(io.StringIO(format_csv(results)))}
+
+
+def test_timms_columns_come_first(made_up: list[dict]) -> None:
+    assert format_csv(made_up).splitlines()[0] == f"{TIMM},name,checkpoint,variant,count,metric,value"
+
+
+def test_a_line_for_each_model_and_set(made_up: list[dict]) -> None:
+    table = lines(made_up)
+    assert len(table) == 19 + 20
+    assert list(table["vitb_dad", "imagenet-r"].values()) == [
+        *("vit_base_patch16_224", "224", "65.12", "34.88", "79.12", "20.88", "86.57", "0.9", "bicubic"),
+        *("vitb_dad", "output/vitb_dad/model_best.pth.tar", "imagenet-r", "30000", "top1", "65.12"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "value"),
+    [("imagenet-c", "mce", "54.54"), ("imagenet-o", "aupr", "23.12"), ("imagenet-3dcc", "mean_top1", "")],
+)
+def test_the_value_is_the_headline_number(made_up: list[dict], name: str, metric: str, value: str) -> None:
+    line = lines(made_up)["vitb_ce", name]
+    assert (line["metric"], line["value"]) == (metric, value)
+
+
+def test_cells_of_the_first_format_are_empty_where_it_says_nothing(first_format: dict) -> None:
+    line = lines([first_format])["emojinet_ce", "imagenet"]
+    assert (line["model"], line["top1"], line["img_size"], line["param_count"]) == ("resnet18", "97.6562", "", "")
