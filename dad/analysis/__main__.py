@@ -1,0 +1,169 @@
+"""Measure what the paper says of its own method: `python -m dad.analysis wasserstein` is appendix D and Fig. 2."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.data import create_transform, resolve_data_config
+from torch import nn
+
+from dad.analysis.folders import Transform, open_folder, sample_batches
+from dad.analysis.moments import BatchNorms, Moments, collect_moments, find_batch_norms
+from dad.analysis.performance import Performance, Scoreboard, find_scoreboard
+from dad.analysis.wasserstein import LAYERS, NORMALISATIONS, REDUCTIONS, Distance, measure_distance
+from dad.artefacts import to_json, write_atomically
+from dad.charts.scatter import scatter_plot
+from dad.charts.svg import to_file
+from dad.errors import UsageError, run_script
+from dad.models import load_student
+from dad.report import load_results
+from dad.tables import format_rows
+
+_SETTINGS = ("checkpoint", "use_ema", "layers", "reduce", "normalise", "mode", "num_batches", "batch_size", "seed")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command."""
+    args = create_parser().parse_args(argv)
+    code: int = args.run(args) or 0
+    return code
+
+
+def create_parser() -> ArgumentParser:
+    """Return the parser of the command."""
+    parser = ArgumentParser(prog="python -m dad.analysis", description=__doc__.split(":")[0] + ".")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    text = "compare folders of images by the batch-norm statistics of a network (appendix D)"
+    command = commands.add_parser("wasserstein", help=text, description=text)
+    command.set_defaults(run=_wasserstein)
+    add = command.add_argument
+    add("--reference", type=Path, required=True, metavar="DIR", help="clean images, from which distances are measured")
+    add("--folders", nargs="+", required=True, metavar="NAME=DIR", help="images in class folders or not, or a DAD set")
+    add("--model", default="resnet50", metavar="NAME", help="a timm model with batch norm; default: resnet50")
+    add("--pretrained", action="store_true", help="with timm's published weights")
+    add("--checkpoint", default="", metavar="FILE", help="or with those of a checkpoint of train.py")
+    add("--use-ema", action="store_true", help="the checkpoint's averaged weights")
+    add("--num-classes", type=int, default=1000, metavar="N", help="of the model; default: 1000")
+    add("--layers", default="all", choices=LAYERS, help="default: all")
+    add("--reduce", default="sum", choices=REDUCTIONS, help="over the channels of a layer; default: sum")
+    add("--normalise", default="none", choices=NORMALISATIONS, help="each channel; default: none")
+    add("--mode", default="eval", choices=["eval", "train"], help="train normalises by each batch; default: eval")
+    add("--num-batches", type=int, default=1000, metavar="N", help="of each folder; default: 1000, as in the paper")
+    add("-b", "--batch-size", type=int, default=32, metavar="N", help="default: 32")
+    add("--seed", type=int, default=42, metavar="N", help="of the sample of images; default: 42")
+    add("-j", "--workers", type=int, default=4, metavar="N", help="processes that load images; default: 4")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="NAME")
+    add("--scores", nargs="+", default=[], metavar="FILE", help="results.json of validate.py, for the plots of Fig. 2")
+    add("--baseline", default="", metavar="NAME", help="model of Fig. 2b's zero line; default: the first of --scores")
+    add("--output", type=Path, default=Path("output/wasserstein"), metavar="DIR", help="default: output/wasserstein")
+    return parser
+
+
+def _wasserstein(args: Namespace) -> None:
+    _check(args)
+    folders = _find_folders(args.folders)
+    scoreboard = find_scoreboard(load_results(args.scores), list(folders)) if args.scores else Scoreboard({}, {})
+    baseline = args.baseline or next(iter(scoreboard.scores), "")
+    scores = scoreboard.performance(list(folders))
+    gains = scoreboard.relative_to(baseline, list(folders)) if len(scoreboard.scores) > 1 else {}
+
+    model, name, layers = _load_model(args)
+    config = resolve_data_config({}, model=model)
+    transform: Transform = create_transform(**config)
+    for folder in (args.reference, *folders.values()):
+        open_folder(folder, transform)  # a missing one is found before the first is measured
+    _, source = _measure(args, args.reference, model, layers, transform)
+    measured: dict[str, tuple[int, Distance]] = {}
+    for title, folder in folders.items():
+        count, target = _measure(args, folder, model, layers, transform)
+        measured[title] = count, measure_distance(source, target, args.layers, args.reduce, args.normalise)
+
+    distances = {title: distance.value for title, (_, distance) in measured.items()}
+    print(_format(measured, scores))
+    settings = {setting: getattr(args, setting) for setting in _SETTINGS}
+    content = {
+        "settings": {"model": name, "reference": str(args.reference), "input": config, **settings},
+        "distances": {title: _as_row(folders[title], *row) for title, row in measured.items()},
+        "performance": scores,
+        "relative": {"baseline": baseline, "performance": gains},
+    }
+    write_atomically(args.output / "wasserstein.json", to_json(content, indent=1))
+    axis = f"Wasserstein distance from {args.reference.name} ({name}, {args.layers} batch norms)"
+    _draw(args.output / "distance.svg", "Distance and performance", axis, "top-1, or 100 − mCE (%)", distances, scores)
+    gain = f"difference to {baseline} (points)"
+    _draw(args.output / "relative.svg", "Distance and gain over the baseline", axis, gain, distances, gains)
+    print(f"written to {args.output}")
+
+
+def _check(args: Namespace) -> None:
+    if not (args.pretrained or args.checkpoint):
+        raise UsageError("a network without training tells nothing: give --pretrained, or --checkpoint FILE")
+    if args.baseline and not args.scores:
+        raise UsageError(f"--baseline {args.baseline}: it is a model of --scores, which is not given")
+    if args.num_batches < 1 or args.batch_size < 1 or args.workers < 0:
+        raise UsageError("--num-batches and --batch-size must be at least 1, --workers at least 0")
+
+
+def _find_folders(words: list[str]) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for word in words:
+        name, separator, folder = word.partition("=")
+        if not (name and separator and folder):
+            raise UsageError(f"--folders {word}: expected NAME=DIR, e.g. imagenet-r=/data/imagenet-r")
+        if name in folders:
+            raise UsageError(f"--folders: {name} is there twice; a name is a point in the plots")
+        folders[name] = Path(folder)
+    return folders
+
+
+def _load_model(args: Namespace) -> tuple[nn.Module, str, BatchNorms]:
+    """Return the network in the mode that it is measured in, its architecture's name, and its batch norms."""
+    model: Any = load_student(args.model, args.num_classes, args.checkpoint, args.use_ema, args.pretrained, {})
+    name = model.pretrained_cfg["architecture"] if args.checkpoint else args.model
+    layers = find_batch_norms(model, name)
+    for layer in layers.values():
+        layer.train(args.mode == "train")
+    return model.to(args.device), name, layers
+
+
+def _measure(
+    args: Namespace, folder: Path, model: nn.Module, layers: BatchNorms, transform: Transform
+) -> tuple[int, dict[str, Moments]]:
+    images = open_folder(folder, transform)
+    count, batches = sample_batches(images, args.num_batches, args.batch_size, args.seed, args.workers)
+    print(f"{folder}: {count} images", flush=True)
+    return count, collect_moments(model, layers, batches, torch.device(args.device))
+
+
+def _as_row(folder: Path, count: int, distance: Distance) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "images": count,
+        "distance": distance.value,
+        "squared_distance": distance.squared,
+        "layers": dict(distance.layers),
+    }
+
+
+def _format(measured: Mapping[str, tuple[int, Distance]], scores: Performance) -> str:
+    rows = [["Images", "count", "W2", "W2²", *scores]]
+    for name, (count, distance) in sorted(measured.items(), key=lambda item: item[1][1].value):
+        numbers = [f"{numbers[name]:.1f}" if name in numbers else "–" for numbers in scores.values()]
+        rows.append([name, str(count), f"{distance.value:.4g}", f"{distance.squared:.4g}", *numbers])
+    return format_rows(rows)
+
+
+def _draw(
+    path: Path, title: str, x_title: str, y_title: str, distances: Mapping[str, float], series: Performance
+) -> None:
+    """Write a plot of the folders that have a number; none, if no folder has."""
+    shown = {name: x for name, x in distances.items() if any(name in numbers for numbers in series.values())}
+    if shown:
+        write_atomically(path, to_file(scatter_plot(title, x_title, y_title, shown, series)))
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
