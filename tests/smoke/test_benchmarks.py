@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import generation, measures, train_step
+from benchmarks import generation, measures, train_step, validate
 from dad.errors import UsageError
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
@@ -84,3 +84,11 @@ def test_the_cost_of_a_step_is_split_and_compared_with_ce(tmp_path: Path, capsys
     )
     assert rows["ce"]["teacher"] == 0 < rows["dad"]["teacher"] < rows["dad"]["seconds"]
     assert all(row["ratio"] > 0 and row["optimiser"] > 0 and row["student"] > 0 for row in rows.values())
+
+
+def test_evaluation_is_compared_with_loops_that_find_the_same(tmp_path: Path) -> None:
+    sizes = ["--small", "10", "--large", "12", "--img-size", "64", "--batch-size", "8", "--workers", "0"]
+    assert validate.main([*sizes, "--repeats", "1", "--out", str(tmp_path / "results.json")]) == 0
+    runs = json.loads((tmp_path / "results.json").read_text())["runs"]
+    assert {name: run["images"] for name, run in runs.items()} == {"75 small folders": 750, "one large set": 12}
+    assert all(run["ratio"] == run["ratios"][0] > 0 for run in runs.values())
