@@ -37,10 +37,11 @@ step "score on every variant" validate_once
 
 printf '\n'
 python -m dad.report output/results.json
+python -m dad.report output/results.json --html --out output/report.html
 cat <<'END'
 
 data/emojinet                      EmojiNet, in ImageNet's layout
 data/emojinet-dad                  the DAD set; preview.png shows source | Q(x) | Q(x') with the teacher's verdicts
 output/emojinet_{ce,dad}           args.yaml, summary.csv, checkpoints, TensorBoard events
-output/results.json                all scores
+output/results.json, report.html    all scores, and a report card of them
 END
