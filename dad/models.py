@@ -71,7 +71,8 @@ def load_student(
 ) -> nn.Module:
     """Build a model with the weights of a training checkpoint, or timm's published ones; in evaluation mode.
 
-    Architecture and `model_kwargs` come from the checkpoint if it knows them.
+    Architecture, `model_kwargs` and what else shaped the network in training (`--gp`, `--bn-eps`) come from the
+    checkpoint if it knows them.
 
     Raises:
         DataError: the file is missing, damaged, without the weights asked for, or of another number of classes.
@@ -81,7 +82,7 @@ def load_student(
         content = read_checkpoint(checkpoint)
         trained = content.get("args")
         model_name = content.get("arch", model_name)
-        model_kwargs = {**getattr(trained, "model_kwargs", {}), **model_kwargs}
+        model_kwargs = {**_trained_kwargs(trained), **model_kwargs}
         state = _weights(content, checkpoint, use_ema)
     require_model(model_name)
     model = _create(model_name, model_kwargs, pretrained=pretrained and not checkpoint, num_classes=num_classes)
@@ -90,6 +91,13 @@ def load_student(
         if isinstance(trained, argparse.Namespace):  # train.py wrote down how the student wants its images
             _set_data_config(model, resolve_data_config(vars(trained), model=model))
     return model.eval()
+
+
+def _trained_kwargs(trained: Any) -> dict[str, Any]:
+    """Return how training had a network built: weights fit one with another pooling too, and give wrong answers."""
+    shaped = {"global_pool": getattr(trained, "gp", None), "bn_eps": getattr(trained, "bn_eps", None)}
+    given = {name: value for name, value in shaped.items() if value is not None}
+    return given | getattr(trained, "model_kwargs", {})
 
 
 def read_checkpoint(path: str, check: bool = True) -> dict[str, Any]:

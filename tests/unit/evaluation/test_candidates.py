@@ -55,6 +55,13 @@ def test_a_checkpoint_knows_its_architecture_and_images(checkpoint: Path) -> Non
     assert identity["checkpoint"] == str(checkpoint) and len(identity["checkpoint_hash"]) == 16
 
 
+def test_a_network_is_built_as_it_was_trained(tmp_path: Path) -> None:
+    path = save(tmp_path / "last.pth.tar", "test_efficientnet", "--gp", "max", "--bn-eps", "0.1")
+    model = create("--checkpoint", path)[0].model
+    assert model.global_pool.pool_type == "max" and model.bn1.eps == 0.1
+    assert create("--checkpoint", path, "--gp", "avg")[0].model.global_pool.pool_type == "avg"
+
+
 def test_averaged_weights_are_another_candidate(checkpoint: Path) -> None:
     plain, averaged = create("--checkpoint", checkpoint)[0], create("--checkpoint", checkpoint, "--use-ema")[0]
     assert averaged.identity == {**plain.identity, "weights": "ema"}
