@@ -51,6 +51,7 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
     correct, among_best = int((places < 1).sum()), int((places < TOP).sum())
     scores = share_scores(correct, among_best, count) | {
         "loss": float(answers.losses[scored].astype(np.float64).mean()),
+        "listed": len(image_set),
         "expected": image_set.expected,
         "images": image_set.digest,
         "unreadable": unreadable,

@@ -21,9 +21,10 @@ def _notes(result: Result) -> list[str]:
         if column.is_incomplete(result):
             parts = _some(missing_parts(column.name, scores))
             lines.append(f"{column.title}: incomplete, so there is no number for it{parts and f'; missing: {parts}'}")
-        expected, count = scores.get("expected"), scores.get("count", 0)
-        if expected and count != expected:
-            lines.append(f"{column.title}: {count:,} images, the published set has {expected:,}")
+        # not all that is listed counts: extra corruptions and outliers do not
+        expected, listed = scores.get("expected"), scores.get("listed", scores.get("count", 0))
+        if expected and listed != expected:
+            lines.append(f"{column.title}: {listed:,} images, the published set has {expected:,}")
         if unreadable := scores.get("unreadable"):
             images = "1 image" if len(unreadable) == 1 else f"{len(unreadable):,} images"
             lines.append(f"{column.title}: {images} could not be read: {_some(unreadable)}")

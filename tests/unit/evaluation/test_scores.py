@@ -123,7 +123,7 @@ def test_the_relative_mce_counts_from_clean_images(tmp_path: Path, mixed: ImageS
 def test_images_without_a_label_are_scored_as_anomalies_alone(outliers: ImageSet) -> None:
     pool = make_pool([outliers])
     scores = score(pool)[0]
-    assert (scores["count"], scores["correct"], scores["outliers"]) == (6, 6, 3)
+    assert (scores["count"], scores["correct"], scores["outliers"], scores["listed"]) == (6, 6, 3, 9)
     images = torch.cat([batch.images for batch in pool.batches([0])])
     confidences = GreyLevel()(images).softmax(dim=1).amax(dim=1).numpy()
     assert scores["aupr"] == pytest.approx(average_precision(-confidences, outliers.labels < 0))

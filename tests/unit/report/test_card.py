@@ -90,6 +90,13 @@ def test_what_is_missing_is_named_before_anything_else(made_up: list[dict]) -> N
     assert text_of(format_card(made_up)).index(r) < text_of(format_card(made_up)).index("Scores")
 
 
+def test_a_whole_set_of_which_not_all_images_count_is_not_noted(made_up: list[dict]) -> None:
+    made_up[1]["variants"] = {"imagenet-o": {"count": 10_000, "listed": 12_000, "expected": 12_000}}
+    assert notes_of(made_up[1:]) == []
+    made_up[1]["variants"]["imagenet-o"]["listed"] = 11_999
+    assert notes_of(made_up[1:]) == ["vitb_dad, O (AUPR): 11,999 images, the published set has 12,000"]
+
+
 def test_a_long_list_of_unreadable_images_is_cut(made_up: list[dict]) -> None:
     made_up[1]["variants"] = {"imagenet": {"unreadable": [f"{number}.jpg" for number in range(100)]}}
     (line,) = notes_of(made_up[1:])
