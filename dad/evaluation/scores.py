@@ -25,6 +25,7 @@ from dad.variants import ALEXNET_ERRORS, SEVERITIES
 _ALEXNET_CLEAN_ERROR = 0.4348
 _MISTAKES = 6  # shown of each set
 _CHANCE_FACTOR, _CHANCE_COUNT = 1.5, 200  # fewer images than that may lie at chance level by chance
+NOT_FINITE = "are not finite; its weights are damaged, or float16 overflows (then leave out --amp)"
 _logger = logging.getLogger(__name__)
 
 Scores = dict[str, Any]  # of one set, as results.json has it
@@ -43,10 +44,7 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
         raise DataError(f"{name}: none of its {len(image_set)} images counts, e.g. {_file(image_set, 0)}")
     if not np.isfinite(answers.losses).all():
         count = int((~np.isfinite(answers.losses)).sum())
-        raise DataError(
-            f"{name}: the model's logits of {count} of {len(image_set)} images are not finite; "
-            "its weights are damaged, or float16 overflows (then leave out --amp)"
-        )
+        raise DataError(f"{name}: the model's logits of {count} of {len(image_set)} images {NOT_FINITE}")
     count, places = int(scored.sum()), answers.places[scored]
     correct, among_best = int((places < 1).sum()), int((places < TOP).sum())
     scores = share_scores(correct, among_best, count) | {

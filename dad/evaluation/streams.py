@@ -1,6 +1,7 @@
 """Score a model on one of timm's own data sets (`--dataset wds/...`), whose images have labels but no names."""
 
 import argparse
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,18 +9,26 @@ from typing import Any
 
 import torch
 from timm.data import create_loader
-from timm.task import ClassificationEvaluator
+from timm.task import ClassificationEvaluator, evaluation_sample_limit
+from torch.utils.data import IterableDataset
 
 from dad.datasets import create_foreign_dataset
-from dad.errors import DataError
+from dad.errors import DataError, UsageError
 from dad.evaluation.loop import Forward
-from dad.evaluation.scores import Scores, share_scores
+from dad.evaluation.scores import NOT_FINITE, Scores, share_scores
 from dad.runtime import Runtime
 
 
 def create_stream(args: argparse.Namespace, data_config: Mapping[str, Any], runtime: Runtime) -> Any:
-    """Return timm's loader over `--dataset`, of (normalised images [B, 3, H, W], labels [B])."""
+    """Return timm's loader over `--dataset`, of (normalised images [B, 3, H, W], labels [B]).
+
+    Raises:
+        UsageError: a stream and several processes, to which timm deals out shards so that some images are read twice
+            and others never.
+    """
     dataset = create_foreign_dataset(args, args.split, args.num_samples)
+    if runtime.distributed and isinstance(dataset, IterableDataset):
+        raise UsageError(f"--dataset {args.dataset}: several processes do not read a stream exactly; start one alone")
     return create_loader(
         dataset,
         **data_config,
@@ -56,9 +65,10 @@ def evaluate_stream(
     """Return top1, top5, loss and count on a stream, by timm's evaluator, over all processes.
 
     Raises:
-        DataError: the stream is empty.
+        DataError: the stream is empty, or the model gives logits that are no numbers.
     """
-    evaluator, start = ClassificationEvaluator(runtime.device), time.perf_counter()
+    limit = evaluation_sample_limit(loader)  # without the images that make shares even
+    evaluator, start = ClassificationEvaluator(runtime.device, max_samples=limit), time.perf_counter()
     for number, (images, labels) in enumerate(loader, start=1):
         logits = forward(images.to(runtime.device, runtime.dtype))
         with torch.inference_mode():
@@ -76,5 +86,7 @@ def evaluate_stream(
     count, correct, among_best = counts.tolist()
     if not count:
         raise DataError(f"{name}: there is no image in it; check --data-dir and --split")
+    if not math.isfinite(total["loss"]):
+        raise DataError(f"{name}: the model's logits {NOT_FINITE}")
     seconds = round(time.perf_counter() - start, 3)
     return share_scores(correct, among_best, count) | {"loss": total["loss"], "seconds": seconds}
