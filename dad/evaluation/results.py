@@ -59,10 +59,11 @@ class ResultsFile:
             write_atomically(self.path, to_json(content, indent=1))
 
 
-def is_scored(entry: Entry, name: str, digest: str) -> bool:
-    """Whether `entry` has the scores of a set, and of the same images."""
+def is_scored(entry: Entry, name: str, digest: str, average: str | None = None) -> bool:
+    """Whether `entry` has the scores of a set, of the same images, and precision, recall and F1 if they are asked for,
+    averaged like this."""
     scores: Scores = entry["variants"].get(name, {})
-    return scores.get("images") == digest
+    return scores.get("images") == digest and average in (None, scores.get("average"))
 
 
 def in_short(entry: Entry) -> Entry:

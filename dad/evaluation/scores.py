@@ -73,10 +73,12 @@ def share_scores(correct: int, among_best: int, count: int) -> Scores:
 
 
 def class_scores(answers: Answers, labels: NDArray[np.int64], scored: NDArray[np.bool_], average: str | None) -> Scores:
-    """Return precision, recall and f1, if an average is asked for; see `dad.metrics.class_averages`. Any right answer
-    counts as the label."""
+    """Return precision, recall and f1 with the kind of average, if one is asked for; see `dad.metrics.class_averages`.
+    Any right answer counts as the label."""
+    if not average:
+        return {}
     predictions = np.where(answers.places < 1, labels, answers.predictions)
-    return class_averages(labels[scored], predictions[scored], average) if average else {}
+    return {"average": average, **class_averages(labels[scored], predictions[scored], average)}
 
 
 def with_relative_mce(variants: Mapping[str, Scores]) -> dict[str, Scores]:

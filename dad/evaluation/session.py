@@ -47,7 +47,7 @@ class Session:
         pool, task = self._pool_of(candidate), self.task
         wanted = []
         for which, image_set in enumerate(task.image_sets):
-            if is_scored(entry, image_set.variant.name, image_set.digest):
+            if is_scored(entry, image_set.variant.name, image_set.digest, task.average):
                 self.runtime.say(f"{image_set.variant.name:<21} is in {self.results.path} already")
             else:
                 wanted.append(which)

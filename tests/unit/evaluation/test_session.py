@@ -100,6 +100,14 @@ def test_only_a_set_whose_images_changed_is_scored_again(
     assert written(tmp_path)["variants"]["imagenet-sketch"]["count"] == 4
 
 
+def test_another_average_over_classes_is_scored_anew(start: Callable[..., Session], tmp_path: Path) -> None:
+    assert [run(start(average=kind), candidate()) for kind in (None, "micro", "macro", "macro", None)] == [22] * 3 + [
+        0
+    ] * 2
+    scores = written(tmp_path)["variants"]["imagenet"]
+    assert scores["average"] == "macro" and scores["recall"] != pytest.approx(scores["top1"])
+
+
 def test_a_further_attack_is_added_to_the_others(start: Callable[..., Session], tmp_path: Path) -> None:
     run(start(threats=THREATS[:1]), candidate())
     run(start(threats=THREATS), candidate())
