@@ -11,6 +11,7 @@ processes share the images of each set.
 import json
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -103,6 +104,8 @@ def check_args(args: Namespace) -> bool:
         raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
     if args.valid_labels and not is_stream:
         raise UsageError("--valid-labels goes with --dataset; --variants knows which classes each test set has")
+    if args.split != "validation" and not is_stream and args.variants != "all":
+        raise UsageError(f"--variants {args.variants}: --split {args.split} is scored in their place; leave out one")
     if is_stream and (args.attack or args.metrics_avg or args.variants != "all"):
         flag = "--attack" if args.attack else "--metrics-avg" if args.metrics_avg else "--variants"
         raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")
@@ -127,9 +130,9 @@ def find_val(args: Namespace) -> Path | None:
 
 def find_image_sets(args: Namespace, classes: ClassList, runtime: Runtime) -> list[ImageSet]:
     """List the images of every set that is there, and tell which are not."""
-    val = find_val(args)
+    val = find_folder(Path(args.data_dir), VARIANTS[0])
     if args.split != "validation":
-        return [list_image_set(VARIANTS[0], Path(args.data_dir) / args.split, classes)]
+        return [list_split(args, classes, val)]
     found, missing = find_variants(Path(args.data_dir), args.variants, classes)
     for variant, reason in missing:
         runtime.say(f"{variant.name:<22}{reason}")
@@ -137,6 +140,15 @@ def find_image_sets(args: Namespace, classes: ClassList, runtime: Runtime) -> li
     for warning in filter(None, (image_set.count_warning for image_set in image_sets)):
         runtime.say(warning)
     return image_sets
+
+
+def list_split(args: Namespace, classes: ClassList, val: Path | None) -> ImageSet:
+    """List the images of `--split`, as the row "imagenet" only if they are the validation images."""
+    folder, row = Path(args.data_dir) / args.split, VARIANTS[0]
+    if folder == val:
+        return list_image_set(row, folder, classes)
+    name = f"{row.name}/{args.split}"
+    return replace(list_image_set(replace(row, name=name, title=name), folder, classes), expected=None)
 
 
 def find_results_file(args: Namespace) -> Path:

@@ -94,6 +94,17 @@ def test_other_models_and_settings_stay_in_the_file(world: Path, tmp_path: Path)
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("split", "row"), [("val", "imagenet"), ("imagenet-r", "imagenet/imagenet-r")])
+def test_a_split_is_not_taken_for_the_validation_images(world: Path, tmp_path: Path, split: str, row: str) -> None:
+    flags = words(world, "--results-file", str(tmp_path / "r.json"))
+    for more in (["--variants", "imagenet"], ["--split", split]):
+        assert validate.main([*flags, *more]) == 0
+    variants = scores_of(tmp_path / "r.json")["variants"]
+    assert set(variants) == {"imagenet", row} and variants["imagenet"]["mistakes"][0]["file"].startswith(
+        f"{world}/val/"
+    )
+
+
 def test_an_interrupted_run_goes_on_to_the_same_scores(world: Path, tmp_path: Path) -> None:
     flags = words(world, "--checkpoint", *(str(world / f"run{seed}" / "last.pth.tar") for seed in (1, 2)))
     assert validate.main([*flags, "--results-file", str(tmp_path / "whole.json")]) == 0
