@@ -38,6 +38,8 @@ from dad.sources import class_folders
 from dad.threats import create_threats
 from dad.variants import VARIANTS
 
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")  # that timm knows
+
 
 def main(argv: list[str] | None = None) -> int:
     """Score every candidate on every set that is there."""
@@ -93,12 +95,15 @@ def check_args(args: Namespace) -> bool:
         raise UsageError("nothing to score: give --checkpoint FILE, --model NAME --pretrained, or --teacher SPEC")
     if args.batch_size < 1 or args.workers < 0 or args.log_freq < 1:
         raise UsageError("--batch-size and --log-freq must be at least 1, --workers at least 0")
-    if args.crop_mode not in (None, "center", "squash", "border"):
-        raise UsageError(f"--crop-mode {args.crop_mode}: known are center, squash, border")
-    if args.in_chans not in (None, 3):
-        raise UsageError(f"--in-chans {args.in_chans}: images have 3 channels")
-    if args.input_size and args.input_size[0] != 3:
-        raise UsageError(f"--input-size {' '.join(map(str, args.input_size))}: the first number is that of channels, 3")
+    if args.use_ema and not args.checkpoint:
+        raise UsageError("--use-ema: it chooses the averaged weights of --checkpoint, which is not given")
+    if args.class_names and not args.class_map:
+        raise UsageError(
+            f"--class-names {args.class_names} needs --class-map, the list of folders that it gives names to"
+        )
+    if args.attack and args.model_dtype not in (None, "float32"):  # it rounds pixels by as much as an attack may add
+        raise UsageError(f"--attack {args.attack}: it needs float32; leave out --model-dtype {args.model_dtype}")
+    check_preprocessing(args)
     is_stream = resolve_foreign(args)
     if not args.data_dir and not is_stream:
         raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
@@ -110,6 +115,27 @@ def check_args(args: Namespace) -> bool:
         flag = "--attack" if args.attack else "--metrics-avg" if args.metrics_avg else "--variants"
         raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")
     return is_stream
+
+
+def check_preprocessing(args: Namespace) -> None:
+    """Refuse flags that no image can be made by."""
+    if args.crop_mode not in (None, "center", "squash", "border"):
+        raise UsageError(f"--crop-mode {args.crop_mode}: known are center, squash, border")
+    if args.interpolation not in ("", *INTERPOLATIONS):
+        raise UsageError(f"--interpolation {args.interpolation}: known are {', '.join(INTERPOLATIONS)}")
+    if args.in_chans not in (None, 3):
+        raise UsageError(f"--in-chans {args.in_chans}: images have 3 channels")
+    if args.input_size and args.input_size[0] != 3:
+        raise UsageError(f"--input-size {' '.join(map(str, args.input_size))}: the first number is that of channels, 3")
+    if min(args.input_size or [1]) < 1 or (args.img_size is not None and args.img_size < 1):
+        raise UsageError("--img-size and --input-size: an image has at least 1 pixel")
+    if args.crop_pct is not None and not args.crop_pct > 0:
+        raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0, e.g. 0.875")
+    for flag, values in (("--mean", args.mean), ("--std", args.std)):
+        if values and len(values) not in (1, 3):
+            raise UsageError(f"{flag} {' '.join(map(str, values))}: expected one number, or one for each of 3 channels")
+    if args.std and not min(args.std) > 0:
+        raise UsageError(f"--std {' '.join(map(str, args.std))}: images are divided by it, so it must be above 0")
 
 
 def find_classes(args: Namespace, is_stream: bool) -> ClassList:
