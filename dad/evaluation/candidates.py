@@ -1,6 +1,7 @@
 """The models that validate.py scores: checkpoints, a published model, a teacher."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,18 @@ def _create_student(
     args: argparse.Namespace, classes: ClassList, runtime: Runtime, checkpoint: str, siblings: list[str]
 ) -> Candidate:
     if not checkpoint:
-        _require_published_classes(args.model, classes)
+        require_model(args.model)
+        published = get_pretrained_cfg_value(args.model, "num_classes") if timm.is_model(args.model) else None
+        _require_classes(args.model, published, classes)  # before a download
     model_kwargs = {**args.model_kwargs, **({"global_pool": args.gp} if args.gp else {})}
     model = load_student(args.model, len(classes), checkpoint, args.use_ema, args.pretrained, model_kwargs)
     config: Any = model.pretrained_cfg
     architecture = config["architecture"] if checkpoint else args.model
     data_config = resolve_data_config(vars(args), model=model, use_test_size=not args.use_train_size)
     data_config["crop_border_pixels"] = args.crop_border_pixels
+    _require_image_size(model, architecture, data_config["input_size"])
+    if not checkpoint:  # also of a model that timm does not list, whose configuration came with its weights
+        _require_classes(args.model, config.get("num_classes"), classes)
     if args.test_pool:
         model, pooled = apply_test_time_pool(model, data_config)
         data_config["crop_pct"] = 1.0 if pooled else data_config["crop_pct"]
@@ -118,14 +124,24 @@ def _create_student(
     return Candidate(model.eval(), data_config, identity | {"settings": settings})
 
 
-def _require_published_classes(model: str, classes: ClassList) -> None:
+def _require_classes(model: str, published: int | None, classes: ClassList) -> None:
     """timm gives a model a new, untrained head where the number of classes is not that of its weights."""
-    require_model(model)
-    published = get_pretrained_cfg_value(model, "num_classes") if timm.is_model(model) else None
     if published not in (None, len(classes)):
         raise UsageError(
             f"--model {model} --pretrained: its weights are for {published:,} classes, the class list has "
             f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint"
+        )
+
+
+def _require_image_size(model: Any, name: str, input_size: Sequence[int]) -> None:
+    """Networks whose position embeddings are of one size say so in the first batch only, by an assertion."""
+    embedding = getattr(model, "patch_embed", None)
+    fixed = getattr(embedding, "img_size", None) if getattr(embedding, "strict_img_size", False) else None
+    if fixed and tuple(fixed) != tuple(input_size[1:]):
+        wanted, size = ("x".join(map(str, sides)) for sides in (input_size[1:], fixed))
+        raise UsageError(
+            f"{name} takes images of {size} pixels, not {wanted}: give --img-size {fixed[0]}, or build it for "
+            f"others with --model-kwargs img_size={input_size[1]}"
         )
 
 

@@ -9,6 +9,7 @@ import timm
 import torch
 from known_answers import SIX
 from safetensors.torch import save_file
+from timm.models import save_for_hf
 
 from dad.args import create_train_parser, create_validate_parser
 from dad.args.hparams import parse_args
@@ -122,6 +123,20 @@ def test_weights_of_ours_are_scored_at_the_size_that_they_were_trained_for(tmp_p
     for words in ((), ("--use-train-size",)):
         (candidate,) = create("--checkpoint", path, *words)
         assert candidate.data_config["input_size"] == (3, 224, 224) and candidate.data_config["crop_pct"] == 0.95
+
+
+def test_a_network_for_images_of_another_size_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.pth", "test_vit")
+    words = ("--checkpoint", path, "--model", "test_vit", "--model-kwargs", "dynamic_img_size=False")
+    with pytest.raises(UserError, match="test_vit takes images of 160x160 pixels, not 96x96: give --img-size 160, or"):
+        create(*words, "--img-size", 96)
+    assert create(*words)[0].data_config["input_size"] == (3, 160, 160)
+
+
+def test_a_model_from_elsewhere_is_refused_with_a_new_head(tmp_path: Path) -> None:
+    save_for_hf(timm.create_model("test_resnet", num_classes=9), tmp_path, safe_serialization=True)
+    with pytest.raises(UserError, match="--pretrained: its weights are for 9 classes, the class list has 6"):
+        create("--model", f"local-dir:{tmp_path}", "--pretrained")
 
 
 def test_larger_images_may_be_pooled(checkpoint: Path) -> None:
