@@ -208,4 +208,14 @@ def _load_weights(model: nn.Module, state: dict[str, Any], path: str, num_classe
             f"checkpoint {path} does not fit {type(model).__name__} with {num_classes} classes ({len(wrong)} tensors "
             f"missing or of another shape, e.g. {wrong[0]}); check --model and --class-map"
         )
+    # A ResNet-101 has all that a ResNet-50 has. Buffers may be left over, and the batch norms of --split-bn, which
+    # training alone uses.
+    left = [
+        key for key in state if key not in expected and key.endswith((".weight", ".bias")) and ".aux_bn." not in key
+    ]
+    if left:
+        raise DataError(
+            f"checkpoint {path} is of a larger network than {type(model).__name__} as it is built here ({len(left)} "
+            f"tensors are left over, e.g. {left[0]}); check --model"
+        )
     model.load_state_dict(state, strict=False)

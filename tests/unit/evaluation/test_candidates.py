@@ -9,6 +9,7 @@ import timm
 import torch
 from known_answers import SIX
 from safetensors.torch import save_file
+from timm.layers import convert_splitbn_model
 from timm.models import save_for_hf
 
 from dad.args import create_train_parser, create_validate_parser
@@ -137,6 +138,16 @@ def test_a_model_from_elsewhere_is_refused_with_a_new_head(tmp_path: Path) -> No
     save_for_hf(timm.create_model("test_resnet", num_classes=9), tmp_path, safe_serialization=True)
     with pytest.raises(UserError, match="--pretrained: its weights are for 9 classes, the class list has 6"):
         create("--model", f"local-dir:{tmp_path}", "--pretrained")
+
+
+def test_weights_of_a_larger_network_are_refused(tmp_path: Path) -> None:
+    larger = timm.create_model("test_resnet", num_classes=6, layers=(2, 1, 1, 1))
+    torch.save(larger.state_dict(), tmp_path / "x.pth")
+    with pytest.raises(DataError, match=r"x.pth is of a larger network .* e.g. layer1.1.conv1.weight\); check --model"):
+        create("--checkpoint", tmp_path / "x.pth", *TINY)
+    split = convert_splitbn_model(timm.create_model("test_resnet", num_classes=6), 2)
+    torch.save(split.state_dict(), tmp_path / "x.pth")
+    assert len(create("--checkpoint", tmp_path / "x.pth", *TINY)) == 1
 
 
 def test_larger_images_may_be_pooled(checkpoint: Path) -> None:
