@@ -12,12 +12,13 @@ from timm.data import resolve_data_config
 from timm.layers import apply_test_time_pool, set_fast_norm
 from timm.models import get_pretrained_cfg_value
 from timm.utils import reparameterize_model
+from timm.utils.misc import natural_key
 from torch import nn
 
 from dad.checkpoints import file_digest
-from dad.classes import ClassList
+from dad.classes import ClassList, load_class_list
 from dad.errors import DataError, UsageError
-from dad.models import load_student, require_model
+from dad.models import load_student, read_checkpoint, require_model
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
 
@@ -106,7 +107,9 @@ def _create_student(
     data_config = resolve_data_config(vars(args), model=model, use_test_size=not args.use_train_size)
     data_config["crop_border_pixels"] = args.crop_border_pixels
     _require_image_size(model, architecture, data_config["input_size"])
-    if not checkpoint:  # also of a model that timm does not list, whose configuration came with its weights
+    if checkpoint:
+        _require_class_order(checkpoint, classes)
+    else:  # also of a model that timm does not list, whose configuration came with its weights
         _require_classes(args.model, config.get("num_classes"), classes)
     if args.test_pool:
         model, pooled = apply_test_time_pool(model, data_config)
@@ -130,6 +133,23 @@ def _require_classes(model: str, published: int | None, classes: ClassList) -> N
         raise UsageError(
             f"--model {model} --pretrained: its weights are for {published:,} classes, the class list has "
             f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint"
+        )
+
+
+def _require_class_order(checkpoint: str, classes: ClassList) -> None:
+    """As many classes in another order fit the weights too. A checkpoint knows only where its class list was."""
+    trained = read_checkpoint(checkpoint, check=False).get("args")
+    class_map = getattr(trained, "class_map", "")
+    if not isinstance(trained, argparse.Namespace) or getattr(trained, "dataset", "") not in ("", "folder", "tar"):
+        return
+    if class_map and not Path(class_map).is_file():
+        return
+    folders = load_class_list(class_map).folders if class_map else tuple(sorted(classes.folders, key=natural_key))
+    if folders != classes.folders:
+        order = f"with --class-map {class_map}" if class_map else "with its class folders in natural order"
+        raise UsageError(
+            f"checkpoint {checkpoint} was trained {order}, and the class list here has another order or other classes: "
+            "give that list with --class-map"
         )
 
 

@@ -150,6 +150,19 @@ def test_weights_of_a_larger_network_are_refused(tmp_path: Path) -> None:
     assert len(create("--checkpoint", tmp_path / "x.pth", *TINY)) == 1
 
 
+@pytest.mark.parametrize("trained", ["fedcba", "abcdef"])
+@pytest.mark.parametrize("here", ["fedcba", "abcdef"])
+def test_classes_in_another_order_than_in_training_are_refused(tmp_path: Path, trained: str, here: str) -> None:
+    (tmp_path / "classes.txt").write_text("\n".join(trained))
+    flags = ("--class-map", str(tmp_path / "classes.txt")) if trained == "fedcba" else ("--opt", "sgd")
+    path = save(tmp_path / "x.pth.tar", "test_resnet", *flags)
+    if trained == here:
+        assert create("--checkpoint", path, classes=ClassList(tuple(here), tuple(here)))
+    else:
+        with pytest.raises(UserError, match=r"x.pth.tar was trained with .*: give that list with --class-map"):
+            create("--checkpoint", path, classes=ClassList(tuple(here), tuple(here)))
+
+
 def test_larger_images_may_be_pooled(checkpoint: Path) -> None:
     (candidate,) = create("--checkpoint", checkpoint, "--test-pool", "--img-size", 192)
     assert candidate.data_config["crop_pct"] == 1.0
