@@ -166,7 +166,8 @@ def _require_read(args: argparse.Namespace, names: list[str]) -> None:
 def _create_threat(name: str, args: argparse.Namespace) -> Threat:
     epsilon = _EPSILON[name] if args.attack_eps is None else _length("--attack-eps", args.attack_eps)
     if args.attack_norm == "linf" and epsilon >= 1:
-        raise UsageError(f"--attack-eps {args.attack_eps}: pixels lie in [0, 1]; did you mean {args.attack_eps}/255?")
+        hint = "write a fraction such as 4/255" if "/" in args.attack_eps else f"did you mean {args.attack_eps}/255?"
+        raise UsageError(f"--attack-eps {args.attack_eps}: pixels lie in [0, 1]; {hint}")
     if name == "autoattack":
         return Threat(name, args.attack_norm, epsilon, None, None)
     if name == "fgsm":

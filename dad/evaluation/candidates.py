@@ -51,7 +51,7 @@ class Candidate:
 
 
 def find_checkpoints(args: argparse.Namespace) -> list[str]:
-    """Return the files of `--checkpoint`; of a folder, those that look like checkpoints.
+    """Return the files of `--checkpoint`, each once; of a folder, those that look like checkpoints.
 
     Raises:
         DataError: there is no such file, or none in a folder.
@@ -66,7 +66,10 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
         elif not Path(place).is_file():
             raise DataError(f"--checkpoint {place}: no such file")
         files += found
-    return files
+    once: dict[Path, str] = {}
+    for file in files:
+        once.setdefault(Path(file).resolve(), file)
+    return list(once.values())
 
 
 def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:

@@ -118,6 +118,8 @@ def _by_anomaly(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool
     if image_set.variant.metric != "aupr":
         return {}
     outliers = image_set.labels < 0
+    if not (outliers & readable).any():
+        raise DataError(f"{image_set.variant.name}: none of its {int(outliers.sum())} outliers can be read")
     aupr = average_precision(-answers.confidences[readable], outliers[readable])
     return {"aupr": aupr, "outliers": int((outliers & readable).sum())}
 

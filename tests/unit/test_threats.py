@@ -169,6 +169,7 @@ def test_a_budget_is_a_number_or_a_fraction(text: str, epsilon: float) -> None:
         ("--attack pgd --attack-eps 4/0", "a fraction such as 4/255"),
         ("--attack pgd --attack-eps four", "a fraction such as 4/255"),
         ("--attack pgd --attack-eps 4", "did you mean 4/255"),
+        ("--attack pgd --attack-eps 300/255", "--attack-eps 300/255: .* write a fraction such as 4/255"),
         ("--attack pgd --attack-step-size=-1", "above 0"),
         ("--attack pgd --attack-steps 0", "at least 1"),
         ("--attack fgsm --attack-steps 3", "only pgd reads it"),

@@ -179,6 +179,12 @@ def test_a_folder_is_every_checkpoint_in_it(checkpoint: Path, tmp_path: Path) ->
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
+def test_a_checkpoint_that_is_named_twice_is_scored_once(checkpoint: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other" / "last.pth.tar", "test_resnet", "--img-size", "96")
+    args = resolve("--checkpoint", checkpoint, other, checkpoint.parent)
+    assert find_checkpoints(args) == [str(checkpoint), str(other)]
+
+
 def test_checkpoints_of_several_experiments_are_rows_of_their_names(checkpoint: Path, tmp_path: Path) -> None:
     other = save(tmp_path / "other" / "last.pth.tar", "test_resnet", "--img-size", "96")
     assert [one.name for one in create("--checkpoint", checkpoint, other)] == ["run", "other"]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,13 @@ def test_an_unsure_answer_marks_an_anomaly(outliers: ImageSet, sign: int, aupr: 
 
     found = score(make_pool([outliers], batch_size=9), Unsure())[0]["aupr"]
     assert found == pytest.approx(aupr) if aupr else found < 50
+
+
+def test_there_is_no_aupr_without_outliers(outliers: ImageSet) -> None:
+    for path in outliers.paths[outliers.labels < 0]:
+        Path(os.fsdecode(path)).write_bytes(b"<html>")
+    with pytest.raises(DataError, match="imagenet-o: none of its 3 outliers can be read"):
+        score(make_pool([outliers]))
 
 
 def test_the_average_over_classes_counts_any_right_answer(mixed: ImageSet) -> None:
