@@ -20,20 +20,12 @@ train_once() { # train_once <objective>: a run that was interrupted goes on
     touch "$run/done"
 }
 
-validate_once() {
-    if [ output/results.json -nt output/emojinet_ce/done ] && [ output/results.json -nt output/emojinet_dad/done ]; then
-        echo "output/results.json is there already"
-        return
-    fi
-    python validate.py --config hparams/emojinet_validate.yaml \
-        --checkpoint output/emojinet_ce/last.pth.tar output/emojinet_dad/last.pth.tar
-}
-
 step "render EmojiNet" python -m emojinet.render --out data/emojinet
 step "generate the DAD set" python generate.py --config hparams/emojinet_generate.yaml
 step "train the plain student" train_once ce
 step "train the DAD student" train_once dad
-step "score on every variant" validate_once
+step "score on every variant" python validate.py --config hparams/emojinet_validate.yaml \
+    --checkpoint output/emojinet_ce/last.pth.tar output/emojinet_dad/last.pth.tar
 
 printf '\n'
 python -m dad.report output/results.json

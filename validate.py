@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         runtime.say(f"{candidate.name}: {candidate.identity['model']} {candidate.identity['checkpoint']}".rstrip())
         about = {"param_count": candidate.params(), "versions": versions(), "class_names": classes.by_folder}
         entries.append(results.entry(candidate.identity, about))
+        results.write()  # a place that cannot be written shows now
         candidate.model.to(runtime.device, runtime.dtype)
         if args.channels_last:
             candidate.model.to(memory_format=torch.channels_last)

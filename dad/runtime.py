@@ -18,6 +18,7 @@ from timm.utils.distributed import init_distributed_device_so, world_info_from_e
 from dad.errors import UsageError
 
 _logger = logging.getLogger(__name__)
+_COMPILER_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _OUR_LOGGERS = ("dad", "generate", "train", "validate")
 
 
@@ -81,9 +82,10 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     no rank can then time out while it waits for a slower one.
 
     Raises:
-        UsageError: the device is not there, or precisions that exclude each other.
+        UsageError: the device or the compiler is not there, or precisions that exclude each other.
     """
     _require_device(args.device)
+    _require_compiler(args)
     if communicate:
         place = init_distributed_device_so(args.device)
         device, rank, local_rank, world_size = (
@@ -134,6 +136,18 @@ def _require_device(device: str) -> None:
     if not available.get(kind, False):
         works = ", ".join(name for name, there in available.items() if there)
         raise UsageError(f"--device {device}: not available on this machine; what works here: {works}")
+
+
+def _require_compiler(args: argparse.Namespace) -> None:
+    """torch.compile itself complains with the first batch, and ignores a mode without a backend."""
+    backend, mode = getattr(args, "torchcompile", None), getattr(args, "torchcompile_mode", None)
+    if mode and not backend:
+        raise UsageError(f"--torchcompile-mode {mode}: it needs --torchcompile")
+    if mode and mode not in _COMPILER_MODES:
+        raise UsageError(f"--torchcompile-mode {mode}: known are {', '.join(_COMPILER_MODES)}")
+    if backend and backend not in torch.compiler.list_backends(exclude_tags=None):
+        known = ", ".join(torch.compiler.list_backends())
+        raise UsageError(f"--torchcompile {backend}: no such backend here; known are {known}, and eager for debugging")
 
 
 def _precision(args: argparse.Namespace) -> torch.dtype | None:

@@ -129,6 +129,13 @@ CASES = [
     ("validate", "--variants imagenet-q", "--variants: no test set named 'imagenet-q'; did you mean"),
     ("validate", "--checkpoint {bad}/no.pth", "--checkpoint .*no.pth: no such file"),
     ("validate", "--model test_vit2 --model-kwargs img_size=32 --checkpoint {bad}/nine_classes.pth", "6 classes"),
+    *(
+        (script, "--torchcompile nosuch", "--torchcompile nosuch: no such backend here; known are .*inductor")
+        for script in MAINS
+    ),
+    ("train", "--torchcompile --torchcompile-mode fast", "--torchcompile-mode fast: known are default"),
+    ("validate", "--torchcompile-mode default", "--torchcompile-mode default: it needs --torchcompile"),
+    ("validate", "--results-file {bad}/text.pth/r.json", "cannot write .*r.json"),
     *((script, "--device toaster", "--device toaster: not available") for script in MAINS),
     ("train", "--eval-metric top-1", "--eval-metric top-1"),
     ("train", "--batch-size 0", "--batch-size"),
