@@ -194,7 +194,7 @@ def table() -> Iterator[ParameterSet]:
         yield from (pytest.param(*case, marks=marks, id=f"{case[0]} {case[1]}") for case in cases)
 
 
-@pytest.mark.parametrize("script, words, message", table())
+@pytest.mark.parametrize("script, words, message", list(table()))
 def test_one_line_names_the_mistake_and_nothing_is_written(
     script: str, words: str, message: str, commands: dict[str, list[str]], bad: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
