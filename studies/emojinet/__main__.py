@@ -1,0 +1,82 @@
+"""Run the study, look at what limits it, print what it found.
+
+python -m studies.emojinet look
+python -m studies.emojinet run --seeds 5 --workers 2
+python -m studies.emojinet table
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from dad.errors import UsageError, run_script
+from studies.emojinet.plan import Job, plan_jobs
+from studies.emojinet.records import Records, load_records, save_records
+from studies.emojinet.runner import Runner
+from studies.emojinet.table import format_study
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what the first word says."""
+    parser = argparse.ArgumentParser(prog="python -m studies.emojinet", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="train and score everything that is not there yet")
+    run.add_argument("--seeds", type=int, default=5, help="of each method, 3 of the dear ones (default: 5)")
+    run.add_argument("--workers", type=int, default=2, help="processes at a time, of one thread each (default: 2)")
+    run.add_argument("--only", default="", metavar="METHOD,...", help="methods; default: all")
+    run.add_argument("--quick", action="store_true", help="one epoch each, to see that everything works")
+    run.add_argument(
+        "--dry-run", action="store_true", help="list the jobs with the minutes that they are expected to take"
+    )
+    run.add_argument(
+        "--out", type=Path, default=Path("output/study"), help="for data, sets and runs (default: output/study)"
+    )
+    table = commands.add_parser("table", help="print means, differences and verdicts")
+    table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
+    look = commands.add_parser("look", help="measure the teacher's softness, the attack's strength and Q")
+    look.add_argument("--data", type=Path, default=Path("output/study/data"), help="rendered if it is not there")
+    look.add_argument("--results", type=Path, default=RESULTS / "look.json", help="where the numbers are written")
+    args = parser.parse_args(argv)
+    if args.command == "look":
+        from studies.emojinet.look import look_at  # torch is slow to import and no other command needs it
+
+        print(look_at(args.data, args.results))
+    elif args.command == "table":
+        print(format_study(Records(load_records(args.results))))
+    else:
+        run_study(args)
+    return 0
+
+
+def run_study(args: argparse.Namespace) -> None:
+    """Run what is planned; a whole study goes to `results`, a part of it stays in --out."""
+    if args.seeds < 1 or args.workers < 1:
+        raise UsageError("--seeds and --workers must be at least 1")
+    out = args.out / "quick" if args.quick else args.out
+    jobs = plan_jobs(out, args.seeds, list(filter(None, args.only.split(","))), args.quick)
+    runner = Runner(out, args.workers, lambda line: print(line, flush=True))
+    if args.dry_run:
+        print(describe(jobs, runner, args.workers))
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    records = runner.run(jobs)
+    path = out / "runs.json" if args.only or args.quick else RESULTS / "runs.json"
+    save_records(path, records)
+    print(f"{len(records)} runs, written to {path}")
+
+
+def describe(jobs: list[Job], runner: Runner, workers: int) -> str:
+    """Return a line for each job, and the minutes of those that are not done."""
+    pending = [job for job in jobs if runner.is_pending(job)]
+    lines = [f"{'' if job in pending else 'done':<6}{job.minutes:5.1f} min  {job.name}" for job in jobs]
+    total = sum(job.minutes for job in pending)
+    return "\n".join(
+        [*lines, f"{len(pending)} of {len(jobs)} jobs to do: {total / workers:.0f} min with {workers} workers"]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

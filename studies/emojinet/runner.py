@@ -1,0 +1,155 @@
+"""Runs jobs as processes of one thread each, several at a time; what is finished with the same settings stays."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dad.artefacts import read_json, to_json, write_atomically
+from dad.errors import DataError, SettingsError
+from dad.report.results import load_results
+from dad.variants import VARIANTS
+from studies.emojinet.plan import ROOT, Job
+from studies.emojinet.records import Record, compact
+
+_METRICS = {variant.name: variant.metric for variant in VARIANTS}
+_PACE = re.compile(r"Train: (\d+) .*Time: ([0-9.]+)/s")
+_THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class Runner:
+    """Carries out jobs, `workers` at a time, with a line of progress for each; remembers in `out`/jobs what is done."""
+
+    def __init__(self, out: Path, workers: int, say: Callable[[str], None] = print):
+        self.out, self.workers, self.say = out, workers, say
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock, self._stopped = threading.Lock(), False
+
+    def run(self, jobs: Sequence[Job]) -> list[Record]:
+        """Do what is not done yet, stage by stage, and return the runs' records in order.
+
+        Raises:
+            SettingsError: something lies there that other settings made.
+            DataError: a command failed; the message names its log. Others that ran are finished, no new ones begin.
+        """
+        todo = [job for job in jobs if not self._is_done(job)]
+        self.say(f"{len(jobs)} jobs, {len(jobs) - len(todo)} done already, expected {self._expected(todo):.0f} min")
+        start, total, done = time.perf_counter(), sum(job.minutes for job in todo), 0.0
+        for stage in sorted({job.stage for job in todo}):
+            for job, seconds in self._carry_out([job for job in todo if job.stage == stage]):
+                done += job.minutes
+                elapsed = (time.perf_counter() - start) / 60
+                left = elapsed * (total - done) / done
+                self.say(
+                    f"[{100 * done / total:3.0f} %] {job.name}: {seconds:.0f} s; {elapsed:.0f} min, {left:.0f} to go"
+                )
+        return [Record(**self._state(job)["record"]) for job in jobs if job.run]
+
+    def is_pending(self, job: Job) -> bool:
+        """Return whether a job is still to be done."""
+        return not self._is_done(job)
+
+    def stop(self) -> None:
+        """Ask the running commands to save and end; begin no more."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.send_signal(signal.SIGTERM)
+
+    def _carry_out(self, jobs: Sequence[Job]) -> Any:
+        with ThreadPoolExecutor(self.workers) as pool:
+            futures = {pool.submit(self._do, job): job for job in jobs}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except BaseException as error:
+                for future in futures:
+                    future.cancel()
+                if not isinstance(error, DataError):
+                    self.stop()
+                raise
+
+    def _do(self, job: Job) -> float:
+        log, start, seconds = self.out / "logs" / f"{job.name}.log", time.perf_counter(), []
+        self._remember(job, {"digest": job.digest(), "done": False})
+        log.parent.mkdir(parents=True, exist_ok=True)
+        for words in job.commands:
+            begin = time.perf_counter()
+            with log.open("ab") as stream:
+                code = self._execute(words, stream)
+            if code:
+                raise DataError(f"{job.name}: {words[0]} ended with {code}, see {log}; the same command goes on")
+            seconds.append(time.perf_counter() - begin)
+        if not job.result.is_file():
+            raise DataError(f"{job.name}: {job.result} is missing although its commands ended well, see {log}")
+        record = {"record": compact(make_record(job, seconds[0], log.read_text(errors="replace")))} if job.run else {}
+        self._remember(job, {"digest": job.digest(), "done": True, **record})
+        return time.perf_counter() - start
+
+    def _execute(self, words: Sequence[str], stream: Any) -> int:
+        with self._lock:
+            if self._stopped:
+                return 1
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=ROOT, env=os.environ | _THREADS, stdout=stream, stderr=stream
+            )
+            self._running.add(process)
+        code = process.wait()
+        with self._lock:
+            self._running.discard(process)
+        return code
+
+    def _is_done(self, job: Job) -> bool:
+        state = self._state(job)
+        if state and state["digest"] != job.digest():
+            raise SettingsError(
+                f"{self._state_file(job)}: {job.name} was made with other settings; choose another --out, or delete it "
+                "and what it made"
+            )
+        return bool(state.get("done")) and job.result.is_file()
+
+    def _expected(self, jobs: Sequence[Job]) -> float:
+        return sum(job.minutes for job in jobs) / self.workers
+
+    def _state_file(self, job: Job) -> Path:
+        return self.out / "jobs" / f"{job.name}.json"
+
+    def _state(self, job: Job) -> dict[str, Any]:
+        path = self._state_file(job)
+        return read_json(path) if path.is_file() else {}
+
+    def _remember(self, job: Job, state: Mapping[str, Any]) -> None:
+        write_atomically(self._state_file(job), to_json(state))
+
+
+def make_record(job: Job, seconds: float, log: str) -> Record:
+    """Return what a finished run found, from validate.py's results and train.py's log."""
+    assert job.run is not None
+    method, student, seed, epochs = job.run
+    entry = next(entry for entry in load_results([str(job.result)]) if entry.get("name") == job.name)
+    scores = {name: float(scores[_METRICS[name]]) for name, scores in entry["variants"].items()}
+    return Record(
+        method.name, student, method.teacher, method.dad_set, method.objective, seed, epochs, job.digest(), seconds,
+        training_pace(log), scores,
+    )  # fmt: skip
+
+
+def training_pace(log: str) -> float:
+    """Return images a second in training, the median over epochs, from the last progress line of each in train.py's
+    log.
+
+    Raises:
+        DataError: there is no such line.
+    """
+    last = {int(epoch): float(pace) for epoch, pace in _PACE.findall(log)}
+    if not last:
+        raise DataError("train.py's log has no progress lines; was it written with another --log-interval?")
+    return median(last.values())

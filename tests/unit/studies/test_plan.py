@@ -1,0 +1,92 @@
+"""The plan's commands are ones that the scripts take, and its tables are whole."""
+
+from pathlib import Path
+
+import pytest
+
+from dad.args import create_generate_parser, create_train_parser, create_validate_parser
+from dad.args.hparams import parse_args
+from dad.errors import UsageError
+from dad.objectives import load_objective
+from dad.views import DAD
+from studies.emojinet import claims
+from studies.emojinet.plan import METHODS, STUDENTS, Job, plan_jobs
+from studies.emojinet.records import Records
+
+PARSERS = {
+    "train.py": create_train_parser, "generate.py": create_generate_parser, "validate.py": create_validate_parser,
+}  # fmt: skip
+
+
+def plan(out: Path, *only: str, seeds: int = 1, quick: bool = False) -> dict[str, Job]:
+    """The jobs by name."""
+    return {job.name: job for job in plan_jobs(out, seeds, only, quick)}
+
+
+@pytest.fixture(autouse=True)
+def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands name their recipes from the project's root."""
+    monkeypatch.chdir(Path(__file__).parents[3])
+
+
+def test_scripts_take_every_command(tmp_path: Path) -> None:
+    for quick in (False, True):
+        for job in plan(tmp_path, quick=quick).values():
+            for script, *words in job.commands:
+                if script in PARSERS:
+                    parse_args(PARSERS[script](), words)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_method_has_what_its_objective_needs(method) -> None:
+    objective = load_objective(method.objective)
+    assert objective.needs_teacher == bool(method.teacher)
+    assert (DAD in objective.views) == bool(method.dad_set)
+    assert set(method.seconds) == set(STUDENTS)
+
+
+def test_methods_of_a_student_share_all_but_what_makes_the_method(tmp_path: Path) -> None:
+    differs = {"objective", "experiment", "teacher", "dad_dir"}
+    jobs = [job for job in plan(tmp_path).values() if job.run and job.run[1] == "vit"]
+    settings = [vars(parse_args(create_train_parser(), job.commands[0][1:])[0]) for job in jobs]
+    kept = [{name: value for name, value in one.items() if name not in differs} for one in settings]
+    assert all(one == kept[0] for one in kept)
+
+
+def test_temperature_and_weights_are_each_methods_own(tmp_path: Path) -> None:
+    args, _ = parse_args(create_train_parser(), plan(tmp_path)["resnet_dist_0"].commands[0][1:])
+    assert (args.kd_temperature, args.distill_loss_weight, args.logit_scale) == (4.0, None, None)
+
+
+def test_every_claim_finds_its_methods() -> None:
+    names = {method.name for method in METHODS}
+    judged = claims.judge_all(Records([]))
+    assert len(judged) == 8
+    assert {"ce", "kd", "dad", "ard", "rslad", "dist", "dad_samples", "dad_data_only", "dad_plain", "dad_dat"} <= names
+
+
+def test_runs_come_seed_by_seed_after_what_they_need(tmp_path: Path) -> None:
+    names = list(plan(tmp_path, "ce", "dad_plain", seeds=2))
+    assert names[:3] == ["data", "teacher_plain", "dad_plain"]
+    assert [name[-1] for name in names[3:]] == ["0"] * 4 + ["1"] * 4
+
+
+def test_dear_methods_have_fewer_seeds(tmp_path: Path) -> None:
+    names = plan(tmp_path, seeds=5)
+    assert "vit_dad_4" in names and "resnet_dat_2" in names
+    assert "resnet_dat_3" not in names and "vit_dat_0" not in names
+
+
+def test_only_what_is_needed_is_made(tmp_path: Path) -> None:
+    assert list(plan(tmp_path, "ce")) == ["data", "vit_ce_0", "resnet_ce_0"]
+
+
+def test_an_unknown_method_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="dadd"):
+        plan(tmp_path, "dadd")
+
+
+def test_a_digest_tells_runs_apart(tmp_path: Path) -> None:
+    digests = [job.digest() for job in plan(tmp_path, seeds=2).values()]
+    assert len(set(digests)) == len(digests)
+    assert digests == [job.digest() for job in plan(tmp_path, seeds=2).values()]
