@@ -76,8 +76,9 @@ def _compare(
         return sum(shares) / len(shares)
 
     seconds: dict[str, list[float]] = {"ours": [], "timm's parts": []}
-    for _ in range(args.repeats):
-        found = {side: _timed(loop, seconds[side]) for side, loop in (("timm's parts", anew), ("ours", ours))}
+    sides = [("timm's parts", anew), ("ours", ours)]
+    for repeat in range(args.repeats):  # in turn first: a machine that tires or wakes up favours neither
+        found = {side: _timed(loop, seconds[side]) for side, loop in (sides if repeat % 2 else sides[::-1])}
         assert abs(found["ours"] - found["timm's parts"]) < 1e-6, found
     ratios = [theirs / mine for mine, theirs in zip(*seconds.values(), strict=True)]
     images = len(list_image_set(_ROWS[name], folder, _CLASSES))
@@ -142,7 +143,7 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser.add_argument("--large", default=4000, type=int, metavar="N", help="images in the large set")
     parser.add_argument("--batch-size", default=64, type=int, metavar="N")
     parser.add_argument("--workers", default=2, type=int, metavar="N")
-    parser.add_argument("--repeats", default=3, type=int, metavar="N", help="of each loop; the median ratio counts")
+    parser.add_argument("--repeats", default=6, type=int, metavar="N", help="of each loop; the median ratio counts")
     parser.add_argument("--device", default="cpu", metavar="DEVICE")
     parser.add_argument("--seed", default=0, type=int)
     parser.add_argument("--out", default="", metavar="OUT", help="JSON file for all numbers")

@@ -112,8 +112,11 @@ def _layout(split_dir: Path) -> tuple[list[str], list[str]]:
 def _sources_of_folders(split_dir: Path, folders: list[str], classes: ClassList) -> list[SourceImage]:
     names = {folder: _images_of_class(split_dir / folder) for folder in folders}
     require_known(folders, classes, f"the class list used for {split_dir}")
-    paths = [split_dir / folder / name for folder in folders for name in names[folder]]
-    return [SourceImage(f"{path.parent.name}/{path.stem}", path, classes.index[path.parent.name]) for path in paths]
+    sources = []
+    for folder in folders:
+        place, label = split_dir / folder, classes.index[folder]
+        sources += [SourceImage(f"{folder}/{_stem(name)}", place / name, label) for name in names[folder]]
+    return sources
 
 
 def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList) -> list[SourceImage]:
@@ -128,8 +131,13 @@ def _scan(folder: Path, suffixes: AbstractSet[str]) -> tuple[list[str], list[str
     """Return the sorted names of the sub-folders and of the files with `suffixes` in `folder`."""
     with os.scandir(folder) as entries:
         is_folder = {entry.name: entry.is_dir() for entry in entries}
-    files = [name for name in is_folder if not is_folder[name] and Path(name).suffix.lower() in suffixes]
+    files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
     return sorted(name for name in is_folder if is_folder[name]), sorted(files)
+
+
+def _stem(name: str) -> str:
+    """Return a file name without its suffix; a `Path` says the same, but ImageNet-C has 3.75 million of them."""
+    return name.rpartition(".")[0] or name
 
 
 def _images_of_class(folder: Path) -> list[str]:

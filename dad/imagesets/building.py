@@ -100,6 +100,8 @@ def _accepted(
 ) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], NDArray[np.int64]] | None]:
     """Return the label of each image, and the columns that count as right where they are more than the label's."""
     labels = np.array([classes[0] if classes else -1 for classes in right], dtype=np.int64)
+    if all(len(classes) <= 1 for classes in right):
+        return labels, None
     rows = [np.unique(columns[list(classes)]) if len(classes) > 1 else columns[list(classes)] for classes in right]
     if all(len(row) <= 1 for row in rows):
         return labels, None
