@@ -45,12 +45,14 @@ class ResultsFile:
         """
         own = {**identity, "format": FORMAT}
         scored: Entry = {"variants": {}, "attacks": []}
-        for entry in [entry for entry in self.entries if _same(entry, own, without="checkpoint_hash")]:
-            self.entries.remove(entry)
-            if _same(entry, own):
-                scored = {key: entry[key] for key in scored}
-        self.entries.append({**own, **extra, **scored})
-        return self.entries[-1]
+        place = len(self.entries)
+        for number, entry in reversed(list(enumerate(self.entries))):
+            if _same(entry, own, without="checkpoint_hash"):
+                place = number  # a rerun leaves the order of rows as it is
+                del self.entries[number]
+                scored = {key: entry[key] for key in scored} if _same(entry, own) else scored
+        self.entries.insert(place, {**own, **extra, **scored})
+        return self.entries[place]
 
     def write(self) -> None:
         """Write all entries: one by itself, several as a list."""

@@ -70,6 +70,15 @@ def test_an_entry_of_another_model_or_settings_stays(path: Path, other: dict[str
     assert names(path, **other) == (2, [])
 
 
+def test_a_rerun_leaves_the_order_of_rows_as_it_is(path: Path) -> None:
+    results = ResultsFile(path, CPU)
+    for name in ("second", "third"):
+        results.entry({**IDENTITY, "name": name}, {})
+    results.entry({**IDENTITY, "checkpoint_hash": "fedcba9876543210"}, {})
+    results.entry({**IDENTITY, "name": "second"}, {})
+    assert [entry["name"] for entry in results.entries] == ["run", "second", "third"]
+
+
 def test_an_entry_of_an_older_format_stays(path: Path) -> None:
     older = {
         "name": "run",
