@@ -173,8 +173,12 @@ def compare_loops(
             optimizer.zero_grad(set_to_none=True)
 
     bare(), ours()
-    pairs = [(_seconds(bare), _seconds(ours)) for _ in range(max(repeats, 5))]
-    return {"bare_seconds": median(one for one, _ in pairs), "ratio": median(own / one for one, own in pairs)}
+    seconds: dict[Callable[[], None], list[float]] = {bare: [], ours: []}
+    for repeat in range(2 * max(repeats, 5)):  # in turn first: what runs second finds another machine
+        for loop in (bare, ours) if repeat % 2 else (ours, bare):
+            seconds[loop].append(_seconds(loop))
+    ratios = [own / one for one, own in zip(seconds[bare], seconds[ours], strict=True)]
+    return {"bare_seconds": median(seconds[bare]), "ratio": median(ratios)}
 
 
 def create_loader_of(flags: list[str], preset: Preset, views: int, runtime: Runtime) -> Any:
