@@ -46,19 +46,30 @@ def to_json(content: object, indent: int | None = None) -> bytes:
     return (json.dumps(content, indent=indent, sort_keys=True, separators=separators, allow_nan=False) + "\n").encode()
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file that `write_atomically` wrote.
+def read_json(path: Path, advice: str = "") -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Args:
+        advice: what an error tells the user to do; by default what helps with a file that `write_atomically` wrote.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the file is missing or damaged, or holds something else.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{path}: damaged ({error}); restore it, or delete {path.parent} and make it anew") from error
+    advice = advice or f"restore it, or delete {path.parent} and make it anew"
+    content = read_any_json(path, advice)
     if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a JSON object, found {type(content).__name__}; delete {path.parent}")
+        raise DataError(f"{path}: expected a JSON object, found {type(content).__name__}; {advice}")
     return content
+
+
+def read_any_json(path: Path, advice: str) -> Any:
+    """Return the JSON value in a file; see `read_json`, which wants an object."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; {advice}") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); {advice}") from None
 
 
 def settings_fingerprint(settings: Settings) -> str:

@@ -3,14 +3,13 @@
 An entry belongs to a name, a checkpoint with its hash, and settings; entries of other models and settings stay.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
-from dad.artefacts import to_json, write_atomically
+from dad.artefacts import read_any_json, to_json, write_atomically
 from dad.errors import DataError
 from dad.evaluation.scores import Scores
 from dad.runtime import Runtime
@@ -86,11 +85,8 @@ def _same(entry: Entry, other: Entry, without: str = "") -> bool:
 def _read(path: Path) -> list[Entry]:
     if not path.exists():
         return []
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
-        raise DataError(f"--results-file {path}: not readable ({error}); choose another, or delete it") from None
+    content = read_any_json(path, "choose another --results-file, or delete this one")
     entries = content if isinstance(content, list) else [content]
     if not all(isinstance(entry, dict) and "variants" in entry for entry in entries):
-        raise DataError(f"--results-file {path}: there is something else in this file; choose another")
+        raise DataError(f"{path}: there is something else in this file; choose another --results-file")
     return entries

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dad.artefacts import read_json
 from dad.classes import ClassList, imagenet_folders
 from dad.errors import DataError
 from dad.imagesets.listing import is_imagenet, list_folders, list_images
@@ -52,7 +53,7 @@ def list_labelled(folder: Path, classes: ClassList) -> list[Labelled]:
     Raises:
         DataError: no such file, images without labels or the reverse, or numbers that are no classes.
     """
-    labels = _read_json(folder / "labels.json", _HARD_LAYOUT)
+    labels = read_json(folder / "labels.json", _HARD_LAYOUT)
     names = {path.name for path in (folder / "images").glob("*")}
     if different := sorted(names ^ set(labels)):
         what = "has no labels in labels.json" if different[0] in names else "of labels.json is not in images/"
@@ -90,28 +91,29 @@ def list_objects(folder: Path, classes: ClassList) -> list[Labelled]:
     """Return `folder/images/<object>/<image>` of ObjectNet's objects that are ImageNet classes too, with those.
 
     Raises:
-        DataError: no images or mappings, or an object is missing.
+        DataError: no images or mappings, mappings that contradict each other, or an object is missing.
     """
     mappings = folder / "mappings"
     expected = "expected ObjectNet as it is distributed, with images/ and mappings/"
-    label_of = _read_json(mappings / "folder_to_objectnet_label.json", expected)
-    names_of = _read_json(mappings / "objectnet_to_imagenet_1k.json", expected)
-    line_of = _read_json(mappings / "pytorch_to_imagenet_2012_id.json", expected)
+    label_of = read_json(mappings / "folder_to_objectnet_label.json", expected)
+    names_of = read_json(mappings / "objectnet_to_imagenet_1k.json", expected)
+    line_of = read_json(mappings / "pytorch_to_imagenet_2012_id.json", expected)
     names = mappings / "imagenet_to_label_2012_v2"
     if not names.is_file():
         raise DataError(f"{names}: no such file; {expected}")
-    index_of_line = {line: int(index) for index, line in line_of.items()}
-    order = _order(classes)
-    class_of = {
-        name.strip(): order[index_of_line[line]]
-        for line, name in enumerate(names.read_text(encoding="utf-8").splitlines())
-        if line in index_of_line
-    }
-    right = {
-        name: tuple(class_of[known] for known in names_of[label].split("; "))
-        for name, label in sorted(label_of.items())
-        if label in names_of
-    }
+    order, lines = _order(classes), names.read_text(encoding="utf-8").splitlines()
+    try:
+        index_of_line = {line: int(index) for index, line in line_of.items()}
+        class_of = {
+            name.strip(): order[index_of_line[line]] for line, name in enumerate(lines) if line in index_of_line
+        }
+        right = {
+            name: tuple(class_of[known] for known in names_of[label].split("; "))
+            for name, label in sorted(label_of.items())
+            if label in names_of
+        }
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{mappings}: the files do not fit each other ({error!r}); {expected}") from None
     images = _with_classes(list_folders(folder / "images", ClassList(tuple(label_of), tuple(label_of))), right)
     _require_all(folder, right, images)
     return images
@@ -154,15 +156,3 @@ def _require_all(folder: Path, right: dict[str, tuple[int, ...]], images: Iterab
             f"{folder} has images of {len(right) - len(missing)} of the {len(right)} objects, "
             f"'{missing[0]}' is missing; fetch the set again"
         )
-
-
-def _read_json(path: Path, expected: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; {expected}")
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); {expected}") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: not a JSON object; {expected}")
-    return content

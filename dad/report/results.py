@@ -1,10 +1,10 @@
 """Read results files, of today's format and of the first."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dad.artefacts import read_any_json
 from dad.errors import DataError
 
 Result = Mapping[str, Any]  # one scored model, as results.json has it
@@ -43,12 +43,7 @@ def class_name(result: Result, folder: str) -> str:
 
 
 def _load_file(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; validate.py writes it (--results-file)")
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); run validate.py again") from None
+    content = read_any_json(path, "validate.py writes it (--results-file)")
     results = content if isinstance(content, list) else [content]
     if not results or not all(map(_is_result, results)):
         raise DataError(

@@ -126,10 +126,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     """
     if not (root / "manifest.json").is_file():
         raise DataError(f"{root}: generation is not finished (no manifest.json there); {RERUN}")
-    try:
-        manifest = read_json(root / "manifest.json")
-    except DataError:
-        raise DataError(f"{root / 'manifest.json'}: damaged; {RERUN}, which writes it anew") from None
+    manifest = read_json(root / "manifest.json", f"{RERUN}, which writes it anew")
     require_readable(root, manifest["settings"])
     return manifest
 

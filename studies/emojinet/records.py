@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dad.artefacts import write_atomically
+from dad.artefacts import read_any_json, write_atomically
 from dad.errors import DataError
 
 _IN_DISTRIBUTION = ("imagenet", "imagenetv2")
@@ -94,12 +94,11 @@ def load_records(path: Path) -> list[Record]:
     Raises:
         DataError: there is none, or it is another kind of file.
     """
-    if not path.is_file():
-        raise DataError(f"--results {path}: no such file; python -m studies.emojinet run writes it")
+    content = read_any_json(path, "python -m studies.emojinet run writes it")
     try:
-        return [Record(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"--results {path}: not a file of this study ({error}); run the study again") from None
+        return [Record(**entry) for entry in content]
+    except TypeError as error:
+        raise DataError(f"{path}: not a file of this study ({error}); run the study again") from None
 
 
 def save_records(path: Path, records: Sequence[Record]) -> None:

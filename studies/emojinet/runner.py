@@ -42,12 +42,11 @@ class Runner:
         """
         todo = [job for job in jobs if not self._is_done(job)]
         self.say(f"{len(jobs)} jobs, {len(jobs) - len(todo)} done already, expected {self._expected(todo):.0f} min")
-        start, total, done = time.perf_counter(), sum(job.minutes for job in todo), 0.0
+        start, total, done, took = time.perf_counter(), sum(job.minutes for job in todo), 0.0, 0.0
         for stage in sorted({job.stage for job in todo}):
             for job, seconds in self._carry_out([job for job in todo if job.stage == stage]):
-                done += job.minutes
-                elapsed = (time.perf_counter() - start) / 60
-                left = elapsed * (total - done) / done
+                done, took = done + job.minutes, took + seconds / 60
+                elapsed, left = (time.perf_counter() - start) / 60, (total - done) / self.workers * took / done
                 self.say(
                     f"[{100 * done / total:3.0f} %] {job.name}: {seconds:.0f} s; {elapsed:.0f} min, {left:.0f} to go"
                 )

@@ -98,13 +98,13 @@ def test_an_entry_of_an_older_format_stays(path: Path) -> None:
 def test_a_file_that_is_no_results_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(DataError, match=f"^--results-file {path}: .*choose another") as caught:
+    with pytest.raises(DataError, match=f"^{path}: .*choose another --results-file") as caught:
         ResultsFile(path, CPU)
     assert "\n" not in str(caught.value) and path.read_bytes() == content.encode("latin-1")
 
 
 def test_a_folder_is_no_results_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--results-file .*not readable"):
+    with pytest.raises(DataError, match=r"not readable as JSON .*--results-file"):
         ResultsFile(tmp_path, CPU)
 
 

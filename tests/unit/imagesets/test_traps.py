@@ -148,7 +148,7 @@ def test_the_digest_does_not_depend_on_where_a_set_lies(tmp_path: Path) -> None:
         ({"0.png": [1000]}, ["0.png"], r"'0.png' has the labels \[1000\]"),
         ({"0.png": []}, ["0.png"], r"'0.png' has the labels \[\]"),
         ({"0.png": 7}, ["0.png"], "'0.png' has the labels 7"),
-        ([[1]], ["0.png"], "not a JSON object"),
+        ([[1]], ["0.png"], "expected a JSON object, found list"),
     ],
 )
 def test_labels_that_do_not_fit_the_images_of_hard_are_refused(tmp_path: Path, labels, names, named: str) -> None:
@@ -167,6 +167,21 @@ def test_an_object_that_is_missing_is_told(tmp_path: Path) -> None:
     (folder / "images" / "tie" / "0.png").unlink()
     (folder / "images" / "tie").rmdir()
     with pytest.raises(DataError, match="images of 1 of the 2 objects, 'tie' is missing"):
+        list_image_set(BY_NAME["objectnet"], folder, IMAGENET)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("imagenet_to_label_2012_v2", "one line alone"),
+        ("objectnet_to_imagenet_1k.json", '{"Tie": 7}'),
+        ("pytorch_to_imagenet_2012_id.json", '{"first": 0}'),
+    ],
+)
+def test_mappings_of_objectnet_that_contradict_each_other_are_told(tmp_path: Path, name: str, content: str) -> None:
+    folder = make_objectnet(tmp_path)
+    (folder / "mappings" / name).write_text(content)
+    with pytest.raises(DataError, match=r"mappings: the files do not fit each other .*as it is distributed"):
         list_image_set(BY_NAME["objectnet"], folder, IMAGENET)
 
 

@@ -127,7 +127,7 @@ def test_a_half_made_set_of_format_1_is_not_continued(tmp_path: Path) -> None:
 
 def test_damaged_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text("{")
-    with pytest.raises(DataError, match=r"settings\.json: damaged"):
+    with pytest.raises(DataError, match=r"settings\.json: not readable as JSON .*restore it"):
         open_writer(tmp_path)
 
 
