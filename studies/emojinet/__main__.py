@@ -3,6 +3,7 @@
 python -m studies.emojinet look
 python -m studies.emojinet run --seeds 5 --workers 2
 python -m studies.emojinet table
+python -m studies.emojinet plot
 """
 
 import argparse
@@ -10,8 +11,11 @@ import signal
 import sys
 from pathlib import Path
 
+from dad.artefacts import write_atomically
+from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
 from studies.emojinet.plan import Job, plan_jobs
+from studies.emojinet.plot import difference_plot
 from studies.emojinet.records import Records, load_records, save_records
 from studies.emojinet.runner import Runner
 from studies.emojinet.table import format_study
@@ -36,6 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     table = commands.add_parser("table", help="print means, differences and verdicts")
     table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
+    plot = commands.add_parser("plot", help="draw what each method adds to plain training")
+    plot.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
+    plot.add_argument("--out", type=Path, default=RESULTS / "differences.svg", help="default: beside the results")
     look = commands.add_parser("look", help="measure the teacher's softness, the attack's strength and Q")
     look.add_argument("--data", type=Path, default=Path("output/study/data"), help="rendered if it is not there")
     look.add_argument("--results", type=Path, default=RESULTS / "look.json", help="where the numbers are written")
@@ -46,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
         print(look_at(args.data, args.results))
     elif args.command == "table":
         print(format_study(Records(load_records(args.results))))
+    elif args.command == "plot":
+        write_atomically(args.out, to_file(difference_plot(Records(load_records(args.results)))))
+        print(f"written: {args.out}")
     else:
         run_study(args)
     return 0
