@@ -16,7 +16,7 @@ from timm.layers import convert_splitbn_model, convert_sync_batchnorm
 from timm.utils import distribute_bn
 
 from dad.args import create_train_parser
-from dad.args.checks import require_numbers
+from dad.args.checks import require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
 from dad.continuation import Continuation
 from dad.data import create_train_loader, create_val_loader, resolve_classes, with_epoch
@@ -189,6 +189,7 @@ def note_skipped(epoch, experiment, continuation, verdict, batches) -> None:
 def check_args(args, objective) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
     require_numbers(args)
+    require_preprocessing(args)
     if objective.needs_teacher and not args.teacher:
         raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
     if objective.needs_teacher and args.train_img_sizes:

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from dad.args import create_validate_parser
+from dad.args.checks import require_preprocessing
 from dad.args.hparams import parse_args
 from dad.artefacts import write_atomically
 from dad.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
@@ -37,8 +38,6 @@ from dad.runtime import Runtime, setup_runtime
 from dad.sources import class_folders
 from dad.threats import create_threats
 from dad.variants import VARIANTS
-
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")  # that timm knows
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,7 +103,7 @@ def check_args(args: Namespace) -> bool:
         )
     if args.attack and args.model_dtype not in (None, "float32"):  # it rounds pixels by as much as an attack may add
         raise UsageError(f"--attack {args.attack}: it needs float32; leave out --model-dtype {args.model_dtype}")
-    check_preprocessing(args)
+    require_preprocessing(args)
     is_stream = resolve_foreign(args)
     if not args.data_dir and not is_stream:
         raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
@@ -116,27 +115,6 @@ def check_args(args: Namespace) -> bool:
         flag = "--attack" if args.attack else "--metrics-avg" if args.metrics_avg else "--variants"
         raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")
     return is_stream
-
-
-def check_preprocessing(args: Namespace) -> None:
-    """Refuse flags that no image can be made by."""
-    if args.crop_mode not in (None, "center", "squash", "border"):
-        raise UsageError(f"--crop-mode {args.crop_mode}: known are center, squash, border")
-    if args.interpolation not in ("", *INTERPOLATIONS):
-        raise UsageError(f"--interpolation {args.interpolation}: known are {', '.join(INTERPOLATIONS)}")
-    if args.in_chans not in (None, 3):
-        raise UsageError(f"--in-chans {args.in_chans}: images have 3 channels")
-    if args.input_size and args.input_size[0] != 3:
-        raise UsageError(f"--input-size {' '.join(map(str, args.input_size))}: the first number is that of channels, 3")
-    if min(args.input_size or [1]) < 1 or (args.img_size is not None and args.img_size < 1):
-        raise UsageError("--img-size and --input-size: an image has at least 1 pixel")
-    if args.crop_pct is not None and not args.crop_pct > 0:
-        raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0, e.g. 0.875")
-    for flag, values in (("--mean", args.mean), ("--std", args.std)):
-        if values and len(values) not in (1, 3):
-            raise UsageError(f"{flag} {' '.join(map(str, values))}: expected one number, or one for each of 3 channels")
-    if args.std and not min(args.std) > 0:
-        raise UsageError(f"--std {' '.join(map(str, args.std))}: images are divided by it, so it must be above 0")
 
 
 def find_classes(args: Namespace, is_stream: bool) -> ClassList:

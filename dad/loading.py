@@ -6,7 +6,6 @@ from typing import Any
 
 from PIL import Image
 from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
-from timm.data.transforms import str_to_interp_mode
 
 from dad.errors import UsageError
 from dad.runtime import Runtime
@@ -153,8 +152,3 @@ def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
     except AssertionError:
         known = "rand-..., augmix-..., original, originalr, v0, v0r, 3a"
         raise UsageError(f"--aa {args.aa}: timm has no such policy; known are {known}") from None
-    try:
-        args.train_interpolation == "random" or str_to_interp_mode(args.train_interpolation)
-    except KeyError:
-        known = "random, nearest, bilinear, bicubic, box, hamming, lanczos"
-        raise UsageError(f"--train-interpolation {args.train_interpolation}: known are {known}") from None

@@ -27,10 +27,6 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     colours.
     """
     require_model(args.model)
-    channels = args.input_size[0] if args.input_size else args.in_chans
-    if channels not in (None, 3):
-        flag = "--input-size" if args.input_size else "--in-chans"
-        raise UsageError(f"{flag}: {channels} channels, but every image, attack and discretiser here is RGB; use 3")
     set_fast_norm(args.fast_norm)
     if args.num_classes not in (None, num_classes):
         raise UsageError(f"--num-classes {args.num_classes}, but the class list has {num_classes}; leave the flag out")

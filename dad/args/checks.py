@@ -1,4 +1,4 @@
-"""Numbers that no training works with, found before anything is loaded."""
+"""Values that no training or evaluation works with, found before anything is loaded."""
 
 from argparse import Namespace
 from collections.abc import Callable
@@ -28,6 +28,13 @@ _RULES: tuple[_Rule, ...] = (
     (_SHARES, "from 0 to 1", lambda value: 0 <= value <= 1),
 )
 
+_FILTERS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")  # that timm knows
+_NAMES = (
+    ("crop_mode", None, ("center", "squash", "border")),
+    ("interpolation", "", _FILTERS),
+    ("train_interpolation", "random", ("random", *_FILTERS)),
+)
+
 
 def require_numbers(args: Namespace) -> None:
     """Refuse values outside what their flags mean; None is for what the flag leaves to somebody else.
@@ -40,3 +47,28 @@ def require_numbers(args: Namespace) -> None:
             value = getattr(args, name)
             if value is not None and not fits(value):  # no comparison holds for nan
                 raise UsageError(f"--{name.replace('_', '-')} {value}: it must be {wanted}")
+
+
+def require_preprocessing(args: Namespace) -> None:
+    """Refuse flags that no image can be made by; not every script has all of them.
+
+    Raises:
+        UsageError: the first such value, by its flag.
+    """
+    given = vars(args)
+    for name, unset, known in _NAMES:
+        if (value := given.get(name, unset)) not in (unset, None, *known):
+            raise UsageError(f"--{name.replace('_', '-')} {value}: known are {', '.join(known)}")
+    channels = args.input_size[0] if args.input_size else args.in_chans
+    if channels not in (None, 3):
+        flag = "--input-size" if args.input_size else "--in-chans"
+        raise UsageError(f"{flag}: {channels} channels, but every image, attack and discretiser here is RGB; use 3")
+    if min(args.input_size or [1]) < 1 or (args.img_size is not None and args.img_size < 1):
+        raise UsageError("--img-size and --input-size: an image has at least 1 pixel")
+    if args.crop_pct is not None and not args.crop_pct > 0:
+        raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0, e.g. 0.875")
+    for flag, values in (("--mean", args.mean), ("--std", args.std)):
+        if values and len(values) not in (1, 3):
+            raise UsageError(f"{flag} {' '.join(map(str, values))}: expected one number, or one for each of 3 channels")
+    if args.std and not min(args.std) > 0:
+        raise UsageError(f"--std {' '.join(map(str, args.std))}: images are divided by it, so it must be above 0")
