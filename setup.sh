@@ -14,7 +14,7 @@ install_requirements() {
         [ -e "$stamp" ] && continue
         echo "installing $file"
         [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv || return
-        .venv/bin/uv pip install --quiet --python .venv/bin/python -r "$file" || return
+        .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r "$file" || return
         touch "$stamp"
     done
 }
