@@ -26,6 +26,17 @@ LOGIT_SCALES = (None, 10.0, 5.0)  # None: as CLIP learned it
 TEMPERATURES = (1.0, 4.0)
 # 0.1 at 224 px is 0.1 * 64 / 224 = 0.029 at 64 px: the length of the same change of each pixel.
 EPSILONS = (0.0, 0.029, 0.1, 0.3, 1.0)  # 0: what a second pass of Q alone does
+_SOFTNESS = {
+    "logit_scale": ("logit scale", "{:.3g}"), "temperature": ("T", "{:g}"), "entropy": ("entropy (nats)", "{:.2f}"),
+    "top_probability": ("largest probability", "{:.3f}"), "median_top_probability": ("its median", "{:.3f}"),
+    "label_probability": ("the label's", "{:.3f}"),
+}  # fmt: skip
+_ATTACK = {
+    "epsilon": ("epsilon", "{:g}"), "codes_changed": ("codes changed (%)", "{:.1f}"),
+    "distance": ("L2 of Q(x') - Q(x)", "{:.2f}"), "right_before": ("teacher right on Q(x) (%)", "{:.1f}"),
+    "kept": ("on Q(x'): kept (%)", "{:.1f}"), "label_probability_before": ("label's probability on Q(x)", "{:.3f}"),
+    "label_probability_after": ("on Q(x')", "{:.3f}"),
+}  # fmt: skip
 _PER_CLASS = 5
 _BATCH_SIZE = 64
 _CONFIG = "hparams/emojinet_generate.yaml"
@@ -55,22 +66,23 @@ def look_at(data: Path, results: Path) -> str:
         "q": quality(pixels_of, discretizer, some),
     }
     write_atomically(results, to_json(found, indent=1))
-    return describe(found)
+    return format_look(found)
 
 
-def describe(found: dict[str, Any]) -> str:
-    """Return the numbers as tables."""
-    parts = []
-    for title in ("softness", "attack"):
-        rows = found[title]
-        parts.append(format_rows([list(rows[0]), *([f"{value:.4g}" for value in row.values()] for row in rows)]))
-    quality = ", ".join(f"{name} {value:.4g}" for name, value in found["q"].items())
-    softness, attack = parts
-    images = found["images"]
+def format_look(found: dict[str, Any]) -> str:
+    """Return the numbers as Markdown tables, each below a line that says on what they were measured."""
+    images, q = found["images"], found["q"]
     return "\n\n".join([
-        f"Teacher on {images['softness']} training images (entropy in nats):", softness,
-        f"Attack on {images['attack']} training images (shares in percent):", attack, f"Q: {quality}",
+        f"The teacher on {images['softness']} training images:", _table(found["softness"], _SOFTNESS),
+        f"The attack on {images['attack']} of them:", _table(found["attack"], _ATTACK),
+        f"Q on the same: PSNR {q['psnr_db']:.1f} dB; the teacher is right on {q['teacher_top1']:.1f} % of x and "
+        f"{q['teacher_top1_on_q']:.1f} % of Q(x).",
     ])  # fmt: skip
+
+
+def _table(rows: Sequence[dict[str, float]], columns: dict[str, tuple[str, str]]) -> str:
+    titles = [title for title, _ in columns.values()]
+    return format_rows([titles, *([form.format(row[name]) for name, (_, form) in columns.items()] for row in rows)])
 
 
 def softness_rows(logits: Tensor, labels: Tensor, learned: float) -> list[dict[str, float]]:
