@@ -45,6 +45,8 @@ from dad.views import split_views
 
 _STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 _CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
+# The two loops are compared with as many images a step at least: what a loop adds to a step does not grow with them.
+_LOOP_IMAGES = 32
 _FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
 
 
@@ -156,6 +158,8 @@ def compare_loops(
     flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime, repeats: int
 ) -> dict[str, float]:
     """Time an epoch of `ce` by our loop and by a bare one, on the same task and loader, in turn."""
+    images = max(preset.batch_size, _LOOP_IMAGES)
+    flags = [*flags, "--batch-size", str(images)]
     subject = Subject("ce", flags, preset, teacher, runtime)
     loader = create_loader_of(flags, preset, 1, runtime)
     schedule = Namespace(step_update=lambda **_: None)
@@ -178,7 +182,7 @@ def compare_loops(
         for loop in (bare, ours) if repeat % 2 else (ours, bare):
             seconds[loop].append(_seconds(loop))
     ratios = [own / one for one, own in zip(seconds[bare], seconds[ours], strict=True)]
-    return {"bare_seconds": median(seconds[bare]), "ratio": median(ratios)}
+    return {"bare_seconds": median(seconds[bare]), "ratio": median(ratios), "images": images}
 
 
 def create_loader_of(flags: list[str], preset: Preset, views: int, runtime: Runtime) -> Any:
@@ -197,11 +201,11 @@ def time_loading(flags: list[str], preset: Preset, views: int, runtime: Runtime)
 
 
 def make_pictures(folder: Path, preset: Preset) -> None:
-    """Write four classes of pictures, two batches in all, and a DAD set of them."""
+    """Write four classes of pictures, two batches or more in all, and a DAD set of them."""
     rng, side = np.random.default_rng(0), round(preset.img_size * _FRAME)
     for name in _CLASSES.folders:
         (folder / "train" / name).mkdir(parents=True)
-        for number in range(-(-2 * preset.batch_size // len(_CLASSES))):
+        for number in range(-(-2 * max(preset.batch_size, _LOOP_IMAGES) // len(_CLASSES))):
             coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
             picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
             (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(picture, "jpg", 90))
@@ -237,7 +241,8 @@ def report(results: dict[str, Any]) -> None:
     print(f"Machine: {', '.join(f'{key} {value}' for key, value in results['machine'].items())}\n")
     print(format_rows(rows))
     loop = results["loop"]
-    print(f"\nOur loop with ce takes {loop['ratio']:.3f} times a bare loop on the same task and loader.")
+    images = f"{loop['images']} images a step"
+    print(f"\nOur loop with ce takes {loop['ratio']:.3f} times a bare loop on the same task and loader, {images}.")
 
 
 def _size(model: str, preset: Preset) -> dict[str, Any]:
