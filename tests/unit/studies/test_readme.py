@@ -35,8 +35,9 @@ def test_the_plot_shows_the_committed_runs(records: Records) -> None:
 
 
 def test_the_committed_runs_are_whole(records: Records) -> None:
+    seeds = len(records.values("vit", "ce", "imagenet"))
+    assert seeds >= 3
     for method in METHODS:
         for student in STUDENTS:
-            fewer = method.most_seeds.get(student)
             count = len(records.values(student, method.name, "imagenet"))
-            assert count == (min(3, fewer) if fewer is not None else count) and (count >= 3 or fewer == 0)
+            assert count == min(seeds, method.most_seeds.get(student, seeds)), (method.name, student)
