@@ -19,25 +19,24 @@ import torch
 
 from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
-from dad.artefacts import Settings, write_atomically
 from dad.attacks import Attack, create_attack
-from dad.classes import ClassList, resolve_class_list
-from dad.data import find_split
 from dad.discretizers import create_discretizer
 from dad.environment import versions
 from dad.errors import DataError, UsageError, run_script
-from dad.estimate import estimate_cost
-from dad.gallery import write_gallery
-from dad.generation import FittingGenerator, Generated, Generator
-from dad.preview import inspect, write_preview
-from dad.progress import Progress, log_file
-from dad.reading import SourceBatch, SourceReader
-from dad.recheck import require_same_images
-from dad.recording import ShardRecorder
+from dad.files import Settings, write_atomically
+from dad.generation.estimate import estimate_cost
+from dad.generation.gallery import write_gallery
+from dad.generation.generator import FittingGenerator, Generated, Generator
+from dad.generation.preview import inspect, write_preview
+from dad.generation.progress import Progress, log_file
+from dad.generation.recheck import require_same_images
+from dad.generation.recorder import ShardRecorder
+from dad.images.classes import ClassList, resolve_class_list
+from dad.images.reading import SourceBatch, SourceReader
+from dad.images.sources import class_folders, find_split, list_sources
 from dad.runtime import setup_runtime
 from dad.shards import EXTENSION_OF, DadWriter
 from dad.shards.lock import ShardLock
-from dad.sources import class_folders, list_sources
 from dad.teachers import create_teacher
 
 _logger = logging.getLogger("generate")

@@ -18,22 +18,22 @@ from timm.utils import distribute_bn
 from dad.args import create_train_parser
 from dad.args.checks import require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
-from dad.continuation import Continuation
-from dad.data import create_train_loader, create_val_loader, resolve_classes, with_epoch
-from dad.engine import Hooks, TermMeter, evaluate, train_one_epoch
 from dad.errors import UsageError, run_script
-from dad.events import SkippedBatch
-from dad.experiment import Experiment, Resumed
-from dad.folders import find_resume, resolve_experiment, resolve_folder
-from dad.interrupts import InterruptedRun, Interrupts
 from dad.models import create_student
 from dad.objectives import load_objective
-from dad.optim import create_optimizer, create_schedule, resolve_learning_rate
-from dad.position import end_workers
 from dad.rng import same_random_state
 from dad.runtime import load_device_modules, setup_runtime
 from dad.teachers import create_teacher, require_fitting
-from dad.updater import Updater
+from dad.training.engine import Hooks, TermMeter, evaluate, train_one_epoch
+from dad.training.experiment import Experiment, Resumed
+from dad.training.interrupts import InterruptedRun, Interrupts
+from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, with_epoch
+from dad.training.nonfinite import SkippedBatch
+from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
+from dad.training.resumable_loader import end_workers
+from dad.training.resume import Continuation
+from dad.training.run_folder import find_resume, resolve_experiment, resolve_folder
+from dad.training.updater import Updater
 
 _logger = logging.getLogger("train")
 _TEACHER_IMAGES = 64

@@ -19,9 +19,6 @@ import torch
 from dad.args import create_validate_parser
 from dad.args.checks import require_preprocessing
 from dad.args.hparams import parse_args
-from dad.artefacts import write_atomically
-from dad.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
-from dad.datasets import resolve_foreign, resolve_foreign_classes
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.evaluation.attacked import find_attacked
@@ -32,12 +29,15 @@ from dad.evaluation.results import ResultsFile, in_short
 from dad.evaluation.scores import format_scores
 from dad.evaluation.session import Session, Task
 from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid_labels
-from dad.imagesets import ImageSet, find_folder, find_variants, list_image_set
+from dad.evaluation.threats import create_threats
+from dad.files import write_atomically
+from dad.images.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
+from dad.images.sources import class_folders
+from dad.images.timm_datasets import resolve_foreign, resolve_foreign_classes
 from dad.report import format_csv, format_table
 from dad.runtime import Runtime, setup_runtime
-from dad.sources import class_folders
-from dad.threats import create_threats
-from dad.variants import VARIANTS
+from dad.variants import ImageSet, find_folder, find_variants, list_image_set
+from dad.variants.table import VARIANTS
 
 
 def main(argv: list[str] | None = None) -> int:

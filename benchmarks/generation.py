@@ -26,7 +26,7 @@ from dad.attacks import Attack
 from dad.discretizers import vqgan as vqgan_module
 from dad.discretizers.vqgan import nearest_codes
 from dad.errors import UsageError, run_script
-from dad.generation import Generator
+from dad.generation.generator import Generator
 from dad.pixels import to_uint8
 from dad.runtime import Runtime, setup_runtime
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.generation_world import Batch, Networks
 from dad.attacks import Attack, keyed_generator
 from dad.discretizers.vqgan import Vqgan
-from dad.generation import Generated, Generator
+from dad.generation.generator import Generated, Generator
 from dad.pixels import to_uint8
 from dad.shards import encode_codes, encode_image
 

@@ -28,20 +28,20 @@ from benchmarks.generation_world import PRESETS, Preset, create_networks
 from benchmarks.measures import PeakMemory, Stopwatch, machine
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
-from dad.classes import ClassList
-from dad.data import create_train_loader
-from dad.engine import train_one_epoch
 from dad.errors import run_script
+from dad.images.classes import ClassList
+from dad.images.sources import list_sources
 from dad.objectives import load_objective
-from dad.optim import create_optimizer
 from dad.plugins import list_plugins
 from dad.runtime import Runtime, setup_runtime
 from dad.shards import DadWriter, Sample, encode_image
-from dad.sources import list_sources
 from dad.tables import format_rows
 from dad.teachers import Teacher
-from dad.updater import Updater
-from dad.views import split_views
+from dad.training.engine import train_one_epoch
+from dad.training.loaders import create_train_loader
+from dad.training.optim import create_optimizer
+from dad.training.updater import Updater
+from dad.training.views import split_views
 
 _STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 _CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))

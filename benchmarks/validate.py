@@ -25,14 +25,14 @@ from timm.task import ClassificationEvaluator
 from torch import nn
 
 from benchmarks.measures import machine
-from dad.classes import ClassList
 from dad.errors import run_script
 from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings
-from dad.imagesets import list_image_set
+from dad.images.classes import ClassList
 from dad.runtime import Runtime
 from dad.tables import format_rows
-from dad.variants import ALEXNET_ERRORS, SEVERITIES, VARIANTS
+from dad.variants import list_image_set
+from dad.variants.table import ALEXNET_ERRORS, SEVERITIES, VARIANTS
 
 _CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(10)), tuple(f"thing {number}" for number in range(10)))
 _SILENT = 10**9  # batches to the next line

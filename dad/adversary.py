@@ -28,7 +28,7 @@ class Adversary:
 
     Attributes:
         student: the bare network, neither in DDP's wrapper, since these passes train nothing, nor compiled.
-        discretizer: Q, see `dad.generation.Discretizer`.
+        discretizer: Q, see `dad.generation.generator.Discretizer`.
         attack: None for Q(x) itself.
     """
 

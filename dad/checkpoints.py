@@ -1,10 +1,13 @@
-"""Read weights files (safetensors, plain state dicts, Lightning checkpoints) without ever running code from them."""
+"""Read weights and training checkpoints (safetensors, state dicts, Lightning's, timm's) without ever running code from
+them."""
 
+import argparse
 import hashlib
 import pickle
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -49,6 +52,43 @@ def read_state_dict(path: str | Path, flag: str) -> dict[str, Tensor]:
     if not tensors:
         raise DataError(f"{flag} {path}: holds no tensors; give a .safetensors file, a state dict or a Lightning .ckpt")
     return tensors
+
+
+def read_checkpoint(path: str, check: bool = True) -> dict[str, Any]:
+    """Read a training checkpoint without running code from it; besides tensors it may hold an argparse namespace. A
+    .safetensors file holds weights alone.
+
+    Without `check`, tensors are mapped from the file when they are used, and not compared with its checksums.
+
+    Raises:
+        DataError: no such file, not a checkpoint, or damaged.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"checkpoint {path}: no such file")
+    if check and zipfile.is_zipfile(path):
+        require_whole(Path(path))
+    try:
+        if path.endswith(".safetensors"):
+            content: Any = load_file(path)
+        else:
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                content = torch.load(path, map_location="cpu", weights_only=True, mmap=not check)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+        raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise DataError(f"checkpoint {path}: expected a dictionary, found {type(content).__name__}")
+    return content
+
+
+def require_whole(path: Path) -> None:
+    """Raise a DataError if a checkpoint differs from the checksums in it: torch does not look at them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
+    if damaged is not None:
+        raise DataError(f"checkpoint {path}: damaged (checksum of {damaged})")
 
 
 def strip_prefixes(state_dict: dict[str, Tensor], prefixes: tuple[str, ...]) -> dict[str, Tensor]:

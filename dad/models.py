@@ -2,19 +2,17 @@
 
 import argparse
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.data import resolve_data_config
 from timm.layers import set_fast_norm
 from timm.models import clean_state_dict, get_pretrained_cfg, load_checkpoint
 from torch import nn
 
+from dad.checkpoints import read_checkpoint
 from dad.errors import DataError, UsageError
 
 
@@ -94,43 +92,6 @@ def _trained_kwargs(trained: Any) -> dict[str, Any]:
     shaped = {"global_pool": getattr(trained, "gp", None), "bn_eps": getattr(trained, "bn_eps", None)}
     given = {name: value for name, value in shaped.items() if value is not None}
     return given | getattr(trained, "model_kwargs", {})
-
-
-def read_checkpoint(path: str, check: bool = True) -> dict[str, Any]:
-    """Read a training checkpoint without running code from it; besides tensors it may hold an argparse namespace. A
-    .safetensors file holds weights alone.
-
-    Without `check`, tensors are mapped from the file when they are used, and not compared with its checksums.
-
-    Raises:
-        DataError: no such file, not a checkpoint, or damaged.
-    """
-    if not Path(path).is_file():
-        raise DataError(f"checkpoint {path}: no such file")
-    if check and zipfile.is_zipfile(path):
-        require_whole(Path(path))
-    try:
-        if path.endswith(".safetensors"):
-            content: Any = load_file(path)
-        else:
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                content = torch.load(path, map_location="cpu", weights_only=True, mmap=not check)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
-        raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
-    if not isinstance(content, dict):
-        raise DataError(f"checkpoint {path}: expected a dictionary, found {type(content).__name__}")
-    return content
-
-
-def require_whole(path: Path) -> None:
-    """Raise a DataError if a checkpoint differs from the checksums in it: torch does not look at them."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise DataError(f"checkpoint {path}: damaged, or not a checkpoint ({type(error).__name__})") from error
-    if damaged is not None:
-        raise DataError(f"checkpoint {path}: damaged (checksum of {damaged})")
 
 
 def require_model(name: str) -> None:

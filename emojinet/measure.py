@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dad.classes import load_class_list
 from dad.discretizers.vqgan import load_vqgan
+from dad.images.classes import load_class_list
 from dad.teachers import Teacher, create_teacher
 from emojinet.concepts import CLASS_FILE, TEMPLATE_FILE, class_concepts
-from emojinet.reference import load_reference, set_tensors, stack_images, train_reference
+from emojinet.reference import load_reference, stack_images
 from emojinet.render import SETS, render_corrupted, render_hard
+from emojinet.train_reference import set_tensors, train_reference
 from emojinet.train_vqgan import reconstruction_quality
 
 _PLAIN_STEPS = 500

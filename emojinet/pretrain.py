@@ -25,8 +25,8 @@ from torch import nn
 from dad.checkpoints import file_digest
 from dad.errors import run_script
 from emojinet.measure import measure
-from emojinet.reference import train_reference
 from emojinet.train_clip import MODEL_DIR, train_clip, train_clip_further
+from emojinet.train_reference import train_reference
 from emojinet.train_vqgan import config_fields, train_vqgan
 
 _PACKAGES = (

@@ -14,10 +14,10 @@ from dad.analysis.folders import Transform, open_folder, sample_batches
 from dad.analysis.moments import BatchNorms, Moments, collect_moments, find_batch_norms
 from dad.analysis.performance import Performance, Scoreboard, find_scoreboard
 from dad.analysis.wasserstein import LAYERS, NORMALISATIONS, REDUCTIONS, Distance, measure_distance
-from dad.artefacts import to_json, write_atomically
 from dad.charts.scatter import scatter_plot
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
+from dad.files import to_json, write_atomically
 from dad.models import load_student
 from dad.report import load_results
 from dad.tables import format_rows

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dad.errors import DataError
-from dad.reading import UnreadableError, decode_rgb
+from dad.images.reading import UnreadableError, decode_rgb
 from dad.shards import DadSet
 
 Transform = Callable[[Image.Image], Tensor]

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from dad.errors import UsageError
-from dad.variants import VARIANTS
+from dad.variants.table import VARIANTS
 
 Performance = dict[str, dict[str, float]]  # model -> distribution -> percent, or points
 

@@ -17,9 +17,9 @@ import torch
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
-from dad.artefacts import settings_fingerprint
 from dad.checkpoints import file_digest, read_state_dict, strip_prefixes
 from dad.errors import DataError, UsageError
+from dad.files import settings_fingerprint
 from dad.pixels import from_signed, to_signed
 
 _PREFIXES = ("module.", "first_stage_model.", "model.")

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from dad.attacks import keyed_generator
 from dad.errors import DataError, UsageError
 from dad.evaluation.judge import Judge
+from dad.evaluation.metrics import wilson_interval
 from dad.evaluation.pool import Batch, ImagePool
-from dad.imagesets import ImageSet
-from dad.metrics import wilson_interval
+from dad.evaluation.threats import Threat, load_attack_list, robust_hits
 from dad.pixels import PixelModel, denormalize
-from dad.threats import Threat, load_attack_list, robust_hits
+from dad.variants import ImageSet
 
 _ATTACKED = "imagenet"  # the set that attacks are defined on
 _logger = logging.getLogger(__name__)

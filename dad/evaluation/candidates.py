@@ -15,10 +15,10 @@ from timm.utils import reparameterize_model
 from timm.utils.misc import natural_key
 from torch import nn
 
-from dad.checkpoints import file_digest
-from dad.classes import ClassList, load_class_list
+from dad.checkpoints import file_digest, read_checkpoint
 from dad.errors import DataError, UsageError
-from dad.models import load_student, read_checkpoint, require_model
+from dad.images.classes import ClassList, load_class_list
+from dad.models import load_student, require_model
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
 

@@ -8,8 +8,8 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dad.imagesets import ImageSet
 from dad.runtime import Runtime
+from dad.variants import ImageSet
 
 TOP = 5
 MISSED, UNREADABLE = 5, 6  # places beyond the best five

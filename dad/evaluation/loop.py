@@ -37,7 +37,7 @@ def evaluate_sets(
     Args:
         classes: the name of each class in the scores.
         log_freq: batches from one line to the next.
-        average: also precision, recall and f1, averaged like this; see `dad.metrics.class_averages`.
+        average: also precision, recall and f1, averaged like this; see `dad.evaluation.metrics.class_averages`.
 
     Raises:
         DataError: the model gives logits that are no numbers, or no image of a set can be read.

@@ -20,9 +20,9 @@ from timm.data.loader import PrefetchLoader, fast_collate
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from dad.imagesets import ImageSet
-from dad.reading import UnreadableError, decode_rgb
+from dad.images.reading import UnreadableError, decode_rgb
 from dad.runtime import Runtime
+from dad.variants import ImageSet
 
 _Transform = Callable[[Image.Image], Any]
 
@@ -136,7 +136,7 @@ def _create_pipeline(image_set: ImageSet, data_config: Mapping[str, Any], prefet
 
 def _add_watermark(pipeline: Any, size: int) -> None:
     """Lay ImageNet-W's watermark over what the crop leaves of an image, before it becomes a tensor."""
-    from imagenet_w import AddWatermark  # an extra; `dad.imagesets` has said so if it is not there
+    from imagenet_w import AddWatermark  # an extra; `dad.variants` has said so if it is not there
 
     crop = next(place for place, step in enumerate(pipeline.transforms) if "Crop" in type(step).__name__)
     pipeline.transforms.insert(crop + 1, AddWatermark(size))

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch.distributed as dist
 
-from dad.artefacts import read_any_json, to_json, write_atomically
 from dad.errors import DataError
 from dad.evaluation.scores import Scores
+from dad.files import read_any_json, to_json, write_atomically
 from dad.runtime import Runtime
 
 FORMAT = 2

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from dad.errors import DataError
 from dad.evaluation.judge import TOP, UNREADABLE, Answers, Verdicts
-from dad.imagesets import ImageSet
-from dad.metrics import (
+from dad.evaluation.metrics import (
     average_precision,
     class_averages,
     corruption_errors,
@@ -19,7 +18,8 @@ from dad.metrics import (
     relative_mce,
     wilson_interval,
 )
-from dad.variants import ALEXNET_ERRORS, SEVERITIES
+from dad.variants import ImageSet
+from dad.variants.table import ALEXNET_ERRORS, SEVERITIES
 
 # AlexNet's error on clean images, by which the relative mCE counts (Hendrycks and Dietterich 2019: 43.5 %).
 _ALEXNET_CLEAN_ERROR = 0.4348
@@ -73,8 +73,8 @@ def share_scores(correct: int, among_best: int, count: int) -> Scores:
 
 
 def class_scores(answers: Answers, labels: NDArray[np.int64], scored: NDArray[np.bool_], average: str | None) -> Scores:
-    """Return precision, recall and f1 with the kind of average, if one is asked for; see `dad.metrics.class_averages`.
-    Any right answer counts as the label."""
+    """Return precision, recall and f1 with the kind of average, if one is asked for; see
+    `dad.evaluation.metrics.class_averages`. Any right answer counts as the label."""
     if not average:
         return {}
     predictions = np.where(answers.places < 1, labels, answers.predictions)

@@ -10,9 +10,9 @@ from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings
 from dad.evaluation.results import Entry, ResultsFile, is_scored
 from dad.evaluation.scores import format_scores, with_relative_mce
-from dad.imagesets import ImageSet
+from dad.evaluation.threats import Threat
 from dad.runtime import Runtime
-from dad.threats import Threat
+from dad.variants import ImageSet
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from timm.data import create_loader
 from timm.task import ClassificationEvaluator, evaluation_sample_limit
 from torch.utils.data import IterableDataset
 
-from dad.datasets import create_foreign_dataset
 from dad.errors import DataError, UsageError
 from dad.evaluation.loop import Forward
 from dad.evaluation.scores import NOT_FINITE, Scores, share_scores
+from dad.images.timm_datasets import create_foreign_dataset
 from dad.runtime import Runtime
 
 

@@ -20,7 +20,7 @@ from dad.errors import UsageError
 from dad.losses import distillation_loss
 from dad.plugins import load_plugin
 from dad.teachers import Teacher
-from dad.views import CLEAN
+from dad.training.views import CLEAN
 
 
 class Weighted(TrainingTask):

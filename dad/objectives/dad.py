@@ -4,7 +4,7 @@ Labels are not used on Q(x'), where they may be wrong: the teacher's verdict on 
 """
 
 from dad.objectives import Distillation
-from dad.views import CLEAN, DAD
+from dad.training.views import CLEAN, DAD
 
 
 class Objective(Distillation):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dad.objectives import Supervised
-from dad.views import CLEAN, DAD
+from dad.training.views import CLEAN, DAD
 
 
 class Objective(Supervised):

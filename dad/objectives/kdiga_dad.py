@@ -4,7 +4,7 @@ There the label is needed, so an image takes part only with its own DAD image, o
 """
 
 from dad.objectives.kdiga import Objective as Clean
-from dad.views import CLEAN, DAD
+from dad.training.views import CLEAN, DAD
 
 
 class Objective(Clean):

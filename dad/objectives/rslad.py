@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dad.losses import distillation_loss
 from dad.objectives import Distillation
-from dad.views import CLEAN, DAD
+from dad.training.views import CLEAN, DAD
 
 
 class Objective(Distillation):

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dad.artefacts import write_atomically
 from dad.errors import UsageError, run_script
+from dad.files import write_atomically
 from dad.report import format_csv, format_table, load_results
 from dad.report.beside import format_paper
 from dad.report.paper import resolve_tables

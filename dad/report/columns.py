@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from dad.report.results import Result
-from dad.variants import VARIANTS
+from dad.variants.table import VARIANTS
 
 NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")
 SEVEN = ("imagenet", "imagenetv2", *NATURAL, "imagenet-c", "imagenet-style")

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dad.artefacts import read_any_json
 from dad.errors import DataError
+from dad.files import read_any_json
 
 Result = Mapping[str, Any]  # one scored model, as results.json has it
 

@@ -4,7 +4,7 @@ from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 
-from dad.reading import UnreadableError, decode_rgb
+from dad.images.reading import UnreadableError, decode_rgb
 
 _QUALITY = 82
 

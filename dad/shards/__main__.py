@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 import yaml
 
-from dad.artefacts import to_json, write_atomically
 from dad.discretizers.vqgan import load_vqgan
 from dad.errors import DataError, UsageError, run_script
+from dad.files import to_json, write_atomically
 from dad.shards.hydrate import hydrate
 from dad.shards.reader import DadSet
 from dad.shards.stats import collect_stats, format_stats

@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dad.artefacts import write_atomically
 from dad.errors import DataError, SettingsError
+from dad.files import write_atomically
+from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
 from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
 from dad.shards.listing import read_listing
 from dad.shards.marker import Entry, Ledger, Marker, Sample, shard_paths
 from dad.shards.reader import committed_markers, read_manifest
 from dad.shards.writer import DadWriter
-from dad.sources import SourceImage
 
 _OWN = ("format_version", "shard_size", "sources", "listing")  # what a writer adds to the settings
 

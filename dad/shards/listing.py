@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from dad.artefacts import write_atomically
 from dad.errors import DataError
-from dad.sources import SourceImage
+from dad.files import write_atomically
+from dad.images.sources import SourceImage
 
 _NAMED = 3  # samples that a message names
 

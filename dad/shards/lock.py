@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from dad.artefacts import to_json, write_atomically
 from dad.errors import DataError
+from dad.files import to_json, write_atomically
 
 _logger = logging.getLogger(__name__)
 _BEAT = 5.0  # seconds between two counts

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dad.artefacts import to_json
+from dad.files import to_json
 
 Metadata = dict[str, float | int]
 

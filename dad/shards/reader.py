@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dad.artefacts import read_json, settings_fingerprint
 from dad.errors import DataError, SettingsError
+from dad.files import read_json, settings_fingerprint
 from dad.shards.encoding import IMAGE_EXTENSIONS
 from dad.shards.marker import Ledger, Marker, Metadata, read_marker, shard_paths
 from dad.shards.writer import FORMAT, RERUN

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from dad.artefacts import read_json, settings_fingerprint
 from dad.errors import DataError, SettingsError
+from dad.files import read_json, settings_fingerprint
 from dad.shards.marker import read_marker, shard_paths
 from dad.shards.reader import DadSet, read_manifest, require_readable
 from dad.shards.writer import FORMAT

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 
-from dad.artefacts import Settings, read_json, require_same_settings, settings_fingerprint, to_json, write_atomically
 from dad.errors import DataError, SettingsError
+from dad.files import Settings, read_json, require_same_settings, settings_fingerprint, to_json, write_atomically
+from dad.images.sources import SourceImage, listing_digest
 from dad.shards.listing import describe_change, write_listing
 from dad.shards.marker import Ledger, Marker, Metadata, Sample, pack_shard, read_marker, shard_paths
-from dad.sources import SourceImage, listing_digest
 
 _logger = logging.getLogger(__name__)
 FORMAT = 2  # of a set's files; raise it when an old reader would misread them. 1 had no CRCs and no classes of rejects

@@ -9,8 +9,8 @@ import torch
 from timm.task import DistillationTeacher
 from torch import Tensor, nn
 
-from dad.classes import ClassList
 from dad.errors import UsageError
+from dad.images.classes import ClassList
 from dad.pixels import PixelModel
 from dad.plugins import list_plugins, load_plugin
 

@@ -7,8 +7,8 @@ import timm
 from timm.data import resolve_data_config
 
 from dad.checkpoints import file_digest
-from dad.classes import ClassList
 from dad.errors import DataError, UsageError
+from dad.images.classes import ClassList
 from dad.models import load_student
 from dad.teachers import Teacher, without_folders
 

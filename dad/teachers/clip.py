@@ -16,9 +16,9 @@ from open_clip.transformer import ResidualAttentionBlock, Transformer
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from dad.artefacts import write_atomically
-from dad.classes import ClassList
 from dad.errors import DataError, UsageError
+from dad.files import write_atomically
+from dad.images.classes import ClassList
 from dad.teachers import Teacher, without_folders
 
 _SCHEMES = ("local-dir:", "hf-hub:")

@@ -11,9 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
-from dad.artefacts import write_atomically
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
+from dad.files import write_atomically
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.plot import difference_plot
 from studies.emojinet.records import Records, load_records, save_records

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
-from dad.artefacts import to_json, write_atomically
 from dad.attacks import Attack
-from dad.classes import load_class_list
-from dad.discretizers import create_discretizer
-from dad.generation import Discretizer, Generator
+from dad.discretizers import Discretizer, create_discretizer
+from dad.files import to_json, write_atomically
+from dad.generation.generator import Generator
+from dad.images.classes import load_class_list
+from dad.images.reading import read_rgb
+from dad.images.sources import SourceImage, list_sources
 from dad.pixels import PixelModel
-from dad.reading import read_rgb
 from dad.runtime import Runtime
-from dad.sources import SourceImage, list_sources
 from dad.tables import format_rows
 from dad.teachers import create_teacher
 from emojinet.render import render

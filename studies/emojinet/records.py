@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dad.artefacts import read_any_json, write_atomically
 from dad.errors import DataError
+from dad.files import read_any_json, write_atomically
 
 _IN_DISTRIBUTION = ("imagenet", "imagenetv2")
 _NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")

@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dad.artefacts import read_json, to_json, write_atomically
 from dad.errors import DataError, SettingsError
+from dad.files import read_json, to_json, write_atomically
 from dad.report.results import load_results
-from dad.variants import VARIANTS
+from dad.variants.table import VARIANTS
 from studies.emojinet.plan import ROOT, Job
 from studies.emojinet.records import Record, compact
 

@@ -12,7 +12,7 @@ from fault_tools import finished_files, run
 from run_tools import signal_at
 
 import train
-from dad.interrupts import Interrupts
+from dad.training.interrupts import Interrupts
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from fault_tools import Done, Job
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
-from dad.interrupts import Interrupts
-from dad.models import read_checkpoint
+from dad.checkpoints import read_checkpoint
+from dad.training.interrupts import Interrupts
 
 HARD = [
     "--model-ema", "--model-ema-decay", "0.5", "--mixup", "0.8", "--cutmix", "1", "--grad-accum-steps", "2",

@@ -18,8 +18,8 @@ from PIL import Image
 
 import generate
 from dad.errors import DataError, UserError
+from dad.images.sources import SourceImage
 from dad.shards import DadSet, decode_image
-from dad.sources import SourceImage
 
 RAW = ["--discretizer", "identity", "--attack", "none", "--store", "image", "--image-format", "png"]  # pixels as read
 

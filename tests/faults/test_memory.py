@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import generate
-from dad.generation import Generated, Generator
+from dad.generation.generator import Generated, Generator
 from dad.shards import DadSet
 
 _call = Generator.__call__

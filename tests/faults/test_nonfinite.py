@@ -14,7 +14,7 @@ from PIL import Image
 from run_tools import codes, require_equal, status, together, train_job
 
 import train
-from dad.models import read_checkpoint
+from dad.checkpoints import read_checkpoint
 from dad.objectives.ce import Objective
 
 NAN = float("nan")

@@ -16,7 +16,7 @@ from run_tools import HARD, require_equal, signal_at, status, train_job
 import generate
 import train
 from dad.errors import SettingsError
-from dad.saving import SafeSaver, find_newest
+from dad.training.checkpoint_saver import SafeSaver, find_newest
 
 CASES = [
     pytest.param("ce", [], (11,), id="plain"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from run_tools import HARD, codes, require_equal, signal_at, status, together
 
 import generate
-from dad.interrupts import Interrupts
+from dad.training.interrupts import Interrupts
 
 
 def test_a_signal_to_one_process_stops_all_at_the_same_update(train_flags: list[str], tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import torch
 from fault_tools import wait_for
 from run_tools import require_equal, signal_at, status, train_job
 
-from dad.interrupts import Interrupts
-from dad.saving import find_newest
+from dad.training.checkpoint_saver import find_newest
+from dad.training.interrupts import Interrupts
 
 ROOT = Path(__file__).parents[2]
 

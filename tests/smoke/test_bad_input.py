@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 import generate
 import train
 import validate
-from dad.classes import load_class_list
 from dad.discretizers.vqgan import Vqgan, VqganConfig
 from dad.errors import UserError
+from dad.images.classes import load_class_list
+from dad.images.sources import list_sources
 from dad.shards import DadWriter, Sample, encode_codes, encode_image
-from dad.sources import list_sources
 
 MAINS = {"train": train.main, "generate": generate.main, "validate": validate.main}
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
+from dad.images.sources import SourceImage
 from dad.runtime import Runtime
 from dad.shards import DadSet, DadWriter, Sample, encode_codes, encode_image
-from dad.sources import SourceImage
 
 
 class Toy(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dad.reading import UnreadableError, decode_rgb
+from dad.images.reading import UnreadableError, decode_rgb
 
 NOISE = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 

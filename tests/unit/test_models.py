@@ -11,9 +11,10 @@ import torch
 from timm.layers import is_fast_norm
 
 import train
-from dad.classes import ClassList
+from dad.checkpoints import read_checkpoint
 from dad.errors import DataError, UsageError
-from dad.models import create_student, load_student, read_checkpoint
+from dad.images.classes import ClassList
+from dad.models import create_student, load_student
 from dad.teachers import create_teacher
 
 Flags = Callable[..., Namespace]

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from timm.data import create_transform
 
+from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter, Sample, encode_image
-from dad.sources import SourceImage
-from dad.views import CLEAN, DAD, ViewDataset
+from dad.training.views import CLEAN, DAD, ViewDataset
 
 SIDE, CROP = 24, 0.75
 POLICIES = {

@@ -21,7 +21,7 @@ from dad.discretizers.vqgan import resolve_config
 from dad.objectives import load_objective
 from dad.plugins import list_plugins
 from dad.shards import DadSet
-from dad.views import DAD
+from dad.training.views import DAD
 from hparams.index import BEGIN, END, FOLDER, README, build_index, expected_scores, read_header
 
 RECIPES = sorted(FOLDER.glob("*.yaml"))

@@ -12,8 +12,8 @@ from torchvision.transforms.functional import to_tensor
 
 from dad.analysis.folders import open_folder, sample_batches
 from dad.errors import DataError
+from dad.images.sources import SourceImage
 from dad.shards import DadWriter, Sample
-from dad.sources import SourceImage
 
 
 def write_image(path: Path, grey: int = 0) -> None:

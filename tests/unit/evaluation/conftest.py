@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from known_answers import MIXED, make_set
 
-from dad.imagesets import ImageSet
+from dad.variants import ImageSet
 
 
 @pytest.fixture

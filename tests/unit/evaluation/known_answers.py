@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from dad.classes import ClassList
 from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings
-from dad.imagesets import ImageSet, list_image_set
+from dad.images.classes import ClassList
 from dad.runtime import Runtime
-from dad.variants import VARIANTS
+from dad.variants import ImageSet, list_image_set
+from dad.variants.table import VARIANTS
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 SIX = ClassList(tuple("abcdef"), tuple("abcdef"))

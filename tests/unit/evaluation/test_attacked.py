@@ -14,11 +14,11 @@ from dad.args.hparams import parse_args
 from dad.errors import DataError, UsageError
 from dad.evaluation.attacked import evaluate_attack, find_attacked, is_attacked
 from dad.evaluation.loop import Forward
-from dad.imagesets import ImageSet, list_image_set
-from dad.metrics import wilson_interval
+from dad.evaluation.metrics import wilson_interval
+from dad.evaluation.threats import Threat
 from dad.runtime import Runtime
-from dad.threats import Threat
-from dad.variants import VARIANTS
+from dad.variants import ImageSet, list_image_set
+from dad.variants.table import VARIANTS
 
 FGSM = Threat("fgsm", "linf", 0.1, 0.1, 1)
 PGD = Threat("pgd", "linf", 0.02, 0.01, 3)

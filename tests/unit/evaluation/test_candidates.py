@@ -14,9 +14,9 @@ from timm.models import save_for_hf
 
 from dad.args import create_train_parser, create_validate_parser
 from dad.args.hparams import parse_args
-from dad.classes import ClassList
 from dad.errors import DataError, UserError
 from dad.evaluation.candidates import Candidate, create_candidates, find_checkpoints
+from dad.images.classes import ClassList
 from dad.runtime import Runtime
 
 TINY = ("--model", "test_resnet")

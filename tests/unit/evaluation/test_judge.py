@@ -11,7 +11,7 @@ from known_answers import CPU, MIXED, GreyLevel, make_pool, make_set, score
 from torch import Tensor
 
 from dad.evaluation.judge import Answers, Judge
-from dad.imagesets import ImageSet
+from dad.variants import ImageSet
 
 
 @pytest.fixture

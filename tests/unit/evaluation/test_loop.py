@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from dad.evaluation.judge import Judge
 from dad.evaluation.loop import Forward, evaluate_sets
-from dad.imagesets import ImageSet
 from dad.runtime import Runtime
+from dad.variants import ImageSet
 
 
 class Small(GreyLevel):

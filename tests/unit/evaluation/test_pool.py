@@ -10,11 +10,11 @@ import torch
 from known_answers import CONFIG, CPU, SIX, make_pool, make_set, score
 from PIL import Image
 
-from dad.classes import ClassList
 from dad.errors import DataError
-from dad.imagesets import ImageSet, list_image_set
+from dad.images.classes import ClassList
 from dad.runtime import Runtime
-from dad.variants import VARIANTS
+from dad.variants import ImageSet, list_image_set
+from dad.variants.table import VARIANTS
 
 NOISE = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
 

@@ -13,10 +13,10 @@ from known_answers import BY_NAME, MIXED, SIX, GreyLevel, make_pool, make_set, s
 from torch import nn
 
 from dad.errors import DataError
+from dad.evaluation.metrics import average_precision, wilson_interval
 from dad.evaluation.scores import format_scores, with_relative_mce
-from dad.imagesets import ImageSet, list_image_set
-from dad.metrics import average_precision, wilson_interval
-from dad.variants import ALEXNET_ERRORS
+from dad.variants import ImageSet, list_image_set
+from dad.variants.table import ALEXNET_ERRORS
 
 RIGHT, HALF = dict(zip("abcdef", "abcdef", strict=True)), dict(zip("abcdef", "abcaaa", strict=True))
 

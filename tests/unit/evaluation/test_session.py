@@ -16,8 +16,8 @@ from dad.evaluation.loop import Forward
 from dad.evaluation.pool import LoaderSettings
 from dad.evaluation.results import ResultsFile
 from dad.evaluation.session import Session, Task
-from dad.imagesets import ImageSet
-from dad.threats import Threat
+from dad.evaluation.threats import Threat
+from dad.variants import ImageSet
 
 THREATS = (Threat("fgsm", "linf", 0.01, 0.01, 1), Threat("pgd", "linf", 0.01, 0.005, 2))
 IDENTITY = {"name": "grey", "model": "grey", "checkpoint": "", "checkpoint_hash": "", "weights": "", "settings": {}}

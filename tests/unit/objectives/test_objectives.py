@@ -14,7 +14,7 @@ from dad.losses import distillation_loss
 from dad.objectives import load_objective
 from dad.plugins import list_plugins
 from dad.teachers import Teacher
-from dad.views import split_views
+from dad.training.views import split_views
 
 NAMES = list_plugins("objectives")
 DISTILLING = [name for name in NAMES if load_objective(name).needs_teacher]

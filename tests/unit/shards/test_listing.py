@@ -6,9 +6,9 @@ import pytest
 from tiny_set import GOLDEN_V1, SETTINGS, SOURCES, open_writer
 
 from dad.errors import DataError, SettingsError
+from dad.images.sources import SourceImage
 from dad.shards import DadWriter
 from dad.shards.listing import describe_change, read_listing, write_listing
-from dad.sources import SourceImage
 
 ODD = [
     SourceImage(name, Path("x"), label) for label, name in enumerate(["a\tb", "new\nline", "byte\udcff", "ü", "\u2028"])

@@ -7,9 +7,9 @@ import pytest
 from tiny_set import GOLDEN_V1, SETTINGS, make_set, open_writer
 
 from dad.errors import DataError
+from dad.images.sources import SourceImage
 from dad.shards import DadWriter, Sample
 from dad.shards.stats import collect_stats, format_stats
-from dad.sources import SourceImage
 
 
 def make(root: Path, keys: dict[str, int]) -> None:

@@ -8,9 +8,9 @@ import pytest
 from tiny_set import GOLDEN_V1, SETTINGS, SOURCES, commit, flip, make_set, open_writer, tree
 
 from dad.errors import DataError, SettingsError
+from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter, Sample
 from dad.shards.upkeep import export, find_damage, take_back
-from dad.sources import SourceImage
 
 
 def test_an_undamaged_set_has_no_damage(tmp_path: Path) -> None:

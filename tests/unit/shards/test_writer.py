@@ -13,8 +13,8 @@ import pytest
 from tiny_set import GOLDEN_V1, REJECTED, SETTINGS, SOURCES, commit, make_sample, make_set, open_writer, tree
 
 from dad.errors import DataError, SettingsError
+from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter
-from dad.sources import SourceImage
 
 
 def remove_marker(shards: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter, Sample, encode_codes
-from dad.sources import SourceImage
 
 ROOT = Path(__file__).parents[3]
 GOLDEN_V1 = ROOT / "tests" / "golden" / "dad_set_v1"

@@ -8,7 +8,7 @@ from dad.args import create_generate_parser, create_train_parser, create_validat
 from dad.args.hparams import parse_args
 from dad.errors import UsageError
 from dad.objectives import load_objective
-from dad.views import DAD
+from dad.training.views import DAD
 from studies.emojinet import claims
 from studies.emojinet.plan import METHODS, STUDENTS, Job, plan_jobs
 from studies.emojinet.records import Records

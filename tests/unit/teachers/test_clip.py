@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
-from dad.classes import ClassList, load_class_list
 from dad.errors import DataError, UsageError, UserError
+from dad.images.classes import ClassList, load_class_list
 from dad.teachers import Teacher, create_teacher
 from dad.teachers.clip import ClipClassifier, cached_head, load_clip, read_templates
 

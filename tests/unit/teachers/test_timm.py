@@ -8,8 +8,8 @@ import timm
 import torch
 from timm.models import save_for_hf
 
-from dad.classes import ClassList
 from dad.errors import DataError, UsageError, UserError
+from dad.images.classes import ClassList
 from dad.teachers import Teacher, create_teacher, require_fitting
 
 CLASSES = ClassList(tuple("abcd"), tuple("abcd"))

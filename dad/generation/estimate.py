@@ -1,0 +1,68 @@
+"""What a whole run will cost, from a few batches: hours, disk and memory."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from dad.errors import DataError
+from dad.generation.generator import Generated
+from dad.generation.progress import format_duration
+from dad.generation.recorder import ShardRecorder
+from dad.images.reading import SourceBatch
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Measured on `images` of the sources; `keep_rate` is a share, `peak_memory` in bytes."""
+
+    images: int
+    seconds_per_image: float
+    bytes_per_source: float
+    keep_rate: float
+    peak_memory: int
+    memory_of: str
+
+    def describe(self, sources: int, shard_size: int, processes: int) -> str:
+        """Return lines about a run over `sources` images on `processes` processes like this one."""
+        seconds = sources * self.seconds_per_image / processes
+        return "\n".join(
+            [
+                f"{sources:,} source images in {-(-sources // shard_size):,} shards; timed on {self.images} of them, "
+                f"for {processes} process(es) like this one",
+                f"time    about {format_duration(seconds)}  ({1 / self.seconds_per_image:.2f} img/s a process)",
+                f"disk    about {sources * self.bytes_per_source / 1e9:.2f} GB  (kept {100 * self.keep_rate:.0f}%)",
+                f"memory  {self.peak_memory / 1e9:.2f} GB peak, {self.memory_of}",
+            ]
+        )
+
+
+def estimate_cost(
+    batches: Sequence[SourceBatch], generate: Callable[[SourceBatch], Generated], recorder: ShardRecorder
+) -> Estimate:
+    """Make the images of `batches` without writing them; the first one warms up, and is timed only if it is alone.
+
+    Raises:
+        DataError: none of them can be read.
+    """
+    batches = [batch for batch in batches if batch.sources]
+    if not batches:
+        raise DataError("none of the source images that were tried can be read; see them with any image viewer")
+    timed = batches[1:] or batches
+    if len(batches) > 1:
+        recorder.encode(batches[0].sources, generate(batches[0]))
+    start = time.perf_counter()
+    fates = [recorder.encode(batch.sources, generate(batch)) for batch in timed]
+    seconds, images = time.perf_counter() - start, sum(len(batch.sources) for batch in timed)
+    stored, kept = sum(fate.stored_bytes for fate in fates), sum(len(fate.samples) for fate in fates)
+    return Estimate(images, seconds / images, stored / images, kept / images, *_peak_memory())
+
+
+def _peak_memory() -> tuple[int, str]:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_reserved(), "of the device"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "of the process"

@@ -1,0 +1,142 @@
+"""Make DAD images: x -> Q(x) -> attack on the teacher -> x' -> Q(x') -> is the teacher still right? (section 3.3, eq.
+9)."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dad.attacks import Attack, keyed_generator
+from dad.discretizers import Discretizer
+from dad.pixels import PixelModel
+from dad.runtime import Runtime
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A batch on its way: Q(x), Q(x') and its codes, the teacher's logits on both, and which images to keep.
+
+    Shapes: pixels [B, 3, H, W] in [0, 1], codes [B, h, w] (None without a codebook), logits [B, K], `codes_changed`
+        the share of codes [B] that the attack changed, `keep` bool [B].
+    """
+
+    discretized: Tensor
+    adversarial: Tensor
+    codes: Tensor | None
+    codes_changed: Tensor
+    logits_before: Tensor
+    logits_after: Tensor
+    keep: Tensor
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What a DAD set is made with; calling it makes a batch. Without an attack, the result is Q(x) (Table 11)."""
+
+    teacher: PixelModel
+    discretizer: Discretizer
+    attack: Attack | None
+    runtime: Runtime
+    seed: int
+    keep_all: bool = False
+
+    @torch.no_grad()
+    def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+        """Make the DAD images of source pixels [B, 3, H, W] in [0, 1]; draws depend on (seed, key) alone."""
+        pixels, labels = pixels.to(self.runtime.device), labels.to(self.runtime.device)
+        discretized, codes_before = self._discretize(pixels, keys)
+        before = self._verdict(discretized)
+        if self.attack is None:
+            keep = self._keep(before, labels)
+            changed = _share(codes_before, codes_before, labels)
+            return Generated(discretized, discretized, codes_before, changed, before, before, keep)
+
+        def teacher_loss(variable: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(self.teacher(variable), labels, reduction="none")
+
+        perturbed = self.attack(teacher_loss, discretized, [keyed_generator(self.seed, key) for key in keys])
+        adversarial, codes = self._discretize(perturbed, keys)
+        after = self._verdict(adversarial)
+        changed = _share(codes, codes_before, labels)
+        return Generated(discretized, adversarial, codes, changed, before, after, self._keep(after, labels))
+
+    def compile(self, backend: str, mode: str | None) -> None:
+        """Compile the teacher and the discretiser's networks, in place."""
+        networks = self.discretizer.children() if isinstance(self.discretizer, nn.Module) else ()
+        for network in (self.teacher, *networks):
+            network.compile(backend=backend, mode=mode)
+
+    def _verdict(self, pixels: Tensor) -> Tensor:
+        with self.runtime.autocast():
+            logits: Tensor = self.teacher(pixels).float()
+        return logits
+
+    def _keep(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return torch.ones_like(labels, dtype=torch.bool) if self.keep_all else logits.argmax(1) == labels
+
+    def _discretize(self, pixels: Tensor, keys: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        with self.runtime.autocast():
+            if not self.discretizer.has_codes:
+                draws = [keyed_generator(self.seed, f"Q/{key}") for key in keys]  # apart from the attack's
+                return self.discretizer(pixels, draws), None
+            codes = self.discretizer.encode(pixels)
+            return self.discretizer.decode(codes), codes
+
+
+def _share(codes: Tensor | None, others: Tensor | None, labels: Tensor) -> Tensor:
+    """Return the share [B] of codes that differ; NaN without a codebook."""
+    if codes is None or others is None:
+        return torch.full(labels.shape, float("nan"))
+    return (codes != others).flatten(1).float().mean(1)
+
+
+class FittingGenerator:
+    """A generator that makes smaller batches when the device's memory runs out, and goes on with that size."""
+
+    def __init__(self, generator: Generator, batch_size: int):
+        self.generator, self.batch_size = generator, batch_size
+
+    @property
+    def teacher(self) -> PixelModel:
+        """The generator's teacher."""
+        return self.generator.teacher
+
+    @property
+    def runtime(self) -> Runtime:
+        """The generator's place."""
+        return self.generator.runtime
+
+    def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+        """Do what the generator does.
+
+        Raises:
+            torch.OutOfMemoryError: not even a single image fits.
+        """
+        while True:
+            try:
+                starts = range(0, len(keys), self.batch_size)
+                parts = [self._part(slice(start, start + self.batch_size), pixels, labels, keys) for start in starts]
+                return parts[0] if len(parts) == 1 else _join(parts)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+                self.batch_size = -(-self.batch_size // 2)
+                _logger.warning("out of device memory: going on with batches of %d", self.batch_size)
+            if self.generator.runtime.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _part(self, part: slice, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+        return self.generator(pixels[part], labels[part], keys[part])
+
+
+def _join(parts: Sequence[Generated]) -> Generated:
+    joined: dict[str, Any] = {}
+    for field in fields(Generated):
+        column = [getattr(part, field.name) for part in parts]
+        joined[field.name] = None if column[0] is None else torch.cat(column)
+    return Generated(**joined)

@@ -1,0 +1,100 @@
+"""What generation does to a few images, kept for looking at; and one picture of it: source | Q(x) | Q(x') with the
+teacher's verdicts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from dad.files import write_atomically
+from dad.generation.generator import FittingGenerator, Generator
+from dad.pixels import to_uint8
+
+_CELL = 160  # pixels a side; small images are enlarged to it
+_CAPTION = 30
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A batch as it passed through generation, on the CPU.
+
+    Shapes: `source`, `discretized` Q(x) and `adversarial` Q(x') [B, 3, H, W] in [0, 1]; the teacher's logits on each
+        [B, K]; `labels` int64 [B]; `keep` bool [B]; `codes_changed` the share of codes that the attack changed [B], NaN
+        without a codebook; `keys` B names.
+    """
+
+    source: Tensor
+    discretized: Tensor
+    adversarial: Tensor
+    logits_source: Tensor
+    logits_discretized: Tensor
+    logits_adversarial: Tensor
+    labels: Tensor
+    keep: Tensor
+    codes_changed: Tensor
+    keys: list[str]
+
+    @property
+    def stages(self) -> tuple[tuple[str, Tensor, Tensor], ...]:
+        """Title, pixels and logits of source, Q(x) and Q(x')."""
+        return (
+            ("source x", self.source, self.logits_source),
+            ("Q(x)", self.discretized, self.logits_discretized),
+            ("Q(x')", self.adversarial, self.logits_adversarial),
+        )
+
+
+def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Inspection:
+    """Run `generator` on source pixels [B, 3, H, W] in [0, 1] with labels [B], and the teacher on the sources too."""
+    generated = generator(pixels, labels, keys)
+    with torch.no_grad(), generator.runtime.autocast():
+        logits_source = generator.teacher(pixels.to(generator.runtime.device))
+    return Inspection(
+        pixels.cpu(),
+        generated.discretized.float().cpu(),
+        generated.adversarial.float().cpu(),
+        logits_source.float().cpu(),
+        generated.logits_before.cpu(),
+        generated.logits_after.cpu(),
+        labels.cpu(),
+        generated.keep.cpu(),
+        generated.codes_changed.cpu(),
+        list(keys),
+    )
+
+
+def write_preview(path: Path, inspection: Inspection, class_names: Sequence[str]) -> None:
+    """Write the picture as PNG: a row an image, green where the teacher is right, red where not.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    height = _CELL + _CAPTION
+    sheet = Image.new("RGB", (_CELL * len(inspection.stages), height * len(inspection.keys) + _CAPTION), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, (title, images, logits) in enumerate(inspection.stages):
+        draw.text((column * _CELL + 4, 8), title, fill="black")
+        for row, label in enumerate(inspection.labels.tolist()):
+            left, top = column * _CELL, row * height + _CAPTION
+            sheet.paste(_to_picture(images[row]), (left, top))
+            text, right = _describe(logits[row], label, class_names)
+            draw.text((left + 4, top + _CELL + 8), text, fill="#007020" if right else "#c00000")
+    file = BytesIO()
+    sheet.save(file, "PNG")
+    write_atomically(path, file.getvalue())
+
+
+def _to_picture(pixels: Tensor) -> Image.Image:
+    picture = Image.fromarray(to_uint8(pixels).permute(1, 2, 0).numpy())
+    return picture.resize(
+        (_CELL - 4, _CELL), Image.Resampling.NEAREST if picture.width < _CELL else Image.Resampling.BOX
+    )
+
+
+def _describe(logits: Tensor, label: int, names: Sequence[str]) -> tuple[str, bool]:
+    probability, predicted = logits.softmax(0).max(0)
+    return f"{names[int(predicted)][:20]} {probability:.0%}", int(predicted) == label

@@ -1,0 +1,123 @@
+"""From generated batches to a shard's samples, in a thread: pictures are encoded while the device makes the next
+batch."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dad.generation.generator import Generated
+from dad.images.sources import SourceImage
+from dad.pixels import to_uint8
+from dad.shards import DadWriter, Sample, encode_codes, encode_image
+from dad.shards.marker import Ledger, Metadata
+
+_IN_FLIGHT = 2  # batches that wait for encoding; more would pile up tensors on the device
+
+
+@dataclass
+class Fates:
+    """What became of some sources: samples to store, and the others as `Marker` describes them."""
+
+    samples: list[Sample] = field(default_factory=list)
+    rejected: dict[str, Metadata] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of all payloads."""
+        return sum(len(content) for sample in self.samples for content in sample.payloads.values())
+
+
+class ShardRecorder:
+    """Collects the batches of one shard after the other and commits them.
+
+    Only encoding overlaps with the device's work. A shard is committed before the next one begins, so that a kill costs
+    at most the shard in work.
+    """
+
+    def __init__(self, writer: DadWriter | None, codes: bool, image_extension: str | None, quality: int):
+        """`codes` stores VQ codes; `image_extension` is one of `IMAGE_EXTENSIONS`, or None to store no images.
+
+        Without a writer, there is only `encode`.
+        """
+        self.writer, self.codes, self.image_extension, self.quality = writer, codes, image_extension, quality
+        self._done: list[Fates] = []
+        self._pool = ThreadPoolExecutor(1, "encode")
+        self._waiting: deque[Future[Fates]] = deque()
+
+    def __enter__(self) -> "ShardRecorder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, sources: list[SourceImage], generated: Generated) -> None:
+        """Take a batch of the current shard; returns while it is still being encoded."""
+        self._wait_for_all_but(_IN_FLIGHT - 1)
+        self._waiting.append(self._pool.submit(self.encode, sources, generated))
+
+    def add_unreadable(self, unreadable: dict[str, str]) -> None:
+        """Take sources of the current shard that could not be read, with reasons."""
+        self._done.append(Fates(unreadable=unreadable))
+
+    def commit(self, index: int) -> Ledger:
+        """Write what was added as shard `index`, and begin the next one; return what became of its sources."""
+        assert self.writer is not None
+        self._wait_for_all_but(0)
+        done, self._done = self._done, []
+        samples = [sample for fates in done for sample in fates.samples]
+        rejected = {key: seen for fates in done for key, seen in fates.rejected.items()}
+        unreadable = {key: reason for fates in done for key, reason in fates.unreadable.items()}
+        self.writer.commit(index, samples, rejected, unreadable)
+        total = len(samples) + len(rejected) + len(unreadable)
+        return Ledger(total, len(samples), len(rejected), len(unreadable))
+
+    def _wait_for_all_but(self, count: int) -> None:
+        while len(self._waiting) > count:
+            self._done.append(self._waiting.popleft().result())
+
+    def encode(self, sources: list[SourceImage], generated: Generated) -> Fates:
+        """Return the files and words to store of a batch."""
+        fates = Fates()
+        kept = generated.keep.tolist()
+        metadata = describe(sources, generated)
+        images = to_uint8(generated.adversarial).permute(0, 2, 3, 1).cpu().numpy()
+        codes = None if generated.codes is None else generated.codes.cpu().numpy()
+        predicted = generated.logits_after.argmax(1).tolist()
+        for row, source in enumerate(sources):
+            if kept[row]:
+                payloads = self._payloads(images[row], None if codes is None else codes[row])
+                fates.samples.append(Sample(source.key, source.label, payloads, metadata[row]))
+            else:
+                fates.rejected[source.key] = {**metadata[row], "predicted": predicted[row]}
+        return fates
+
+    def _payloads(self, image: NDArray[np.uint8], codes: NDArray[np.int64] | None) -> dict[str, bytes]:
+        stored = {}
+        if self.codes and codes is not None:
+            stored["npy"] = encode_codes(codes)
+        if self.image_extension is not None:
+            stored[self.image_extension] = encode_image(image, self.image_extension, self.quality)
+        return stored
+
+
+def describe(sources: list[SourceImage], generated: Generated) -> list[Metadata]:
+    """Return for each image the teacher's probability of its label on Q(x) and on Q(x'), and the share of codes that
+    the attack changed (left out without a codebook)."""
+    rows = range(len(sources))
+    labels = [source.label for source in sources]
+    before, after = (
+        logits.softmax(1).cpu()[list(rows), labels].tolist()
+        for logits in (generated.logits_before, generated.logits_after)
+    )
+    described: list[Metadata] = [{"probability_before": before[row], "probability_after": after[row]} for row in rows]
+    if generated.codes is not None:
+        for about, changed in zip(described, generated.codes_changed.tolist(), strict=True):
+            about["codes_changed"] = changed
+    return described

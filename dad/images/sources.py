@@ -1,0 +1,178 @@
+"""List the source images of a split, and refuse every tree in which a picture could be lost, doubled or mislabelled.
+
+A split is a folder of class folders, or of WebDataset tar shards.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+from timm.data.readers.img_extensions import get_img_extensions
+
+from dad.errors import DataError, UsageError
+from dad.images.classes import ClassList, require_known
+from dad.images.tars import list_tars
+
+_LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
+_FLAT = "the official tar is flat: move them into class folders (run soumith/imagenetloader.torch's valprep.sh in it)"
+_SPLIT_NAMES = {"validation": ("validation", "val"), "val": ("val", "validation"), "train": ("train", "training")}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """One image of a split: its posix path below the split's folder (or tar) without suffix, the file that holds it,
+    its class index, and which bytes of the file it is: [offset, offset + size), or all of them if size is None."""
+
+    key: str
+    path: Path
+    label: int
+    offset: int = 0
+    size: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.size is None else f"{self.path} ({self.key})"
+
+    def read(self) -> bytes:
+        """Return the image file's bytes.
+
+        Raises:
+            OSError: there is no such file, it may not be read, it is none (a FIFO, say), or it was cut since it was
+                listed.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # else opening a FIFO waits for its writer
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError("not a regular file")
+            size = status.st_size if self.size is None else self.size
+            content = os.pread(descriptor, size, self.offset)
+        finally:
+            os.close(descriptor)
+        if len(content) < size:
+            raise OSError(f"the file is cut off, {len(content)} of {size} bytes are there")
+        return content
+
+
+def find_split(data_dir: str, split: str) -> Path:
+    """Return the folder of a split; `validation` and `val` are one, as in timm.
+
+    Raises:
+        UsageError: no data root was given. DataError: it, or the split, is not there.
+    """
+    if not data_dir:
+        raise UsageError("--data-dir is needed: the data root in ImageNet's layout, with train/ and val/")
+    if not Path(data_dir).is_dir():
+        raise DataError(f"--data-dir {data_dir}: no such folder; expected a data root with train/ and val/")
+    names = _SPLIT_NAMES.get(split, (split,))
+    for name in names:
+        if (Path(data_dir) / name).is_dir():
+            return Path(data_dir) / name
+    raise DataError(f"--data-dir {data_dir} has no folder {' or '.join(names)}; expected <split>/<class>/<image>")
+
+
+def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
+    """Return every image of `split_dir`, sorted by key; a subset of the classes will do.
+
+    The images are `<class>/<image>`, or the members of `<shard>.tar` (see `dad.images.tars`). What counts as an image
+    is decided by suffix, as in timm; whether it can be read shows only when it is read.
+
+    Raises:
+        DataError: as `class_folders` and `dad.images.tars.list_tars`; or class folders that are empty, nested or not in
+            `classes`, tars without images, or two files with one key (or keys that only case tells apart, as not every
+            file system does).
+    """
+    folders, tars = _layout(split_dir)
+    sources = _sources_of_tars(split_dir, tars, classes) if tars else _sources_of_folders(split_dir, folders, classes)
+    sources.sort(key=lambda source: source.key)
+    _require_distinct(sources)
+    return sources
+
+
+def class_folders(split_dir: Path) -> list[str]:
+    """Return the sorted names of a split's class folders, which a class list may be made of: none for a split of tars,
+    whose class list has to be named.
+
+    Raises:
+        DataError: no such folder, neither class folders nor tars in it, both, or images outside of them.
+    """
+    return _layout(split_dir)[0]
+
+
+def listing_digest(sources: Iterable[SourceImage]) -> str:
+    """Return a hash of keys and labels in order; a DAD set must not be continued from another listing."""
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(f"{json.dumps(source.key)}\t{source.label}\n".encode())  # JSON: a file name may hold any byte
+    return digest.hexdigest()[:16]
+
+
+def _layout(split_dir: Path) -> tuple[list[str], list[str]]:
+    """Return the class folders or the tars of a split; one of the two is empty."""
+    if not split_dir.is_dir():
+        raise DataError(f"{split_dir}: no such folder; {_LAYOUT}")
+    folders, strays = _scan(split_dir, get_img_extensions(as_set=True))
+    tars = _scan(split_dir, {".tar"})[1]
+    if strays:
+        remedy = _FLAT if strays[0].startswith("ILSVRC2012_val_") else _LAYOUT
+        raise DataError(f"{split_dir}: {len(strays)} images lie outside class folders, e.g. '{strays[0]}'; {remedy}")
+    if folders and tars:
+        raise DataError(f"{split_dir} holds both folders ('{folders[0]}') and tars ('{tars[0]}'); {_LAYOUT}, not both")
+    if not folders and not tars:
+        raise DataError(f"{split_dir}: no class folders, no images and no .tar files; {_LAYOUT}")
+    return folders, tars
+
+
+def _sources_of_folders(split_dir: Path, folders: list[str], classes: ClassList) -> list[SourceImage]:
+    names = {folder: _images_of_class(split_dir / folder) for folder in folders}
+    require_known(folders, classes, f"the class list used for {split_dir}")
+    sources = []
+    for folder in folders:
+        place, label = split_dir / folder, classes.index[folder]
+        sources += [SourceImage(f"{folder}/{_stem(name)}", place / name, label) for name in names[folder]]
+    return sources
+
+
+def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList) -> list[SourceImage]:
+    members = list_tars([split_dir / tar for tar in tars], classes.index)
+    sources = [SourceImage(image.key, tar, image.label, image.offset, image.size) for tar, image in members]
+    if not sources:
+        raise DataError(f"{split_dir}: {len(tars)} tars without images ({' '.join(get_img_extensions())})")
+    return sources
+
+
+def _scan(folder: Path, suffixes: AbstractSet[str]) -> tuple[list[str], list[str]]:
+    """Return the sorted names of the sub-folders and of the files with `suffixes` in `folder`."""
+    with os.scandir(folder) as entries:
+        is_folder = {entry.name: entry.is_dir() for entry in entries}
+    files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
+    return sorted(name for name in is_folder if is_folder[name]), sorted(files)
+
+
+def _stem(name: str) -> str:
+    """Return a file name without its suffix; a `Path` says the same, but ImageNet-C has 3.75 million of them."""
+    return name.rpartition(".")[0] or name
+
+
+def _images_of_class(folder: Path) -> list[str]:
+    nested, images = _scan(folder, get_img_extensions(as_set=True))
+    if nested:
+        raise DataError(f"{folder}: a class folder holds the folder '{nested[0]}'; {_LAYOUT}")
+    if not images:
+        suffixes = " ".join(get_img_extensions())
+        raise DataError(f"{folder}: a class folder without images ({suffixes}); fill it or remove it")
+    return images
+
+
+def _require_distinct(sources: list[SourceImage]) -> None:
+    first: dict[str, SourceImage] = {}
+    for source in sources:
+        other = first.setdefault(source.key.casefold(), source)
+        if other is not source:
+            raise DataError(
+                f"{other} and {source} are one key (suffix and case do not count); rename or remove one of them"
+            )

@@ -1,0 +1,122 @@
+"""Checkpoints that are whole: written aside, checked, renamed; and the newest valid one found by its content."""
+
+import contextlib
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.task import TrainingTask
+from timm.utils import CheckpointSaver
+
+from dad.checkpoints import read_checkpoint, require_whole
+from dad.errors import DataError
+
+_logger = logging.getLogger(__name__)
+LAST, BEST = "last.pth.tar", "model_best.pth.tar"
+_RECOVERY, _OLD = "recovery-*.pth.tar", ".old"
+PROGRESS_KEY = "dad"  # all of ours in a checkpoint; the other keys are timm's
+
+
+class _WithExtra:
+    """A task whose checkpoints hold something more: timm's saver asks its task what belongs into them."""
+
+    def __init__(self, task: TrainingTask):
+        self.task, self.extra = task, dict[str, Any]()
+
+    def get_checkpoint_state(self, ema: bool = False, **settings: Any) -> dict[str, Any]:
+        state: dict[str, Any] = self.task.get_checkpoint_state(ema=ema, **settings)
+        return state if ema else {**state, PROGRESS_KEY: self.extra}
+
+
+class SafeSaver(CheckpointSaver):
+    """timm's saver, of which a kill at any moment, or a full disk, leaves the old file or the new one."""
+
+    def __init__(self, task: TrainingTask, optimizer: torch.optim.Optimizer, **settings: Any):
+        super().__init__(task.get_trainable_module(), optimizer, task=_WithExtra(task), **settings)
+
+    curr_recovery_file: str
+
+    def save(self, epoch: int, batch: int | None, metric: float | None, extra: dict[str, Any]) -> Path:
+        """Save an epoch's end, or where it is after `batch` batches; return the file."""
+        self.task.extra = extra
+        if batch is not None:
+            self.save_recovery(epoch, batch)
+            return Path(str(self.curr_recovery_file))
+        self.save_checkpoint(epoch, metric)
+        for path in Path(self.recovery_dir).glob(_RECOVERY):  # `last` is newer
+            path.unlink()
+        self.prev_recovery_file = self.curr_recovery_file = ""
+        return Path(self.checkpoint_dir) / LAST
+
+    def _save(self, save_path: str, epoch: int, metric: float | None = None) -> None:
+        path = Path(save_path)
+        try:
+            super()._save(save_path, epoch, metric)
+            require_whole(path)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError, DataError) as error:  # torch tells of a full disk in words of its own
+            path.unlink(missing_ok=True)
+            free = shutil.disk_usage(path.parent).free
+            raise DataError(
+                f"cannot write a checkpoint into {path.parent} ({type(error).__name__}, {free:,} bytes free there); "
+                "the one before it is intact: mend that and rerun with --resume auto"
+            ) from error
+
+    def _replace(self, src: str, dst: str) -> None:
+        Path(src).replace(dst)
+
+    def _duplicate(self, src: str, dst: str) -> None:
+        temporary = Path(f"{dst}.tmp")
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(src, temporary)
+        except OSError:  # not every file system has links
+            shutil.copyfile(src, temporary)
+        temporary.replace(dst)
+        temporary.unlink(missing_ok=True)  # renaming a link onto another of the same file leaves both
+
+
+def progress_of(content: dict[str, Any]) -> tuple[int, int]:
+    """Return (epochs, batches of the next one) that a checkpoint has done."""
+    batch = content.get(PROGRESS_KEY, {}).get("batch")
+    return (int(content["epoch"]) + 1, 0) if batch is None else (int(content["epoch"]), int(batch))
+
+
+def find_newest(folder: Path) -> Path | None:
+    """Return the checkpoint of a run that has come farthest, by what it says itself; damaged ones are named and
+    skipped."""
+    found = []
+    for path in _checkpoints(folder):
+        with _skipping(path):
+            found.append((progress_of(read_checkpoint(str(path), check=False)), path.name == LAST, path))
+    for *_, path in sorted(found, reverse=True):
+        with _skipping(path):
+            require_whole(path)
+            return path
+    return None
+
+
+def set_aside(folder: Path, progress: tuple[int, int]) -> None:
+    """Rename checkpoints of a run that are ahead of `progress`: they belong to a future that is being trained anew, and
+    are not to be taken for the newest."""
+    for path in _checkpoints(folder):
+        with contextlib.suppress(DataError):
+            if progress_of(read_checkpoint(str(path), check=False)) > progress:
+                path.replace(path.with_name(path.name + _OLD))
+                _logger.info("%s is of a run that went farther: renamed to %s", path, path.name + _OLD)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for pattern in (LAST, _RECOVERY, "checkpoint-*.pth.tar") for path in sorted(folder.glob(pattern))]
+
+
+@contextlib.contextmanager
+def _skipping(path: Path) -> Any:
+    try:
+        yield
+    except DataError as error:
+        _logger.warning("skipped: %s", error)

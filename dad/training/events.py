@@ -1,0 +1,68 @@
+"""How a run goes, over its updates, as TensorBoard's events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is: after batch number `batch` and `done` of `total` updates of an epoch, `updates` in all; the
+    means of the loss terms so far; the rest is of the last update, but for the speed, which is of the epoch."""
+
+    epoch: int
+    batch: int
+    done: int
+    total: int
+    updates: int
+    terms: Mapping[str, float]
+    learning_rate: float
+    grad_norm: float
+    loss_scale: float | None
+    images_per_second: float
+    data_seconds: float  # waited for a batch, on average
+    data_share: float  # of all time
+    skipped: int
+
+
+class Events:
+    """TensorBoard's events of a run, in `<folder>/tb`."""
+
+    def __init__(self, folder: Path, updates: int):
+        """Begin after so many updates: later events, from a run that was cut off, are dropped."""
+        self.writer = SummaryWriter(str(folder / "tb"), purge_step=updates + 1)
+
+    def settings(self, values: Mapping[str, Any], metric: str) -> None:
+        """Write what TensorBoard compares runs by."""
+        plain = {key: value if isinstance(value, int | float) else str(value) for key, value in values.items()}
+        summaries = hparams(plain, {f"eval/{metric}": 0.0})  # type: ignore[no-untyped-call]
+        for summary in summaries:  # as add_hparams does, which would make a folder of its own for them
+            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+
+    def progress(self, progress: Progress) -> None:
+        """Write how training goes."""
+        terms = {name if name == "loss" else f"loss_{name}": value for name, value in progress.terms.items()}
+        values = {**terms, "lr": progress.learning_rate, "grad_norm": progress.grad_norm}
+        if progress.loss_scale is not None:
+            values["loss_scale"] = progress.loss_scale
+        self._write("train", values, progress.updates)
+        speed = {"img_per_s": progress.images_per_second, "data_s": progress.data_seconds}
+        self._write("perf", speed, progress.updates)
+
+    def scores(self, scores: Mapping[str, Mapping[str, float]], updates: int) -> None:
+        """Write scores by group, `eval` or `eval_ema`, and name."""
+        for group, values in scores.items():
+            self._write(group, values, updates)
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self.writer.close()
+
+    def _write(self, group: str, values: Mapping[str, float], updates: int) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(f"{group}/{name}", value, updates)

@@ -1,0 +1,117 @@
+"""Which test sets lie below a data root, and why the others cannot be scored."""
+
+import difflib
+from collections.abc import Collection, Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from dad.errors import DataError, UsageError
+from dad.images.classes import ClassList, imagenet_folders
+from dad.variants.listing import is_imagenet
+from dad.variants.table import VARIANTS, Variant
+
+_IMAGENET = VARIANTS[0]
+
+
+def find_variants(
+    root: Path, requested: str, classes: ClassList
+) -> tuple[list[tuple[Variant, Path]], list[tuple[Variant, str]]]:
+    """Look below `root` for the variants that `requested` names (comma-separated, or "all"), in the table's order.
+
+    Returns:
+        (found variants with their folders, those that cannot be scored with the reason).
+
+    Raises:
+        UsageError: an unknown name. DataError: no such root, it holds none of them, or a variant that was asked for by
+            its name is there but cannot be scored.
+    """
+    wanted = _requested(requested)
+    if not root.is_dir():
+        raise DataError(f"--data-dir {root}: no such folder; expected the parent of {_folder_names(VARIANTS)}")
+    folders = {variant: find_folder(root, variant, classes.folders) for variant in wanted}
+    if not any(folders.values()):
+        raise DataError(f"--data-dir {root} {_without_sets(root, classes)}; expected {_folder_names(wanted)}")
+    found, missing = [], []
+    for variant, folder in folders.items():
+        if folder is None:
+            missing.append((variant, f"not found below {root} (expected {' or '.join(variant.folders)})"))
+        elif reason := _obstacle(variant, root, folder, classes):
+            if requested != "all":
+                raise DataError(f"--variants {variant.name}: {reason}")
+            missing.append((variant, reason))
+        else:
+            found.append((variant, folder))
+    return found, missing
+
+
+def find_folder(root: Path, variant: Variant, class_folders: Collection[str] = ()) -> Path | None:
+    """Return the folder of `variant` below `root`, if it is there; case and the difference of "-" and "_" do not count.
+
+    `root` itself is ImageNet's where all `class_folders` (none: ImageNet's) lie in it, as timm's users name it.
+    """
+    for name in variant.folders:
+        if folder := _below(root, name):
+            return folder
+    needed = set(class_folders or imagenet_folders())
+    return root if variant.folders == _IMAGENET.folders and needed <= set(_folders_in(root)) else None
+
+
+def _requested(names: str) -> tuple[Variant, ...]:
+    table = {variant.name: variant for variant in VARIANTS}
+    wanted = set(table) if names == "all" else {name.strip() for name in names.split(",")}
+    for name in sorted(wanted - set(table)):
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"--variants: no test set named '{name}'; {hint}known are all, {', '.join(table)}")
+    return tuple(variant for variant in VARIANTS if variant.name in wanted)
+
+
+def _obstacle(variant: Variant, root: Path, folder: Path, classes: ClassList) -> str:
+    """Return why a variant that is there cannot be scored, or nothing."""
+    if variant.imagenet_only and not is_imagenet(classes):
+        return f"its labels are ImageNet's 1,000 classes, the class list has {len(classes)} others"
+    if variant.layout == "real" and next(folder.glob("*/ILSVRC2012_val_*"), None) is None:
+        return f"its labels go by file name, and no file in {folder} is named ILSVRC2012_val_*"
+    if variant.layout == "outliers" and find_folder(root, _IMAGENET) is None:
+        return f"its inliers are validation images, and {root} has no {' or '.join(_IMAGENET.folders)}"
+    if variant.watermark and find_spec("imagenet_w") is None:
+        return "needs the package that draws the watermark: pip install imagenet-w (or -r requirements-validate.txt)"
+    return ""
+
+
+def _without_sets(root: Path, classes: ClassList) -> str:
+    """Say what a root is that holds none of the sets asked for."""
+    names = _folders_in(root)
+    known = [name for name in names if name in classes.index]
+    missing = [name for name in classes.folders if name not in names]
+    if missing and len(known) > len(missing):
+        return f"holds {len(known)} of the {len(classes)} class folders, '{missing[0]}' is missing: complete them"
+    corruptions = {corruption for variant in VARIANTS for corruption in variant.corruptions}
+    inside = [name for name in names if name in classes.index or name.isdecimal() or name in corruptions]
+    if inside:
+        return f"is a test set itself (it holds '{inside[0]}'): give the folder above it"
+    return "holds none of the sets asked for"
+
+
+def _below(root: Path, name: str) -> Path | None:
+    if (root / name).is_dir():
+        return root / name
+    folder = root
+    for part in Path(name).parts:
+        same = [other for other in _folders_in(folder) if _plain(other) == _plain(part)]
+        if not same:
+            return None
+        folder /= same[0]
+    return folder
+
+
+def _folders_in(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "-")
+
+
+def _folder_names(variants: Iterable[Variant]) -> str:
+    return ", ".join(dict.fromkeys("|".join(variant.folders) for variant in variants))

@@ -1,0 +1,51 @@
+"""The images of a variant and what is right for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dad.variants.table import Variant
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of a variant, in the order in which they are scored, as seen by a model of C classes.
+
+    A model's C logits are scored in K columns: an image is right where the highest column is its label's, or one of
+    those that `accepted` names for it.
+    """
+
+    variant: Variant
+    # [N] file names, in one block of memory: loader workers would copy a list by counting references to it
+    paths: NDArray[np.bytes_]
+    labels: NDArray[np.int64]  # [N] class index (the first of those accepted), -1 where no class of the list is right
+    columns: NDArray[np.int64]  # [C] the column that a class is scored in (the highest of its classes), -1: in none
+    # (offsets [N + 1], columns [M]): columns[offsets[i]:offsets[i + 1]] are right for image i; None: its label's alone
+    accepted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>"
+    digest: str = ""  # hash of names and what is right for them: a rerun sees whether the set has changed
+    expected: int | None = None  # images of the published set, where the class list is the one it was published for
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_columns(self) -> int:
+        """K, the number of classes that it is scored among."""
+        return int(self.columns.max()) + 1
+
+    @property
+    def num_counted(self) -> int:
+        """How many of the images, which come first, count: the others are of extra corruptions."""
+        extra = self.variant.extra_corruptions
+        starts = [part.start for name, part in self.parts.items() if name.partition("/")[0] in extra]
+        return min(starts, default=len(self))
+
+    @property
+    def count_warning(self) -> str:
+        """One line that says by how many images it differs from the published set, or nothing."""
+        if self.expected in (None, len(self)):
+            return ""
+        return f"{self.variant.name}: {len(self):,} images, but the published set has {self.expected:,}"

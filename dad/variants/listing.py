@@ -1,0 +1,112 @@
+"""List class folders with class indices, or say in one line why a tree would give a wrong number."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from dad.errors import DataError
+from dad.images.classes import ClassList, imagenet_folders
+from dad.images.sources import SourceImage, class_folders, list_sources
+from dad.variants.table import SEVERITIES, Variant
+
+
+def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[SourceImage]:
+    """Return every image `folder/<class>/<image>`; other files beside the classes are ignored.
+
+    Raises:
+        DataError: images outside class folders, an empty class folder, one that is no class, or a class without folder.
+    """
+    names = _numbered(folder, classes) if variant.numbered else classes
+    sources = list_folders(folder, names)
+    found = {source.label for source in sources}
+    expected = _expected_classes(variant, classes) or found
+    if wrong := sorted(expected ^ found):
+        raise DataError(
+            f"{folder} ({variant.name}) has {len(found)} class folders, expected {len(expected)}: "
+            f"'{names.folders[wrong[0]]}' is {'missing' if wrong[0] in expected else 'too many'}; "
+            "fetch the set again, or give its own class list with --class-map"
+        )
+    return sources
+
+
+def list_folders(folder: Path, classes: ClassList) -> list[SourceImage]:
+    """Return every image `folder/<class>/<image>` of the classes that are there.
+
+    Raises:
+        DataError: as `dad.images.sources.list_sources`, or there are tars.
+    """
+    if not class_folders(folder):
+        raise DataError(f"{folder}: test sets are read from class folders, not from tars; unpack them")
+    return list_sources(folder, classes)
+
+
+def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
+    """Return the folders of a set of corrupted images that are there, by "<corruption>/<severity>", those that do not
+    count last.
+
+    Raises:
+        DataError: none is there, or a corruption's folder holds something else than severities.
+    """
+    found: dict[str, Path] = {}
+    for corruption in (*variant.corruptions, *variant.extra_corruptions):
+        severities = _severities(folder / corruption, variant.severity_folders.get(corruption, ()))
+        found |= {f"{corruption}/{severity}": path for severity, path in severities.items()}
+    if not found:
+        raise DataError(
+            f"{folder}: none of the {len(variant.corruptions)} corruptions of {variant.name} is there; expected "
+            f"{variant.corruptions[0]}/1/<class>/<image>{_wrong_depth(folder, variant)}"
+        )
+    return found
+
+
+def is_imagenet(classes: ClassList) -> bool:
+    """Whether the classes are ImageNet's 1,000, in whatever order."""
+    return set(classes.folders) == set(imagenet_folders())
+
+
+def _numbered(folder: Path, classes: ClassList) -> ClassList:
+    """Return `classes` under decimal folder names, which some copies of ImageNet-V2 pad with zeros.
+
+    The numbers are those of ImageNet's own order, even where a model has its classes in another.
+    """
+    names: dict[int, str] = {}
+    for name in sorted(entry.name for entry in folder.iterdir() if entry.name.isdecimal()):
+        if names.setdefault(int(name), name) != name:
+            raise DataError(f"{folder}: '{names[int(name)]}' and '{name}' are one class; remove one of them")
+    order = imagenet_folders() if is_imagenet(classes) else classes.folders
+    number_of = {wnid: number for number, wnid in enumerate(order)}
+    numbers = [number_of[wnid] for wnid in classes.folders]
+    return ClassList(tuple(names.get(number, str(number)) for number in numbers), classes.names)
+
+
+def _expected_classes(variant: Variant, classes: ClassList) -> set[int]:
+    """Return the classes that must be there: all, ImageNet's subset, or nothing if the list is not ImageNet's."""
+    if not variant.subset:
+        return set(range(len(classes)))
+    subset = (files("timm.data") / "_info" / variant.subset).read_text(encoding="utf-8").split()
+    return {classes.index[folder] for folder in subset} if set(subset) <= set(classes.folders) else set()
+
+
+def _severities(folder: Path, names: tuple[str, ...]) -> dict[int, Path]:
+    """Return the folders of a corruption's severities; they may be named "1" to "5" in any set."""
+    if not folder.is_dir():
+        return {}
+    found = {severity: folder / str(severity) for severity in SEVERITIES if (folder / str(severity)).is_dir()}
+    if not found:
+        found = {severity: folder / name for severity, name in enumerate(names, start=1) if (folder / name).is_dir()}
+    if not found:
+        first = next((repr(name) for name in sorted(entry.name for entry in folder.iterdir())), "nothing")
+        expected = " or ".join(filter(None, ("1 to 5", ", ".join(names))))
+        raise DataError(f"{folder} holds {first} where its severities should be, folders {expected}")
+    return found
+
+
+def _wrong_depth(folder: Path, variant: Variant) -> str:
+    """Say where the corruptions are, if they lie one level too deep or are left out."""
+    names = {*variant.corruptions, *variant.extra_corruptions}
+    deeper = sorted(path for path in folder.glob("*/*") if path.name in names)
+    if deeper:
+        where = deeper[0].relative_to(folder)
+        return f", but there is {where}: move what '{where.parent}' holds one level up"
+    if (folder / str(SEVERITIES[0])).is_dir():
+        return f", but '{SEVERITIES[0]}' lies where a corruption's folder should: put the severities into one"
+    return ""

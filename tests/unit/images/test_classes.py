@@ -1,0 +1,98 @@
+"""The class list: where an index comes from, and every list that is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from dad.errors import DataError, UsageError, UserError
+from dad.images.classes import ClassList, load_class_list, require_known, resolve_class_list
+
+TENCH, GOLDFISH, FOX = "n01440764", "n01443537", "n02119022"
+
+
+def write(path: Path, *lines: str) -> str:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("folders", "names", "message"),
+    [
+        (("ant", "bee", "ant"), (), "'ant' stands there twice"),
+        ((), (), "--class-map .* the file is empty"),
+        (("", "  "), (), "--class-map .* the file is empty"),
+        (("ant", "bee"), ("ant",), "--class-names .* has 1 lines but --class-map .* has 2"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused(
+    tmp_path: Path, folders: tuple[str, ...], names: tuple[str, ...], message: str
+) -> None:
+    class_names = write(tmp_path / "names.txt", *names) if names else ""
+    with pytest.raises(DataError, match=message):
+        load_class_list(write(tmp_path / "map.txt", *folders), class_names)
+
+
+@pytest.mark.parametrize("flag", ["--class-map", "--class-names"])
+def test_a_missing_file_is_named_with_its_flag(tmp_path: Path, flag: str) -> None:
+    there, missing = write(tmp_path / "map.txt", "ant"), str(tmp_path / "missing.txt")
+    with pytest.raises(DataError, match=f"{flag} {missing}: no such file"):
+        load_class_list(*((missing, "") if flag == "--class-map" else (there, missing)))
+
+
+def test_the_index_of_a_class_is_its_line_in_the_list(tmp_path: Path) -> None:
+    classes = resolve_class_list(write(tmp_path / "map.txt", "zebra", "red_fox", "ant"), "", ["ant", "zebra"])
+    assert classes.index == {"zebra": 0, "red_fox": 1, "ant": 2} and len(classes) == 3
+    assert classes.names == ("zebra", "red fox", "ant")
+
+
+def test_names_are_read_line_by_line_beside_the_folders(tmp_path: Path) -> None:
+    names = write(tmp_path / "names.txt", "plains zebra", "small ant")
+    assert load_class_list(write(tmp_path / "map.txt", "z", "a"), names).names == ("plains zebra", "small ant")
+
+
+@pytest.mark.parametrize("folders", [[GOLDFISH], [FOX, TENCH]])
+def test_wordnet_ids_mean_imagenet_however_few_there_are(folders: list[str]) -> None:
+    classes = resolve_class_list("", "", folders)
+    assert len(classes) == 1000 and len(classes.names) == 1000
+    assert [classes.index[folder] for folder in (TENCH, GOLDFISH, FOX)] == [0, 1, 277]
+    assert [classes.names[index] for index in (0, 277)] == ["tench", "red fox"]
+
+
+@pytest.mark.parametrize("folders", [["dog", "ant"], [TENCH, "ant"], ["n00000001"]])
+def test_other_folders_are_classes_in_sorted_order(folders: list[str]) -> None:
+    assert resolve_class_list("", "", folders).folders == tuple(sorted(folders))
+
+
+def test_no_folders_are_no_classes() -> None:
+    with pytest.raises(UsageError, match="--class-map is needed where images lie in tars"):
+        resolve_class_list("", "", [])
+
+
+def test_a_folder_outside_the_list_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "map.txt", "zebra", "ant")
+    with pytest.raises(DataError, match=r"2 class folders are not in .*map.txt \(2 classes\), e.g. 'bee'.*'zebra'"):
+        resolve_class_list(path, "", ["ant", "cat", "bee"])
+
+
+def test_known_folders_pass() -> None:
+    require_known(["b"], ClassList(("a", "b"), ("a", "b")), "a list")
+
+
+def test_names_without_a_list_are_used_or_refused_but_never_ignored(tmp_path: Path) -> None:
+    names = write(tmp_path / "names.txt", "small ant", "big bee")
+    try:
+        used = resolve_class_list("", names, ["a", "b"]).names
+    except UserError as error:
+        assert "--class-names" in str(error)
+    else:
+        assert used == ("small ant", "big bee")
+
+
+def test_the_digest_changes_with_folders_names_and_their_order() -> None:
+    lists = [(("a", "b"), ("x", "y")), (("b", "a"), ("x", "y")), (("a", "b"), ("y", "x")), (("b", "a"), ("y", "x"))]
+    assert len({ClassList(*parts).digest for parts in lists}) == 4
+    assert ClassList(*lists[0]).digest == ClassList(*lists[0]).digest
+
+
+def test_folders_that_are_numbers_are_in_timms_order() -> None:
+    assert resolve_class_list("", "", ["10", "9", "1"]).folders == ("1", "9", "10")

@@ -1,0 +1,226 @@
+"""Batches read ahead by threads: in order, whole, and never hanging."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dad.errors import DataError
+from dad.images.reading import SourceReader
+from dad.images.sources import SourceImage
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[SourceImage]:
+    """Ten sources of many kinds, PNGs named .JPEG, of which number 2 is text and number 6 is cut."""
+    sources = [SourceImage(f"ant/{number}", tmp_path / f"{number}.JPEG", number) for number in range(10)]
+    for number, (source, mode) in enumerate(zip(sources, ["RGB", "L", "P", "RGBA", "1"] * 2, strict=True)):
+        noise = np.random.default_rng(number).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(noise).convert(mode).save(source.path, "PNG")
+    sources[2].path.write_text("no picture")
+    sources[6].path.write_bytes(sources[5].path.read_bytes()[:200])
+    return sources
+
+
+def reader_of(sources: Sequence[SourceImage], threads: int = 3, timeout: float = 60.0) -> SourceReader:
+    return SourceReader(sources, img_size=16, crop_pct=1.0, threads=threads, timeout=timeout)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 4])
+@pytest.mark.parametrize("lists", [[[number] for number in range(10)], [range(4), range(4, 8), [8, 9]], [range(10)]])
+def test_a_batch_per_list_in_order_with_what_cannot_be_read_apart(
+    sources: list[SourceImage], threads: int, lists: list[Sequence[int]]
+) -> None:
+    batches = list(reader_of(sources, threads).batches(lists))
+    assert [len(batch.sources) + len(batch.unreadable) for batch in batches] == [len(indices) for indices in lists]
+    assert [source.label for batch in batches for source in batch.sources] == [0, 1, 3, 4, 5, 7, 8, 9]
+    reasons = {key: reason for batch in batches for key, reason in batch.unreadable.items()}
+    assert set(reasons) == {"ant/2", "ant/6"} and reasons["ant/6"].startswith("OSError: ")
+    assert reasons["ant/2"].startswith("UnidentifiedImageError: ")
+
+
+def test_images_do_not_depend_on_the_number_of_threads(sources: list[SourceImage]) -> None:
+    expected = [batch.images for batch in reader_of(sources, 0).batches([range(5), range(5, 10)])]
+    for threads in (1, 2, 7):
+        found = [batch.images for batch in reader_of(sources, threads).batches([range(5), range(5, 10)])]
+        assert all(map(torch.equal, found, expected))
+
+
+def test_images_are_the_middle_in_three_channels(sources: list[SourceImage]) -> None:
+    images = next(reader_of(sources).batches([[0, 1, 3, 4]])).images
+    assert images.shape == (4, 3, 16, 16) and images.dtype == torch.uint8 and images.is_contiguous()
+    middle = Image.open(sources[0].path).resize((24, 16), Image.Resampling.BICUBIC).crop((4, 0, 20, 16))
+    assert np.array_equal(images[0].permute(1, 2, 0).numpy(), np.asarray(middle))
+
+
+@pytest.mark.parametrize("indices", [[2, 6], []])
+def test_a_batch_without_a_readable_image_is_empty(sources: list[SourceImage], indices: list[int]) -> None:
+    batch = next(reader_of(sources).batches([indices]))
+    assert not batch.sources and len(batch.unreadable) == len(indices)
+    assert batch.images.shape == (0, 3, 16, 16) and batch.images.dtype == torch.uint8
+
+
+@pytest.mark.parametrize(("size", "readable"), [((1, 1), True), ((3000, 2), True), ((1, 1_000_000), False)])
+def test_memory_is_bounded_for_any_shape(tmp_path: Path, size: tuple[int, int], readable: bool) -> None:
+    source = SourceImage("ant/0", tmp_path / "0.png", 0)
+    Image.new("L", size, 77).save(source.path)
+    batch = next(reader_of([source]).batches([[0]]))
+    assert (batch.images == 77).all() and len(batch.images) == readable
+    assert batch.unreadable.keys() == (set() if readable else {"ant/0"})
+
+
+def test_a_file_that_is_none_fails_at_once_and_without_the_path(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "0.jpg")
+    (tmp_path / "1.jpg").mkdir()
+    sources = [SourceImage(f"ant/{number}", tmp_path / f"{number}.jpg", 0) for number in range(3)]
+    batch = next(reader_of(sources).batches([range(3)]))
+    assert batch.unreadable == {
+        "ant/0": "OSError: not a regular file",
+        "ant/1": "OSError: not a regular file",
+        "ant/2": "FileNotFoundError: No such file or directory",
+    }
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_reported(sources: list[SourceImage]) -> None:
+    sources[0].path.chmod(0)
+    assert next(reader_of(sources).batches([[0]])).unreadable == {"ant/0": "PermissionError: Permission denied"}
+
+
+class Hanging(SourceImage):
+    """A file on a disk that does not answer before it is told to."""
+
+    answer = threading.Event()
+
+    def read(self) -> bytes:
+        self.answer.wait()
+        return super().read()
+
+
+@pytest.fixture
+def hanging() -> Iterator[type[Hanging]]:
+    Hanging.answer.clear()
+    yield Hanging
+    Hanging.answer.set()
+
+
+def with_hanging(sources: list[SourceImage], *numbers: int) -> list[SourceImage]:
+    return [Hanging(s.key, s.path, s.label) if s.label in numbers else s for s in sources]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_images_that_hang_become_unreadable_and_are_named(
+    sources: list[SourceImage], hanging: type[Hanging], threads: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = reader_of(with_hanging(sources, 0, 1, 4, 5), threads, timeout=0.5)
+    batches = list(reader.batches([range(5), range(5, 10)]))
+    assert [source.label for batch in batches for source in batch.sources] == [3, 7, 8, 9]
+    reasons = batches[0].unreadable | batches[1].unreadable
+    assert {key for key in reasons if reasons[key] == "no answer within 0.5 s"} == {f"ant/{n}" for n in (0, 1, 4, 5)}
+    assert all(f"{number}.JPEG: no answer within 0.5 s" in caplog.text for number in (0, 1, 4, 5))
+
+
+def test_a_thread_that_is_late_goes_and_its_image_stays_unreadable(
+    sources: list[SourceImage], hanging: type[Hanging]
+) -> None:
+    before = threading.active_count()
+    batches = reader_of(with_hanging(sources, 0), threads=1, timeout=0.5).batches([[0], [1], [3]])
+    assert next(batches).unreadable == {"ant/0": "no answer within 0.5 s"}
+    hanging.answer.set()
+    assert [source.label for batch in batches for source in batch.sources] == [1, 3]
+    assert settles(lambda: threading.active_count() == before)
+
+
+def test_when_everything_hangs_it_is_the_disk(tmp_path: Path, hanging: type[Hanging]) -> None:
+    sources = [hanging(f"ant/{number}", tmp_path, 0) for number in range(100)]
+    with pytest.raises(DataError, match=r"no answer within 0\.01 s, nor do 31 others; is the disk there"):
+        list(reader_of(sources, threads=8, timeout=0.01).batches([range(50), range(50, 100)]))
+
+
+def settles(claim: object) -> bool:
+    deadline = time.monotonic() + 5
+    while not claim() and time.monotonic() < deadline:  # type: ignore[operator]
+        time.sleep(0.01)
+    return bool(claim())  # type: ignore[operator]
+
+
+class Counting(SourceImage):
+    """A source that notes that it was read."""
+
+    seen: list[str] = []  # noqa: RUF012
+
+    def read(self) -> bytes:
+        self.seen.append(self.key)
+        return super().read()
+
+
+def test_reading_goes_ahead_of_the_consumer_but_not_without_bound(sources: list[SourceImage]) -> None:
+    Counting.seen.clear()
+    counting = [Counting(source.key, source.path, source.label) for source in sources]
+    batches = reader_of(counting, threads=2).batches([[number] for number in range(10)])
+    next(batches)
+    assert settles(lambda: len(Counting.seen) == 4)
+    next(batches)
+    assert settles(lambda: len(Counting.seen) == 5)
+    assert len(list(batches)) == 8 and sorted(Counting.seen) == sorted(source.key for source in sources)
+
+
+@pytest.mark.parametrize("way", ["close", "drop", "exception", "interrupt"])
+def test_threads_end_with_the_iterator(sources: list[SourceImage], way: str) -> None:
+    before = threading.active_count()
+    batches = reader_of(sources, threads=3).batches([[number % 10] for number in range(1000)])
+    next(batches)
+    assert threading.active_count() > before
+    if way == "close":
+        batches.close()  # type: ignore[attr-defined]
+    elif way in ("exception", "interrupt"):
+        error = KeyboardInterrupt() if way == "interrupt" else DataError("stop")
+        with pytest.raises(type(error)):
+            batches.throw(error)  # type: ignore[attr-defined]
+    del batches
+    gc.collect()
+    assert settles(lambda: threading.active_count() == before)
+
+
+def test_a_fault_of_ours_is_raised_and_not_taken_for_an_unreadable_image(sources: list[SourceImage]) -> None:
+    reader = reader_of(sources)
+    reader.transform = lambda image: image.no_such_method()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no_such_method"):
+        list(reader.batches([[0], [1]]))
+
+
+SCRIPT = """
+import sys, threading
+from pathlib import Path
+from dad.images.reading import SourceReader
+from dad.images.sources import SourceImage
+
+class Hanging(SourceImage):
+    def read(self):
+        threading.Event().wait()
+
+path = Path(sys.argv[1])
+sources = [SourceImage("a", path, 0)] * 5 + [Hanging("b", path, 0)] * 5
+batches = SourceReader(sources, 16, 1.0, 4, 60).batches([[number % 10] for number in range(1000)])
+next(batches)
+raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupt_amid_hanging_files_ends_the_process(sources: list[SourceImage]) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(sources[0].path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGINT, done.stderr

@@ -1,0 +1,69 @@
+"""The listing of source images: keys, labels, order, and every tree that is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from dad.errors import DataError
+from dad.images.classes import ClassList
+from dad.images.sources import SourceImage, class_folders, list_sources, listing_digest
+
+CLASSES = ClassList(("zebra", "ant", "cat"), ("zebra", "ant", "cat"))
+
+
+def make_tree(root: Path, *files: str) -> Path:
+    split = root / "train"
+    for name in files:
+        (split / name).parent.mkdir(parents=True, exist_ok=True)
+        (split / name).touch()
+    return split
+
+
+def test_keys_are_sorted_and_labels_come_from_the_class_list(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "zebra/a.JPEG", "zebra/a-1.png", "ant/x.1.jpg", "ant/notes.txt")
+    assert list_sources(split, CLASSES) == [
+        SourceImage("ant/x.1", split / "ant/x.1.jpg", 1),
+        SourceImage("zebra/a", split / "zebra/a.JPEG", 0),
+        SourceImage("zebra/a-1", split / "zebra/a-1.png", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ((), "no such folder"),
+        (("readme.txt",), "no class folders"),
+        (("a.jpg", "b.jpg"), "2 images lie outside class folders, e.g. 'a.jpg'"),
+        (("ant/a.jpg", "b.jpg"), "1 images lie outside class folders, e.g. 'b.jpg'"),
+        (("ant/a.jpg", "dog/a.jpg"), "not in the class list .* e.g. 'dog'"),
+        (("ant/a.jpg", "cat/readme.txt"), "cat: a class folder without images"),
+        (("ant/images/a.jpg",), "ant: a class folder holds the folder 'images'"),
+        (("train/ant/a.jpg",), "train: a class folder holds the folder 'ant'"),
+        (("ant/a.jpg", "ant/a.png"), "ant/a.jpg and .*ant/a.png are one key"),
+        (("ant/A.jpg", "ant/a.jpg"), "ant/A.jpg and .*ant/a.jpg are one key"),
+        (("ant/a.jpg", "0.tar"), r"both folders \('ant'\) and tars \('0.tar'\)"),
+        (("a.jpg", "0.tar"), "1 images lie outside"),
+    ],
+)
+def test_trees_that_would_lose_or_double_an_image_are_refused(
+    tmp_path: Path, files: tuple[str, ...], named: str
+) -> None:
+    with pytest.raises(DataError, match=named):
+        list_sources(make_tree(tmp_path, *files), CLASSES)
+
+
+def test_class_folders_are_sorted_and_files_beside_them_ignored(tmp_path: Path) -> None:
+    assert class_folders(make_tree(tmp_path, "zebra/a.jpg", "ant/a.jpg", "readme.txt")) == ["ant", "zebra"]
+
+
+def test_tars_have_no_class_folders_to_make_a_list_of(tmp_path: Path) -> None:
+    assert class_folders(make_tree(tmp_path, "0.tar", "readme.txt")) == []
+
+
+def test_the_digest_depends_on_keys_and_labels_but_not_on_where_the_tree_lies(tmp_path: Path) -> None:
+    here = list_sources(make_tree(tmp_path / "here", "ant/a.jpg", "cat/b.jpg"), CLASSES)
+    there = list_sources(make_tree(tmp_path / "there", "ant/a.jpg", "cat/b.jpg"), CLASSES)
+    more = list_sources(make_tree(tmp_path / "there", "ant/a2.jpg"), CLASSES)
+    other_list = list_sources(tmp_path / "here/train", ClassList(CLASSES.folders[::-1], CLASSES.names))
+    assert listing_digest(here) == listing_digest(there)
+    assert len({listing_digest(sources) for sources in (here, more, other_list)}) == 3

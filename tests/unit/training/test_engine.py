@@ -1,0 +1,223 @@
+"""The two loops: averages that count every image once, a loss that falls, and a stop when it is no number."""
+
+import math
+import re
+from argparse import Namespace
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dad.objectives import load_objective
+from dad.plugins import list_plugins
+from dad.runtime import Runtime
+from dad.teachers import Teacher
+from dad.training.engine import Hooks, TermMeter, evaluate, train_one_epoch
+from dad.training.events import Progress
+from dad.training.updater import NonFiniteLossError, Updater
+
+Batches = list[tuple[Tensor, Tensor]]
+
+
+class Schedule:
+    """Remembers when it was stepped."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def step_update(self, num_updates: int, metric: float | None = None) -> None:
+        self.steps.append(num_updates)
+
+
+class Padded(list):  # type: ignore[type-arg]
+    """A rank's loader whose sampler repeated images to fill the last batch."""
+
+    sampler = SimpleNamespace(num_valid_samples=7)
+
+
+def learnable(batches: int, views: int = 1) -> Batches:
+    """Images whose brightness is their class."""
+    labels = [torch.arange(5).repeat(2) for _ in range(batches)]
+    images = [(label.float() - 2).view(-1, 1, 1, 1) + 0.1 * torch.randn(10, 3, 4, 4) for label in labels]
+    return [
+        (torch.cat([image] * views), torch.cat([label] * views)) for image, label in zip(images, labels, strict=True)
+    ]
+
+
+@pytest.fixture
+def trainer(toy: type, flags: Callable[..., Namespace], cpu: Runtime) -> Callable[..., Any]:
+    """Build (task, function that trains an epoch, schedule) for an objective."""
+
+    def build(name: str, *words: object) -> Any:
+        objective, args = load_objective(name), flags("--discretizer", "identity", *words)
+        teacher = Teacher(toy(), {"mean": (0.5,) * 3, "std": (0.5,) * 3}, {})
+        task: Any = objective(args, toy(), teacher if objective.needs_teacher else None, cpu.device)
+        updater = Updater(args, task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
+        schedule = Schedule()
+
+        def epoch(loader: Batches, **settings: Any) -> dict[str, float]:
+            return train_one_epoch(0, task, loader, updater, schedule, cpu, **settings)
+
+        return task, epoch, schedule
+
+    return build
+
+
+def test_terms_are_averaged_over_images_not_over_batches() -> None:
+    meter = TermMeter()
+    for value, images in ((1.0, 6), (4.0, 2)):
+        meter.update({"loss": torch.tensor(value), "ce": torch.tensor(2 * value)}, images)
+    assert meter.averages() == {"loss": 1.75, "ce": 3.5} and meter.images == 8
+
+
+def test_averages_can_be_read_in_between_and_keep_small_differences() -> None:
+    meter = TermMeter()
+    for _ in range(1000):
+        meter.update({"loss": torch.tensor(0.1)}, 100_000)
+        assert meter.averages()["loss"] == pytest.approx(0.1, abs=1e-7)
+
+
+def naive_scores(model: nn.Module, batches: Batches, count: int) -> dict[str, float]:
+    input, target = (torch.cat(parts)[:count] for parts in zip(*batches, strict=True))
+    top1 = top5 = loss = 0.0
+    for row, label in zip(model(input).tolist(), target.tolist(), strict=True):
+        ranks = sorted(range(len(row)), key=lambda index: -row[index])
+        top1, top5 = top1 + (ranks[0] == label), top5 + (label in ranks[:5])
+        loss += math.log(sum(map(math.exp, row))) - row[label]
+    return {"loss": loss / count, "top1": 100 * top1 / count, "top5": 100 * top5 / count}
+
+
+@pytest.mark.parametrize("padded, count", [(False, 10), (True, 7)])
+def test_every_image_counts_once_whatever_the_batches_and_the_padding(padded: bool, count: int, cpu: Runtime) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 9))
+    batches = [(torch.randn(size, 3, 2, 2), torch.randint(9, (size,))) for size in (4, 4, 2)]
+    scores = evaluate(model, Padded(batches) if padded else batches, cpu)
+    assert scores == pytest.approx(naive_scores(model, batches, count), abs=1e-4)
+    assert 0 < scores["top5"] < 100
+
+
+def test_evaluation_changes_nothing_and_runs_in_evaluation_mode(cpu: Runtime) -> None:
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Flatten(), nn.Linear(12, 6))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    batches = [(torch.randn(4, 3, 2, 2), torch.randint(6, (4,)))]
+    assert evaluate(model.train(), batches, cpu) == evaluate(model, batches, cpu, channels_last=True)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", list_plugins("objectives"))
+def test_training_lowers_the_loss(name: str, trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer(name)
+    batches = learnable(4, views=len(task.views))
+    losses = [epoch(batches) for _ in range(8)]
+    assert losses[-1]["loss"] < losses[0]["loss"]
+    assert not any("output" in loss for loss in losses)
+
+
+def test_the_loop_returns_the_mean_of_every_term(trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer("dad", "--grad-accum-steps", 9)  # no update before the last batch: nothing moves
+    batches = learnable(3, views=2)
+    with torch.no_grad():
+        expected = [task(input, labels[:10], torch.ones(10)) for input, labels in batches]
+    for name, value in epoch(batches).items():
+        assert value == pytest.approx(sum(result[name].item() for result in expected) / 3, rel=1e-5), name
+
+
+def test_the_schedule_is_stepped_after_every_update(trainer: Callable[..., Any]) -> None:
+    _, epoch, schedule = trainer("ce", "--grad-accum-steps", 2)
+    epoch(learnable(5))
+    epoch(learnable(2))
+    assert schedule.steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_the_run(bad: float, trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer("ce", "--max-nonfinite", 2)
+    task.trainable_module.head.bias.data[0] = bad
+    with pytest.raises(NonFiniteLossError, match=r"update 2: 2 updates in a row .*--max-nonfinite 2.*--lr"):
+        epoch(learnable(3))
+
+
+def test_an_epoch_without_any_update_stops_the_run(trainer: Callable[..., Any]) -> None:
+    task, epoch, _ = trainer("ce")
+    task.trainable_module.head.bias.data[0] = float("nan")
+    with pytest.raises(NonFiniteLossError, match="epoch 0: the loss of every update is not finite"):
+        epoch(learnable(3))
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_an_update_whose_loss_is_no_number_is_as_if_it_had_not_been(steps: int, trainer: Callable[..., Any]) -> None:
+    batches = learnable(8)
+    states, means = [], []
+    for bad in (False, True):
+        torch.manual_seed(0)
+        task, epoch, _ = trainer("ce", "--grad-accum-steps", steps, "--max-nonfinite", 3)
+        weights = {
+            name: torch.arange(value.numel()).view(value.shape) / 500
+            for name, value in task.trainable_module.state_dict().items()
+        }
+        task.trainable_module.load_state_dict(weights)
+        spoilt = [
+            (batch[0] * float("nan"), batch[1]) if place % 4 == 3 else batch for place, batch in enumerate(batches)
+        ]
+        kept = [batch for place, batch in enumerate(batches) if place // steps not in (3 // steps, 7 // steps)]
+        means.append(epoch(spoilt if bad else kept))
+        states.append(task.trainable_module.state_dict())
+    assert means[0] == means[1]
+    torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
+
+
+def test_an_epoch_may_begin_in_the_middle(trainer: Callable[..., Any]) -> None:
+    _, epoch, schedule = trainer("ce")
+    batches, meter, seen = learnable(4), TermMeter(), []
+    meter.load({"sums": {"loss": torch.tensor(1e3), "ce": torch.tensor(1e3)}, "images": 10}, torch.device("cpu"))
+    rest = Padded(batches)
+    rest.__class__ = type("Rest", (Padded,), {"__iter__": lambda self: iter(batches[2:])})
+    means = epoch(rest, first_batch=2, meter=meter, hooks=Hooks(lambda done, sums: seen.append((done, sums.images))))
+    assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and means["loss"] > 1e3 / 30
+
+
+@pytest.mark.parametrize("words", [(), ("--amp",)])
+def test_running_statistics_are_those_from_before_a_skipped_update(
+    words: tuple[str, ...], flags: Callable[..., Namespace], cpu: Runtime
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 5))
+    task: Any = load_objective("ce")(flags(), model, None, cpu.device)
+    runtime = Runtime(cpu.device, autocast_dtype=torch.float16 if words else None)
+    updater = Updater(flags(*words, "--grad-accum-steps", 2), task, torch.optim.SGD(model.parameters(), 0.1), runtime)
+    good, bad = learnable(4), [(learnable(1)[0][0] * float("nan"), torch.zeros(10, dtype=torch.int64))]
+    seen: list[Any] = []
+    hooks = Hooks(lambda done, sums: seen.append([value.clone() for value in model[0].buffers()]))
+    train_one_epoch(0, task, [*good[:3], *bad, *good[3:]], updater, Schedule(), runtime, hooks=hooks)
+    assert all(torch.equal(*pair) for pair in zip(*seen[:2], strict=True)) and seen[2][2] == 3
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_progress_tells_of_updates_not_of_batches(trainer: Callable[..., Any]) -> None:
+    _, epoch, _ = trainer("kd", "--grad-accum-steps", 2)
+    told: list[Progress] = []
+    means = epoch(learnable(9), log_interval=2, hooks=Hooks(on_progress=lambda progress, input: told.append(progress)))
+    assert [(progress.done, progress.total, progress.updates) for progress in told] == [(1, 5, 1), (3, 5, 3), (5, 5, 5)]
+    assert told[-1].terms == means and told[0].learning_rate == 0.1 and told[0].loss_scale is None
+    assert all(progress.images_per_second > 0 < progress.data_seconds and progress.grad_norm > 0 for progress in told)
+
+
+def test_log_lines_have_timms_shape(
+    trainer: Callable[..., Any], cpu: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dad.training.engine")
+    task, epoch, _ = trainer("ce", "--grad-accum-steps", 2)
+    epoch(learnable(4), log_interval=1)
+    evaluate(task.get_eval_model(), learnable(3), cpu, log_interval=2)
+    train_line, _, *test_lines = caplog.messages
+    number = r"\d+\.\d+"
+    assert re.fullmatch(
+        rf"Train: 0 \[   1/2 \( 50%\)\]  Loss: {number} \(ce {number}\)  Time: {number}/s  LR: 1\.000e-01  Data: \d+%",
+        train_line,
+    )
+    shape = rf"Test: \[   \d/3\]  Time: {number}  Loss: {number}  Acc@1: {number}  Acc@5: {number}"
+    assert len(test_lines) == 2 and all(re.fullmatch(shape, line) for line in test_lines)

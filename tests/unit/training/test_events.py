@@ -1,0 +1,56 @@
+"""A real event file has the tags that README promises, over updates, and the flags once."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+import generate
+import train
+from dad.training.nonfinite import SkippedBatch, append_skipped, drop_skipped
+
+TRAIN = {"loss", "loss_ce", "loss_kd_clean", "loss_kd_dad", "lr", "grad_norm", "loss_scale"}
+SCORES = {"loss", "top1", "top5"}
+
+
+def steps_by_tag(folder: Path) -> dict[str, list[int]]:
+    steps = defaultdict(list)
+    for path in sorted(folder.glob("tb/*")):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                steps[value.tag].append(event.step)
+    return steps
+
+
+def test_a_run_writes_every_tag_over_updates(train_flags: list[str], generate_flags: list[str], tmp_path: Path) -> None:
+    assert generate.main(generate_flags) == 0
+    words = "--objective dad --amp --model-ema --model-ema-decay 0.5 --grad-accum-steps 2 --log-interval 2"
+    flags = [*train_flags, *words.split(), "--dad-dir", str(tmp_path / "dad")]
+    assert train.main(flags) == 0
+    steps = steps_by_tag(tmp_path / "run")
+    expected = {f"train/{name}": [1, 3, 4, 6] for name in TRAIN} | {"perf/img_per_s": [1, 3, 4, 6]}
+    expected |= {f"{group}/{name}": [3, 6] for group in ("eval", "eval_ema") for name in SCORES}
+    assert {tag: at for tag, at in steps.items() if "hparams" not in tag} == expected | {"perf/data_s": [1, 3, 4, 6]}
+
+
+def test_without_scaler_and_average_there_is_nothing_of_them(train_flags: list[str], tmp_path: Path) -> None:
+    assert train.main([*train_flags, "--objective", "ce"]) == 0
+    tags = set(steps_by_tag(tmp_path / "run"))
+    assert "train/loss_scale" not in tags and not any(tag.startswith("eval_ema") for tag in tags)
+
+
+def test_flags_are_written_once_however_often_a_run_is_taken_up(train_flags: list[str], tmp_path: Path) -> None:
+    assert train.main([*train_flags, "--objective", "ce"]) == 0
+    first = ["--resume", str(tmp_path / "run" / "checkpoint-0.pth.tar")]
+    assert train.main([*train_flags, "--objective", "ce", *first]) == 0
+    assert len(steps_by_tag(tmp_path / "run")["_hparams_/session_start_info"]) == 1
+
+
+def test_skipped_batches_of_a_part_that_is_trained_anew_are_dropped(tmp_path: Path) -> None:
+    rows = [SkippedBatch(update, 0, update, 0, "loss", {"loss": float("nan")}, ("a/1",)) for update in (1, 2, 3)]
+    append_skipped(tmp_path, rows[:2])
+    append_skipped(tmp_path, rows[2:])
+    drop_skipped(tmp_path, 2)
+    head, *kept = (tmp_path / "nonfinite.tsv").read_text().splitlines()
+    assert head.split("\t")[0] == "update" and [row.split("\t")[0] for row in kept] == ["1", "2"]
+    assert kept[0].endswith('{"loss": "nan"}\t["a/1"]')

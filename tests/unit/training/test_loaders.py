@@ -1,0 +1,207 @@
+"""From flags to loaders: which folders, which DAD sets are refused, and what the loaders serve."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from timm.data.auto_augment import NAME_TO_OP
+from timm.utils import random_seed
+
+from dad.errors import DataError, UsageError
+from dad.images.classes import ClassList
+from dad.images.sources import SourceImage, find_split, list_sources
+from dad.runtime import Runtime
+from dad.shards import DadSet
+from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set
+from dad.training.views import CLEAN, DAD, split_views
+
+CLASSES = ClassList(("a", "b"), ("a", "b"))
+CONFIG = {
+    "input_size": (3, 8, 8),
+    "mean": (0.1, 0.2, 0.4),
+    "std": (0.1, 0.2, 0.5),
+    "interpolation": "bilinear",
+    "crop_pct": 1.0,
+    "crop_mode": "center",
+}
+SMALL = ("--batch-size", 4, "--workers", 0, "--no-aug")
+Flags = Callable[..., Namespace]
+
+
+@pytest.fixture
+def dad_set(colours: Path, make_dad_set: Callable[..., DadSet]) -> DadSet:
+    """DAD images of the value 102, two fifths of white, of all but the first image."""
+    sources = list_sources(colours / "train", CLASSES)
+    return make_dad_set(sources, dict.fromkeys(range(1, 8), 102), CLASSES.digest)
+
+
+def train_loader(args: Namespace, cpu: Runtime, views: tuple[str, ...] = (CLEAN,)) -> tuple[Any, Any]:
+    return create_train_loader(args, CONFIG, views, CLASSES, cpu)
+
+
+def normalised(pixels: float) -> torch.Tensor:
+    mean, std = torch.tensor(CONFIG["mean"]), torch.tensor(CONFIG["std"])
+    return ((pixels - mean) / std).view(1, 3, 1, 1).expand(4, 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "there, asked", [("val", "validation"), ("validation", "val"), ("train", "train"), ("training", "train")]
+)
+def test_a_split_is_found_under_either_name(tmp_path: Path, there: str, asked: str) -> None:
+    (tmp_path / there).mkdir()
+    assert find_split(str(tmp_path), asked) == tmp_path / there
+
+
+def test_the_name_that_was_asked_for_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "val").mkdir()
+    (tmp_path / "validation").mkdir()
+    assert find_split(str(tmp_path), "val").name == "val"
+    assert find_split(str(tmp_path), "validation").name == "validation"
+
+
+def test_a_missing_data_root_or_split_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--data-dir is needed"):
+        find_split("", "train")
+    with pytest.raises(DataError, match="--data-dir /nowhere: no such folder"):
+        find_split("/nowhere", "train")
+    with pytest.raises(DataError, match=r"has no folder validation or val"):
+        find_split(str(tmp_path), "validation")
+
+
+def unfinish(root: Path) -> None:
+    (root / "manifest.json").unlink()
+
+
+def cut(root: Path) -> None:
+    (root / "shards" / "00001.tar").write_bytes(b"")
+
+
+@pytest.mark.parametrize("spoil, message", [(unfinish, "not finished"), (cut, r"00001\.tar: missing, cut")])
+def test_an_unfinished_or_damaged_dad_set_is_refused(
+    dad_set: DadSet, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(dad_set.root)
+    with pytest.raises(DataError, match=message):
+        open_dad_set(str(dad_set.root), CLASSES)
+
+
+def test_no_dad_set_or_one_of_other_classes_is_refused(dad_set: DadSet) -> None:
+    with pytest.raises(UsageError, match="--dad-dir is needed"):
+        open_dad_set(None, CLASSES)
+    with pytest.raises(DataError, match="another class list"):
+        open_dad_set(str(dad_set.root), ClassList(("b", "a"), ("b", "a")))
+    assert len(open_dad_set(str(dad_set.root), CLASSES)) == 7
+
+
+@pytest.mark.parametrize(
+    "values, codes, message", [({0: 1, 1: 1}, True, "holds codes alone"), ({}, False, "kept none of its images")]
+)
+def test_a_dad_set_without_images_is_refused(
+    make_dad_set: Callable[..., DadSet], values: dict[int, int], codes: bool, message: str
+) -> None:
+    sources = [SourceImage(f"a/{index}", Path(), 0) for index in range(2)]
+    root = make_dad_set(sources, values, CLASSES.digest, codes=codes).root
+    with pytest.raises(DataError, match=message):
+        open_dad_set(str(root), CLASSES)
+
+
+@pytest.mark.parametrize("mix", [("--mixup", 0.2), ("--cutmix", 1.0), ("--cutmix-minmax", 0.2, 0.5)])
+def test_an_odd_batch_is_refused_with_mixup(colours: Path, flags: Flags, cpu: Runtime, mix: tuple[Any, ...]) -> None:
+    with pytest.raises(UsageError, match="--batch-size 3 is odd"):
+        train_loader(flags(colours, *SMALL, "--batch-size", 3, *mix), cpu)
+    assert len(train_loader(flags(colours, *SMALL, "--batch-size", 3), cpu)[0]) == 2
+
+
+def test_fewer_images_than_one_batch_are_refused(colours: Path, flags: Flags) -> None:
+    two_processes = Runtime(torch.device("cpu"), world_size=2)
+    with pytest.raises(DataError, match=r"8 training images are fewer .*--batch-size 5 on 2 processes"):
+        train_loader(flags(colours, *SMALL, "--batch-size", 5), two_processes)
+
+
+@pytest.mark.parametrize("prefetcher", [(), ("--no-prefetcher",)])
+def test_loaders_normalise_by_the_students_mean_and_std(
+    colours: Path, flags: Flags, cpu: Runtime, prefetcher: tuple[str, ...]
+) -> None:
+    args = flags(colours, *SMALL, *prefetcher)
+    for loader in (train_loader(args, cpu)[0], create_val_loader(args, CONFIG, CLASSES, cpu)):
+        batches = list(loader)
+        assert len(batches) == 2
+        for input, _ in batches:
+            torch.testing.assert_close(input, normalised(51 / 255), atol=1e-4, rtol=0)
+        assert sorted(torch.cat([labels for _, labels in batches]).tolist()) == [0] * 4 + [1] * 4
+
+
+@pytest.mark.parametrize("prefetcher", [(), ("--no-prefetcher",)])
+def test_both_views_come_normalised_with_a_label_where_there_is_a_dad_image(
+    colours: Path, flags: Flags, cpu: Runtime, prefetcher: tuple[str, ...], dad_set: DadSet
+) -> None:
+    args = flags(colours, *SMALL, "--dad-dir", dad_set.root, "--dad-missing", "skip", *prefetcher)
+    missing = 0
+    for input, labels in train_loader(args, cpu, (CLEAN, DAD))[0]:
+        torch.testing.assert_close(input[:4], normalised(51 / 255), atol=1e-4, rtol=0)
+        there = labels[4:] >= 0
+        torch.testing.assert_close(input[4:][there], normalised(102 / 255)[there], atol=1e-4, rtol=0)
+        assert torch.equal(labels[4:][there], labels[:4][there])
+        missing += int((~there).sum())
+    assert missing == 1
+
+
+@pytest.mark.parametrize(
+    "views, prefetcher",
+    [
+        ((CLEAN,), ()),
+        ((CLEAN,), ("--no-prefetcher",)),
+        ((CLEAN, DAD), ()),
+        ((CLEAN, DAD), ("--no-prefetcher",)),
+    ],
+)
+def test_mixup_gives_soft_targets_with_any_loader(
+    colours: Path, flags: Flags, cpu: Runtime, views: tuple[str, ...], prefetcher: tuple[str, ...], dad_set: DadSet
+) -> None:
+    args = flags(colours, *SMALL, "--mixup", 0.4, "--dad-dir", dad_set.root, *prefetcher)
+    loader, mixup = train_loader(args, cpu, views)
+    for input, labels in loader:
+        _, target, _ = split_views(input, labels, len(views), mixup)
+        assert target.shape == (4, len(CLASSES)) and target.is_floating_point()
+
+
+@pytest.mark.parametrize("policy", ["Posterize", "PosterizeIncreasing", "PosterizeOriginal"])
+def test_posterize_to_no_bits_gives_black(policy: str) -> None:
+    grey = Image.new("RGB", (4, 4), (200, 200, 200))
+    assert NAME_TO_OP[policy](grey, 0).getextrema() == ((0, 0),) * 3
+    assert NAME_TO_OP[policy](grey, 1).getextrema() == ((128, 128),) * 3
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_mixup_can_be_turned_off_between_epochs(colours: Path, flags: Flags, cpu: Runtime, workers: int) -> None:
+    args = flags(colours, *SMALL, "--workers", workers, "--mixup", 1, "--smoothing", 0, "--mixup-off-epoch", 1)
+    loader, _ = train_loader(args, cpu)
+
+    def is_mixed() -> bool:
+        random_seed(0)  # without it, all images could by chance meet their own class
+        return any((target.max(1).values < 1).any() for _, target in loader)
+
+    assert is_mixed()
+    loader.mixup_enabled = False  # as train.py does at --mixup-off-epoch
+    assert not is_mixed()
+
+
+def test_where_only_an_own_partner_will_do_none_is_substituted(
+    colours: Path, flags: Flags, cpu: Runtime, dad_set: DadSet
+) -> None:
+    args = flags(colours, *SMALL, "--dad-dir", dad_set.root, "--dad-missing", "substitute")
+    for needs_partner, missing in ((False, 0), (True, 1)):
+        loader, _ = create_train_loader(args, CONFIG, (CLEAN, DAD), CLASSES, cpu, needs_partner=needs_partner)
+        assert sum(int((labels < 0).sum()) for _, labels in loader) == missing
+
+
+def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
+    colours: Path, flags: Flags, cpu: Runtime
+) -> None:
+    args = flags(colours, *SMALL, "--objective", "ard", "--reprob", 0.25)
+    with pytest.raises(UsageError, match=r"--reprob 0\.25: --objective ard compares .*--no-prefetcher"):
+        create_train_loader(args, CONFIG, (CLEAN, DAD), CLASSES, cpu, paired=True)

@@ -1,0 +1,98 @@
+"""Made-up trees of every test set, of empty files: what is listed is decided by names."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from dad.images.classes import ClassList, imagenet_folders
+from dad.variants.table import VARIANTS, Variant
+
+BY_NAME = {variant.name: variant for variant in VARIANTS}
+WNIDS = imagenet_folders()
+IMAGENET = ClassList(WNIDS, WNIDS)
+CLASSES = ClassList(("zebra", "ant", "cat"), ("zebra", "ant", "cat"))
+OBJECTS = {"alarm_clock": ("Alarm clock", "analog clock; digital clock"), "tie": ("Tie", "bow tie"), "rug": ("Rug", "")}
+OBJECTNET_LINES = {"409": 3, "530": 1, "457": 0}  # ImageNet's class: line of its name
+OBJECTNET_NAMES = ("bow tie", "digital clock", "a name that nobody maps", "analog clock")
+
+
+def make_tree(folder: Path, *names: str) -> Path:
+    """Make empty files below `folder`, which is returned."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def subset_folders(variant: Variant) -> list[str]:
+    """The class folders of ImageNet-A or -R, as timm lists them."""
+    return (files("timm.data") / "_info" / variant.subset).read_text().split()
+
+
+def objects_of_d() -> list[str]:
+    """The object folders of ImageNet-D."""
+    import dad.variants
+
+    lines = (Path(dad.variants.__file__).parent / "imagenet_d.txt").read_text().splitlines()
+    return [line.split()[0] for line in lines]
+
+
+def make_objectnet(folder: Path) -> Path:
+    """Make ObjectNet of two objects that ImageNet has, one of them twice, and one that it has not."""
+    make_tree(folder, *(f"images/{name}/0.png" for name in OBJECTS), "README")
+    mappings = folder / "mappings"
+    mappings.mkdir()
+    labels = {name: label for name, (label, _) in OBJECTS.items()}
+    known = {label: names for label, names in OBJECTS.values() if names}
+    (mappings / "folder_to_objectnet_label.json").write_text(json.dumps(labels))
+    (mappings / "objectnet_to_imagenet_1k.json").write_text(json.dumps(known))
+    (mappings / "pytorch_to_imagenet_2012_id.json").write_text(json.dumps(OBJECTNET_LINES))
+    (mappings / "imagenet_to_label_2012_v2").write_text("\n".join(OBJECTNET_NAMES) + "\n")
+    return folder
+
+
+def make_hard(folder: Path, labels: dict[str, object], names: list[str]) -> Path:
+    """Make ImageNet-Hard of the files `names`, with the content of labels.json."""
+    make_tree(folder, *(f"images/{name}" for name in names))
+    (folder / "labels.json").write_text(json.dumps(labels))
+    return folder
+
+
+def make_val(root: Path, folders: tuple[str, ...] = WNIDS) -> Path:
+    """Make an image in each class folder of `root/val`, numbered as ImageNet's validation images are."""
+    return make_tree(root / "val", *(f"{name}/{val_name(number)}" for number, name in enumerate(folders, start=1)))
+
+
+def val_name(number: int) -> str:
+    """The file name of ImageNet's validation image `number`, from 1 on."""
+    return f"ILSVRC2012_val_{number:08d}.JPEG"
+
+
+def make_set(folder: Path, variant: Variant, val: Path) -> Path:
+    """Make a small, whole tree of `variant` for ImageNet's class list, mostly of links into `val` (of `make_val`)."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if variant.layout == "objectnet":
+        return make_objectnet(folder)
+    if variant.layout == "labels":
+        return make_hard(folder, {"0.png": [2, 1], "1.png": [5]}, ["0.png", "1.png"])
+    if variant.layout == "attributes":
+        pairs = [(part, name) for part in ("background", "texture", "material") for name in objects_of_d()]
+        return make_tree(folder, *(f"{part}/{name}/0.png" for part, name in pairs), "questions/texture.csv")
+    if variant.layout == "outliers":
+        return link(folder, {name: val / name for name in WNIDS[100:300]})
+    if variant.layout == "corruptions":
+        return link(folder, {f"{variant.corruptions[0]}/1": val, f"{variant.corruptions[-1]}/5": val})
+    if variant.numbered:
+        return link(folder, {str(index): val / name for index, name in enumerate(WNIDS)})
+    if variant.subset:
+        return link(make_tree(folder, "README.txt"), {name: val / name for name in subset_folders(variant)})
+    folder.symlink_to(val)
+    return folder
+
+
+def link(folder: Path, targets: dict[str, Path]) -> Path:
+    """Make links below `folder`, which is returned."""
+    for name, target in targets.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(target)
+    return folder

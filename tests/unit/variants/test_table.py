@@ -1,0 +1,46 @@
+"""The table of test sets."""
+
+import numpy as np
+import pytest
+
+from dad.variants.table import ALEXNET_ERRORS, C_BAR_SEVERITIES, VARIANTS, Variant
+
+BY_NAME = {variant.name: variant for variant in VARIANTS}
+
+
+def test_the_seven_sets_of_the_paper_come_first_in_its_order() -> None:
+    assert [variant.title for variant in VARIANTS[:7]] == ["ImageNet", "V2", "R", "Sketch", "C", "Stylized", "A"]
+
+
+def test_names_and_titles_are_unique() -> None:
+    assert len({variant.name for variant in VARIANTS}) == len({variant.title for variant in VARIANTS}) == len(VARIANTS)
+
+
+def test_only_sets_of_the_same_images_share_a_folder() -> None:
+    sharing: dict[str, list[str]] = {}
+    for variant in VARIANTS:
+        for folder in variant.folders:
+            sharing.setdefault(folder, []).append(variant.name)
+    shared = {tuple(names) for names in sharing.values() if len(names) > 1}
+    assert shared == {("imagenet", "imagenet-real", "imagenet-w"), ("objectnet", "objectnet-113")}
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_a_row_is_whole(variant: Variant) -> None:
+    assert variant.title and variant.folders and variant.source
+    assert variant.images >= variant.classes > 0
+    assert bool(variant.corruptions) == (variant.layout == "corruptions") == (variant.metric in ("mce", "mean_top1"))
+    assert variant.cropped == (bool(variant.corruptions) or variant.name == "imagenet-style")
+
+
+def test_the_constants_of_mce_add_up_to_hendrycks_and_dietterichs() -> None:
+    assert len(ALEXNET_ERRORS) == 15
+    assert np.mean(list(ALEXNET_ERRORS.values())) == pytest.approx(0.7889931, abs=1e-7)
+
+
+def test_corrupted_sets_have_their_published_corruptions() -> None:
+    counts = {name: len(BY_NAME[name].corruptions) for name in ("imagenet-c", "imagenet-c-bar", "imagenet-3dcc")}
+    assert counts == {"imagenet-c": 15, "imagenet-c-bar": 10, "imagenet-3dcc": 12}
+    assert not set(BY_NAME["imagenet-c"].extra_corruptions) & set(ALEXNET_ERRORS)
+    for folders in C_BAR_SEVERITIES.values():
+        assert sorted(folders, key=float) == list(folders) and len(folders) == 5
