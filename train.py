@@ -27,7 +27,7 @@ from dad.teachers import create_teacher, require_fitting
 from dad.training.engine import Hooks, TermMeter, evaluate, train_one_epoch
 from dad.training.experiment import Experiment, Resumed
 from dad.training.interrupts import InterruptedRun, Interrupts
-from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, with_epoch
+from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes
 from dad.training.nonfinite import SkippedBatch
 from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.training.resumable_loader import end_workers
@@ -49,10 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
     classes = resolve_classes(args)
     student, data_config = create_student(args, len(classes))
-    train_loader, mixup = create_train_loader(
-        args, data_config, objective.views, classes, runtime,
-        needs_partner=objective.needs_partner, paired=objective.paired,
-    )  # fmt: skip
+    train_loader = create_train_loader(args, data_config, objective, classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)
     teacher = create_teacher(args, classes, runtime.device) if objective.needs_teacher else None
     if teacher is not None:
@@ -109,12 +106,11 @@ def main(argv: list[str] | None = None) -> int:
         with experiment.reporting():
             for epoch in range(resumed.epoch, epochs):
                 if args.mixup_off_epoch and epoch >= args.mixup_off_epoch:
-                    train_loader.mixup_enabled = False
-                    if mixup is not None:
-                        mixup.mixup_enabled = False
+                    train_loader.stop_mixing()
+                train_loader.start_epoch(epoch)
                 train_metrics = train_one_epoch(
-                    epoch, task, with_epoch(train_loader, epoch), updater, schedule, runtime,
-                    mixup=mixup, channels_last=args.channels_last, log_interval=args.log_interval,
+                    epoch, task, train_loader, updater, schedule, runtime,
+                    channels_last=args.channels_last, log_interval=args.log_interval,
                     first_batch=first_batch, meter=meter, hooks=Hooks(
                         partial(after_update, epoch, experiment, continuation, interrupts, args),
                         experiment.progress,
@@ -179,7 +175,7 @@ def note_skipped(epoch, experiment, continuation, verdict, batches) -> None:
     own = [
         SkippedBatch(
             updates, epoch, batch.number, runtime.rank, cause,
-            {name: value.item() for name, value in batch.terms.items()}, continuation.loader.images_of(batch.number),
+            {name: value.item() for name, value in batch.terms.items()}, batch.keys,
         )
         for batch in batches
     ]  # fmt: skip

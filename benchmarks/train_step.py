@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,11 @@ from dad.runtime import Runtime, setup_runtime
 from dad.shards import DadWriter, Sample, encode_image
 from dad.tables import format_rows
 from dad.teachers import Teacher
+from dad.training.batches import TrainBatch
 from dad.training.engine import train_one_epoch
 from dad.training.loaders import create_train_loader
 from dad.training.optim import create_optimizer
 from dad.training.updater import Updater
-from dad.training.views import split_views
 
 _STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 _CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
@@ -63,13 +64,14 @@ class Subject:
         self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
         self.runtime, self.views = runtime, len(objective.views)
         shape = (self.views * preset.batch_size, 3, preset.img_size, preset.img_size)
-        labels = torch.randint(1000, (preset.batch_size,)).repeat(self.views)
-        self.batch = split_views(torch.randn(shape).to(runtime.device), labels.to(runtime.device), self.views, None)
+        labels = torch.randint(1000, (preset.batch_size,))
+        present = torch.ones(self.views, preset.batch_size, device=runtime.device) if self.views > 1 else None
+        self.batch = TrainBatch(torch.randn(shape).to(runtime.device), labels.to(runtime.device), present)
 
     def step(self) -> None:
         """Do what the training loop does with a batch."""
         with self.runtime.autocast():
-            loss = self.task(*self.batch)["loss"]
+            loss = self.task(self.batch.input, self.batch.target, self.batch.present)["loss"]
         self.updater.backward(loss, 0, 1)
 
     def split(self) -> dict[str, float]:
@@ -169,9 +171,9 @@ def compare_loops(
 
     def bare() -> None:
         optimizer = subject.updater.optimizer
-        for input, target in loader:
+        for batch in loader:
             with runtime.autocast():
-                loss = subject.task(input, target)["loss"]
+                loss = subject.task(batch.input, batch.target)["loss"]
             loss.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -190,7 +192,8 @@ def create_loader_of(flags: list[str], preset: Preset, views: int, runtime: Runt
     args, _ = parse_args(create_train_parser(), flags)
     side = (3, preset.img_size, preset.img_size)
     data_config = {"input_size": side, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    return create_train_loader(args, data_config, ("clean", "dad")[:views], _CLASSES, runtime)[0]
+    demands = SimpleNamespace(views=("clean", "dad")[:views], needs_partner=False, paired=False)
+    return create_train_loader(args, data_config, demands, _CLASSES, runtime)
 
 
 def time_loading(flags: list[str], preset: Preset, views: int, runtime: Runtime) -> float:

@@ -2,9 +2,9 @@
 
 An objective is a task of timm (`timm.task`), so DDP, compilation, moving averages, clipping, checkpoints and
 evaluation are timm's. It says which `views` of a training image it needs, and `forward(input, target, present)` gets
-them stacked, [V*B, C, H, W], with the target of the clean view ([B], or [B, K] when mixed) and, for several views,
-which DAD images count, float [B]. It returns `loss` (the sum of its terms by their `weights`), `output` (logits [B, K]
-of the clean view) and every term by its name.
+what a `dad.training.batches.TrainBatch` holds: the views stacked, [V*B, C, H, W], the target of the clean view ([B], or
+[B, K] when mixed) and, for several views, which images of each view count, float [V, B]. It returns `loss` (the sum of
+its terms by their `weights`), `output` (logits [B, K] of the clean view) and every term by its name.
 """
 
 import argparse
@@ -51,6 +51,12 @@ class Weighted(TrainingTask):
     ) -> dict[str, Tensor]:
         """Return every term by its name, scalars; `student` has a view's logits [B, K] each."""
         raise NotImplementedError
+
+    def presence(self, present: Tensor | None, view: str) -> Tensor | None:
+        """Return which images of `view` count, float [B], or None if all do: clean images are always there."""
+        if present is None or view == CLEAN:
+            return None
+        return present[self.views.index(view)]
 
     def forward(self, input: Tensor, target: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
         """Return the loss, the clean view's logits and the terms; see the module for the arguments."""
@@ -114,8 +120,7 @@ class Distillation(Weighted, LogitDistillationTask):
         teacher = self.teacher_logits(input).chunk(len(self.views))
         terms = {"ce": self.criterion(student[0], target)}
         for view, own, guide in zip(self.views, student, teacher, strict=True):
-            weight = None if view == CLEAN else present
-            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, weight)
+            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, self.presence(present, view))
         return terms
 
 

@@ -31,5 +31,5 @@ class Objective(Distillation):
         """Return `ce` and `kd_dad`."""
         clean, dad = student
         guide = self.teacher_logits(input[: len(clean)])
-        kd_dad = distillation_loss(dad, guide, self.temperature, present)
+        kd_dad = distillation_loss(dad, guide, self.temperature, self.presence(present, DAD))
         return {"ce": self.criterion(clean, target), "kd_dad": kd_dad}

@@ -30,6 +30,7 @@ class Objective(Supervised):
     ) -> dict[str, Tensor]:
         """Return `ce` and `ce_dad`."""
         clean, dad = student
-        assert present is not None
-        either = torch.where(present.bool()[:, None], dad, clean)
+        there = self.presence(present, DAD)
+        assert there is not None
+        either = torch.where(there.bool()[:, None], dad, clean)
         return {"ce": self.criterion(clean, target), "ce_dad": self.criterion(either, target)}

@@ -43,7 +43,9 @@ class Objective(Distillation):
     ) -> dict[str, Tensor]:
         """Return `ce`, `kd_<view>` for each view, and `iga_<view>` for the last."""
         terms = super().terms(input, student, target, present)
-        terms[f"iga_{self.views[-1]}"] = self._misalignment(input.chunk(len(self.views))[-1], target, present)
+        view = self.views[-1]
+        images = input.chunk(len(self.views))[-1]
+        terms[f"iga_{view}"] = self._misalignment(images, target, self.presence(present, view))
         return terms
 
     def _misalignment(self, input: Tensor, target: Tensor, present: Tensor | None) -> Tensor:

@@ -35,5 +35,5 @@ class Objective(Distillation):
         guide = self.teacher_logits(input[: len(clean)])
         return {
             "kd_clean": distillation_loss(clean, guide, self.temperature),
-            "kd_dad": distillation_loss(dad, guide, self.temperature, present),
+            "kd_dad": distillation_loss(dad, guide, self.temperature, self.presence(present, DAD)),
         }

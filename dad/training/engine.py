@@ -3,20 +3,20 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from timm.data import Mixup
 from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_limit
 from torch import Tensor, nn
 
 from dad.runtime import Runtime
+from dad.training.batches import TrainBatch
 from dad.training.events import Progress
+from dad.training.train_loader import TrainLoader
 from dad.training.updater import NonFiniteLossError, Updater, Verdict
-from dad.training.views import split_views
 
 _logger = logging.getLogger(__name__)
 
@@ -54,13 +54,14 @@ class TermMeter:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A batch that was trained on: its number in the epoch, its terms (means over its images), and how many these
-    are."""
+class TrainedBatch:
+    """A batch that was trained on: its number in the epoch, its terms (means over its images), how many these are, and
+    their keys."""
 
     number: int
     terms: dict[str, Tensor]
     images: int
+    keys: tuple[str, ...]
 
 
 def _ignore(*told: Any) -> None:
@@ -80,7 +81,7 @@ class Hooks:
 
     after_update: Callable[[int, TermMeter], None] = _ignore
     on_progress: Callable[[Progress, Tensor], None] = _ignore
-    on_skip: Callable[[Verdict, list[Batch]], None] = _ignore
+    on_skip: Callable[[Verdict, list[TrainedBatch]], None] = _ignore
 
 
 _NO_HOOKS = Hooks()
@@ -89,12 +90,11 @@ _NO_HOOKS = Hooks()
 def train_one_epoch(
     epoch: int,
     task: TrainingTask,
-    loader: Any,
+    loader: TrainLoader | Sequence[TrainBatch],
     updater: Updater,
     schedule: Any,
     runtime: Runtime,
     *,
-    mixup: Mixup | None = None,
     channels_last: bool = False,
     log_interval: int = 50,
     first_batch: int = 0,
@@ -106,7 +106,6 @@ def train_one_epoch(
     Args:
         task: an objective of `dad.objectives`.
         schedule: timm's; stepped after every update (it ignores that unless `--sched-on-updates`).
-        mixup: applied within each view, if the loader has not done it.
         log_interval: updates from one line of the log to the next; the last update has one in any case.
         first_batch: number of the first batch that `loader` serves, in an epoch that was begun earlier.
         meter: the sums of the batches before it.
@@ -115,16 +114,15 @@ def train_one_epoch(
         NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
     """
     task.train()
-    meter, batches, group = meter or TermMeter(), len(loader), list[Batch]()
+    meter, batches, group = meter or TermMeter(), len(loader), list[TrainedBatch]()
     pace = _Pace(meter.images, runtime.world_size)
-    for number, (input, labels) in enumerate(pace.timed(loader), first_batch):
-        batch = split_views(_on(runtime, input), labels.to(runtime.device), len(task.views), mixup)
-        input, images = _laid_out(batch[0], channels_last), len(batch[1])
+    for number, batch in enumerate(pace.timed(loader), first_batch):
+        input, images = _laid_out(batch.input, channels_last), len(batch.target)
         with updater.context(number, batches):
             with runtime.autocast():
-                result = task(input, *batch[1:])
+                result = task(input, batch.target, batch.present)
             verdict = updater.backward(result["loss"] * updater.loss_scale(images), number, batches)
-        group.append(Batch(number, _terms(result, updater.group_size(number, batches)), images))
+        group.append(TrainedBatch(number, _terms(result, updater.group_size(number, batches)), images, batch.keys))
         if verdict is not None:
             _settle(verdict, group, meter, updater, hooks)
             is_last, group = number + 1 == batches, []
@@ -164,7 +162,7 @@ class _Pace:
         return time.perf_counter() - self._start
 
 
-def _settle(verdict: Verdict, group: list[Batch], meter: TermMeter, updater: Updater, hooks: Hooks) -> None:
+def _settle(verdict: Verdict, group: list[TrainedBatch], meter: TermMeter, updater: Updater, hooks: Hooks) -> None:
     """Count the batches of an update if its losses are numbers; tell of it if it was skipped."""
     for batch in group if verdict.is_loss_finite else []:
         meter.update(batch.terms, batch.images)

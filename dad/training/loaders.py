@@ -3,12 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from timm.data import AugMixDataset, FastCollateMixup, Mixup, create_loader
-from timm.data.loader import PrefetchLoader
+from timm.data import AugMixDataset, FastCollateMixup, create_loader
+from timm.data.loader import PrefetchLoader, fast_collate
 from timm.utils.misc import natural_key
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, default_collate
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, resolve_class_list
@@ -16,10 +16,20 @@ from dad.images.sources import SourceImage, class_folders, find_split, list_sour
 from dad.images.timm_datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
 from dad.runtime import Runtime
 from dad.shards import DadSet
+from dad.training.batches import CollateLabels, CollateViews, TellingMixup
 from dad.training.interrupts import held_back
 from dad.training.loader_args import resolve_batch_args, resolve_mixup_args, resolve_transform_args
 from dad.training.resumable_loader import ResumableLoader, UnwatchedLoader
-from dad.training.views import DAD, ViewDataset, collate_float_views, collate_views
+from dad.training.train_loader import TrainLoader
+from dad.training.views import DadImages, View, ViewDataset, resolve_views
+
+
+class Demands(Protocol):
+    """What an objective demands of the loader; see `dad.objectives.Weighted`."""
+
+    views: tuple[str, ...]
+    needs_partner: bool
+    paired: bool
 
 
 def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
@@ -52,24 +62,21 @@ def resolve_classes(args: argparse.Namespace) -> ClassList:
 def create_train_loader(
     args: argparse.Namespace,
     data_config: dict[str, Any],
-    views: Sequence[str],
+    objective: Demands,
     classes: ClassList,
     runtime: Runtime,
-    *,
-    needs_partner: bool = False,
-    paired: bool = False,
-) -> tuple[Any, Mixup | None]:
-    """Return timm's training loader over `--train-split`, and the Mixup that the loop has to apply (None: none, or in
-    the loader already). `views`, `needs_partner` and `paired` are the objective's.
+) -> TrainLoader:
+    """Return the training loader over `--train-split`, timm's underneath, with the views that an objective demands.
 
     Raises:
-        UsageError: flags that exclude each other, or that these views exclude. DataError: no data, or less than a
-            batch.
+        UsageError: flags that exclude each other, or that these views exclude; a view that nothing serves.
+        DataError: no data, or less than a batch.
     """
-    transform_args = resolve_transform_args(args, data_config, paired)
-    batch_args = resolve_batch_args(args, views, runtime)
+    views = resolve_views(args.objective, objective.views)
+    transform_args = resolve_transform_args(args, data_config, objective.paired)
+    batch_args = resolve_batch_args(args, objective.views, runtime)
     mixup_args = resolve_mixup_args(args, len(classes))
-    dataset = _create_dataset(args, views, classes, needs_partner, paired)
+    dataset = _create_dataset(args, views, objective, classes)
     sized = not isinstance(dataset, IterableDataset) and not args.train_img_sizes
     if sized and len(dataset) < args.batch_size * runtime.world_size:
         raise DataError(
@@ -78,40 +85,39 @@ def create_train_loader(
         )
     if batch_args["num_aug_splits"]:
         dataset = AugMixDataset(dataset, num_splits=batch_args["num_aug_splits"])
-    collate, mixup = None, None
-    if len(views) > 1:
-        collate = collate_float_views if args.no_prefetcher else collate_views
-        mixup = Mixup(**mixup_args) if mixup_args else None
-    elif mixup_args and not args.no_prefetcher:
-        collate = FastCollateMixup(**mixup_args)
+    stack = _stack(args)
+    early, late = None, None  # mixing while a batch is collated, in workers, or once it is on its device
+    if mixup_args and len(views) == 1 and not args.no_prefetcher:
+        stack = early = FastCollateMixup(**mixup_args)
     elif mixup_args:
-        mixup = Mixup(**mixup_args)
+        late = TellingMixup(**mixup_args)
     settings = {**transform_args, **batch_args, **_shared_loader_args(args, runtime)}
-    shape = {"input_size": data_config["input_size"], "batch_size": args.batch_size}
+    settings |= {"input_size": data_config["input_size"], "batch_size": args.batch_size}
+    collate = CollateViews(stack, len(views))
     try:
         with held_back():  # the workers of --use-multi-epochs-loader start here
-            loader = create_loader(dataset, **shape, is_training=True, collate_fn=collate, **settings)
+            loader = create_loader(dataset, is_training=True, collate_fn=collate, **settings)
     except (ValueError, TypeError) as error:  # timm checks the several sizes
         if not args.train_img_sizes:
             raise
         raise UsageError(f"--train-img-sizes {args.train_img_sizes}: {error}") from error
     watched = not args.use_multi_epochs_loader and not isinstance(dataset, IterableDataset)
-    return _resumable(loader, runtime, watched), mixup
+    return TrainLoader(_resumable(loader, runtime, watched), runtime, len(views), early, late)
 
 
 def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
     ahead = isinstance(loader, PrefetchLoader)
     inner = loader.loader if ahead else loader
-    below = ResumableLoader(inner, runtime.device, ahead) if watched else UnwatchedLoader(inner, runtime.device)
+    below: Any = UnwatchedLoader(inner, runtime.device)
+    if watched:
+        below = ResumableLoader(inner, runtime.device, ahead)
     if not ahead:
         return below
     loader.loader = below
     return loader
 
 
-def _create_dataset(
-    args: argparse.Namespace, views: Sequence[str], classes: ClassList, needs_partner: bool, paired: bool
-) -> Any:
+def _create_dataset(args: argparse.Namespace, views: Sequence[View], objective: Demands, classes: ClassList) -> Any:
     if resolve_foreign(args):
         if len(views) > 1:
             raise UsageError(
@@ -120,23 +126,22 @@ def _create_dataset(
             )
         return create_foreign_dataset(args, args.train_split, args.train_num_samples, is_training=True)
     sources = _in_timms_order(list_sources(find_split(args.data_dir, args.train_split), classes))
-    dad_set = open_dad_set(args.dad_dir, classes) if DAD in views else None
-    substitute = args.dad_missing == "substitute" and not needs_partner
-    return ViewDataset(sources, views, dad_set, substitute, paired)
+    dad_images = None
+    if any(view.needs_dad_set for view in views):
+        own_alone = objective.needs_partner or objective.paired
+        substitute = args.dad_missing == "substitute" and not own_alone
+        dad_images = DadImages(open_dad_set(args.dad_dir, classes), sources, substitute)
+    return ViewDataset(sources, views, dad_images, objective.paired)
+
+
+def _stack(args: argparse.Namespace) -> Any:
+    """Return what makes a batch of single images: timm's prefetcher takes bytes, without it they are normalised."""
+    return default_collate if args.no_prefetcher else fast_collate
 
 
 def _in_timms_order(sources: list[SourceImage]) -> list[SourceImage]:
     """Sort as timm's folder reader does, 9 before 10: the same seed then shuffles the same images to the same place."""
     return sorted(sources, key=lambda source: natural_key(str(source.path) if source.size is None else source.key))
-
-
-def with_epoch(loader: Any, epoch: int) -> Any:
-    """Tell everything in a loader that draws anew each epoch which one it is; return the loader."""
-    inner = loader.loader if isinstance(loader, PrefetchLoader) else loader
-    for part in (inner.batch_sampler, inner.sampler, inner.dataset):
-        if hasattr(part, "set_epoch"):
-            part.set_epoch(epoch)
-    return loader
 
 
 def create_val_loader(
@@ -149,11 +154,18 @@ def create_val_loader(
 ) -> Any:
     """Return timm's evaluation loader over `--val-split`; or, read in line, over so many images or fewer from all over
     it (where only folders and tars tell beforehand what they hold)."""
+    collate = None
     if resolve_foreign(args):
         dataset = create_foreign_dataset(args, args.val_split, args.val_num_samples)
     else:
         sources = _in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes))
-        dataset = ViewDataset(sources if at_most is None else sources[:: -(-len(sources) // at_most)])
+        if at_most is not None:
+            sources = sources[:: -(-len(sources) // at_most)]
+        dataset = ViewDataset(sources)
+        collate = CollateLabels(_stack(args))
+    settings = _shared_loader_args(args, runtime)
+    if at_most is not None:
+        settings["num_workers"] = 0
     loader = create_loader(
         dataset,
         input_size=data_config["input_size"],
@@ -163,7 +175,8 @@ def create_val_loader(
         std=data_config["std"],
         crop_pct=data_config["crop_pct"],
         crop_mode=data_config["crop_mode"],
-        **_shared_loader_args(args, runtime) | ({} if at_most is None else {"num_workers": 0}),
+        collate_fn=collate,
+        **settings,
     )
     return _resumable(loader, runtime, watched=False)
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
-from dad.rng import get_random_state, same_random_state, set_random_state
+from dad.rng import get_random_state, set_random_state
 from dad.training.interrupts import STOP_SIGNALS, held_back
 
 _RING = 8  # states kept of a worker: it prepares two batches ahead of the training process, which looks one ahead
@@ -133,14 +133,6 @@ class _Batches:
         yield from first
         yield from rest
 
-    def drawn(self, batch: int) -> list[Any]:
-        """Return what a batch of this epoch is made of, by drawing the epoch's order again."""
-        assert self.start is not None
-        with same_random_state(self.device):
-            set_random_state(self.start, self.device)
-            [indices] = islice(iter(self.batches), batch, batch + 1)
-        return list(indices)
-
 
 class _Resumable:
     """What stands below timm's PrefetchLoader in a DataLoader's place, and may be told where to begin."""
@@ -159,10 +151,6 @@ class _Resumable:
     def resume(self, position: Position) -> None:
         """Let the next epoch begin there."""
         self._resume = position
-
-    def images_of(self, batch: int) -> tuple[str, ...]:
-        """Return the names of the images in a batch of this epoch; none where they cannot be told."""
-        return ()
 
 
 class UnwatchedLoader(_Resumable):
@@ -230,15 +218,6 @@ class ResumableLoader(_Resumable):
             self._before_next if batch is not None and self.looks_ahead else None,
             torch.stack(workers) if workers else None,
         )
-
-    def images_of(self, batch: int) -> tuple[str, ...]:
-        dataset = self.dataset
-        while not hasattr(dataset, "sources") and hasattr(dataset, "dataset"):
-            dataset = dataset.dataset
-        if not hasattr(dataset, "sources"):
-            return ()
-        indices = self._batches.drawn(batch)  # with a number besides each where batches are of several sizes
-        return tuple(dataset.sources[index[0] if isinstance(index, tuple) else index].key for index in indices)
 
     def __iter__(self) -> Iterator[Any]:
         resume, self._resume = self._resume, None

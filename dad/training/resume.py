@@ -8,7 +8,7 @@ from dad.errors import SettingsError
 from dad.runtime import Runtime
 from dad.training.engine import TermMeter
 from dad.training.optim import load_schedule_state, schedule_state
-from dad.training.resumable_loader import Position, ResumableLoader, UnwatchedLoader
+from dad.training.train_loader import TrainLoader
 from dad.training.updater import Updater
 
 _logger = logging.getLogger(__name__)
@@ -17,10 +17,8 @@ _logger = logging.getLogger(__name__)
 class Continuation:
     """Collects the state of all processes for a checkpoint, and brings it back."""
 
-    def __init__(self, loader: Any, updater: Updater, schedule: Any, runtime: Runtime, batch_size: int):
-        """`loader` is what `create_train_loader` returns, a ResumableLoader or timm's prefetcher above one."""
-        kinds = (ResumableLoader, UnwatchedLoader)
-        self.loader: ResumableLoader | UnwatchedLoader = loader if isinstance(loader, kinds) else loader.loader
+    def __init__(self, loader: TrainLoader, updater: Updater, schedule: Any, runtime: Runtime, batch_size: int):
+        self.loader = loader
         self.updater, self.schedule, self.runtime = updater, schedule, runtime
         self.order = {  # what decides which image is in which batch
             "images": self.loader.images,
@@ -34,7 +32,7 @@ class Continuation:
 
         All processes have to call it, each with its own sums.
         """
-        own = {"position": self.loader.position(batch).to_plain(), "meter": None if meter is None else meter.state()}
+        own = {"position": self.loader.state_dict(batch), "meter": None if meter is None else meter.state()}
         return {
             "batch": batch,
             "updates": self.updater.updates,
@@ -58,7 +56,7 @@ class Continuation:
             self.schedule.step(epoch, metric)  # as at the end of the epoch before, after the checkpoint
         if self._is_same_order(state) and self._has_same_workers(state):
             own = state["ranks"][self.runtime.rank]
-            self.loader.resume(Position(**own["position"]))
+            self.loader.load_state_dict(own["position"])
             if own["meter"] is not None:
                 meter.load(own["meter"], self.runtime.device)
 

@@ -1,36 +1,91 @@
-"""Views: the versions of a training image that an objective asks for.
+"""Views: the versions of a training image that an objective asks for, the clean image first.
 
-`clean` is the image, `dad` its DAD image. Views of a batch are stacked view by view, [V*B, C, H, W], as timm's collate
-does it; the label of a DAD image that is not there is -1.
+Adding a view is one function with `@view("<name>")` here: from the data set, an image's number and the clean image to
+the view's image, or None where this image has none (it is then absent, and does not count).
 """
 
 import logging
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from timm.data import Mixup, create_transform
-from timm.data.loader import fast_collate
-from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from timm.data import create_transform
+from torch.utils.data import Dataset
 from torchvision.transforms import Compose
 
-from dad.errors import DataError
+from dad.errors import DataError, UsageError
 from dad.images.reading import UnreadableError, decode_rgb, read_rgb
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DamagedSampleError
+from dad.training.batches import ImageLabel
 
 _logger = logging.getLogger(__name__)
 CLEAN, DAD = "clean", "dad"
 _TRIES = 50  # damaged images in a row after which it is the set, not bad luck
 
+Serve = Callable[["ViewDataset", int, Image.Image], Image.Image | None]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a view is served, and whether from a DAD set."""
+
+    serve: Serve
+    needs_dad_set: bool = False
+
+
+VIEWS: dict[str, View] = {}
+
+
+def view(name: str, needs_dad_set: bool = False) -> Callable[[Serve], Serve]:
+    """Return the decorator that makes a function the view `name`."""
+
+    def register(serve: Serve) -> Serve:
+        assert name not in VIEWS, f"two functions serve the view '{name}'"
+        VIEWS[name] = View(serve, needs_dad_set)
+        return serve
+
+    return register
+
+
+@view(CLEAN)
+def serve_clean(dataset: "ViewDataset", index: int, clean: Image.Image) -> Image.Image:
+    """Return the image itself."""
+    return clean
+
+
+@view(DAD, needs_dad_set=True)
+def serve_dad(dataset: "ViewDataset", index: int, clean: Image.Image) -> Image.Image | None:
+    """Return the image's DAD image, or another's that stands in for it (`--dad-missing`)."""
+    assert dataset.dad_images is not None
+    return dataset.dad_images.open(index)
+
+
+def resolve_views(objective: str, names: Sequence[str]) -> tuple[View, ...]:
+    """Return the views that an objective names.
+
+    Raises:
+        UsageError: a view that nothing serves, a name that stands there twice, or another one than the clean first.
+    """
+    for name in names:
+        if name not in VIEWS:
+            known = ", ".join(VIEWS)
+            raise UsageError(
+                f"--objective {objective} asks for the view '{name}', which nothing serves; known are {known}"
+            )
+        if list(names).count(name) > 1:
+            raise UsageError(f"--objective {objective} asks for the view '{name}' twice; each has a name of its own")
+    if not names or names[0] != CLEAN:
+        raise UsageError(f"--objective {objective} has the views {tuple(names)}; the first has to be '{CLEAN}'")
+    return tuple(VIEWS[name] for name in names)
+
 
 class ViewDataset(Dataset[Any]):
-    """Training images as (image, label), or as (tuple of views, label, whether the DAD view is there) for several
-    views."""
+    """Training images as (image, `ImageLabel`), or as (tuple of views, `ImageLabel`) for several views."""
 
     # Set by timm's create_loader; each view draws its own augmentation. None: timm transforms what it is served.
     transform: Callable[[Image.Image], Any] | None = None
@@ -38,38 +93,36 @@ class ViewDataset(Dataset[Any]):
     def __init__(
         self,
         sources: Sequence[SourceImage],
-        views: Sequence[str] = (CLEAN,),
-        dad_set: DadSet | None = None,
-        substitute: bool = True,
+        views: Sequence[View] = (VIEWS[CLEAN],),
+        dad_images: "DadImages | None" = None,
         paired: bool = False,
     ):
-        """Serve `views` of `sources`.
+        """Serve `views` of `sources`, the clean one first.
 
         Args:
-            dad_set: where the DAD view is from.
-            substitute: a DAD image that is not there is another one, drawn at random; otherwise it is absent.
+            dad_images: what views that need a DAD set are from.
             paired: the views show the same part of the picture under the same augmentation.
         """
         self.sources = sources
-        self.damaged = 0  # damaged DAD images that this process has met
         self.views = tuple(views)
-        self.dad_set = dad_set
-        self.substitute = substitute and not paired
-        self.frame = _frame_of(dad_set) if paired and dad_set is not None else None
-        if dad_set is not None:
-            partners = [dad_set.index_of(source.key) for source in sources]
-            self.partners = np.array([-1 if partner is None else partner for partner in partners])
+        self.dad_images = dad_images
+        self.frame = None
+        if paired and dad_images is not None:
+            self.frame = frame_of(dad_images.dad_set)
 
     def __len__(self) -> int:
         return len(self.sources)
 
-    def __getitem__(self, index: int) -> Any:
-        clean = self._open(index)
-        if self.views == (CLEAN,):
-            return clean if self.transform is None else self.transform(clean), self.sources[index].label
-        dad = None if self.dad_set is None else self._open_dad(self.dad_set, index)
-        images = [clean if view == CLEAN or dad is None else dad for view in self.views]
-        return self._transform_all(images), self.sources[index].label, self.dad_set is None or dad is not None
+    def __getitem__(self, index: int) -> tuple[Any, ImageLabel]:
+        source = self.sources[index]
+        clean = self._open(source)
+        if len(self.views) == 1:
+            image = clean if self.transform is None else self.transform(clean)
+            return image, ImageLabel(source.label, (True,), source.key)
+        served = [view.serve(self, index, clean) for view in self.views]
+        present = tuple(image is not None for image in served)
+        images = [clean if image is None else image for image in served]
+        return self._transform_all(images), ImageLabel(source.label, present, source.key)
 
     def _transform_all(self, images: list[Image.Image]) -> tuple[Any, ...]:
         assert self.transform is not None
@@ -84,30 +137,47 @@ class ViewDataset(Dataset[Any]):
             views.append(self.transform(image))
         return tuple(views)
 
-    def _open(self, index: int) -> Image.Image:
-        source = self.sources[index]
+    def _open(self, source: SourceImage) -> Image.Image:
         try:
             image = read_rgb(source)
-            return image if self.frame is None else self.frame(image)
         except UnreadableError as error:
             raise DataError(f"{source}: cannot be read as an image ({error}); replace or remove it") from None
+        return image if self.frame is None else self.frame(image)
 
-    def _open_dad(self, dad_set: DadSet, index: int) -> Image.Image | None:
-        """Return the DAD image, or None where it is absent. One that was damaged since the set was opened is as good as
-        not there: a long run goes on without it, and says so."""
-        assert dad_set.image_extension is not None
+
+class DadImages:
+    """The DAD images of some source images, by the sources' numbers."""
+
+    def __init__(self, dad_set: DadSet, sources: Sequence[SourceImage], substitute: bool):
+        """`substitute`: a DAD image that is not there is another one, drawn at random; otherwise it is absent."""
+        self.dad_set = dad_set
+        self.substitute = substitute
+        self.damaged = 0  # images that this process has met
+        partners = [dad_set.index_of(source.key) for source in sources]
+        self.partners = np.array([-1 if partner is None else partner for partner in partners])
+
+    def open(self, index: int) -> Image.Image | None:
+        """Return the DAD image of source `index`, or None where it is absent.
+
+        One that was damaged since the set was opened is as good as not there: a long run goes on without it, and says
+        so.
+
+        Raises:
+            DataError: many are damaged.
+        """
+        assert self.dad_set.image_extension is not None
         partner = int(self.partners[index])
         for _ in range(_TRIES):
             if partner < 0:
                 if not self.substitute:
                     return None
-                partner = random.randrange(len(dad_set))
+                partner = random.randrange(len(self.dad_set))
             try:
-                return decode_rgb(dad_set.read(partner, dad_set.image_extension))
+                return decode_rgb(self.dad_set.read(partner, self.dad_set.image_extension))
             except DamagedSampleError as error:
                 self._report(error)
             partner = -1
-        raise DataError(f"{dad_set.root}: {_TRIES} images in a row are damaged; python -m dad.shards repair it")
+        raise DataError(f"{self.dad_set.root}: {_TRIES} images in a row are damaged; python -m dad.shards repair it")
 
     def _report(self, error: DamagedSampleError) -> None:
         self.damaged += 1
@@ -115,53 +185,10 @@ class ViewDataset(Dataset[Any]):
             _logger.warning("%s (read %d damaged images here, left out)", error, self.damaged)
 
 
-def _frame_of(dad_set: DadSet) -> Callable[[Image.Image], Image.Image]:
+def frame_of(dad_set: DadSet) -> Callable[[Image.Image], Image.Image]:
     """Return what cuts from a source image the part that its DAD image shows, in the same size: a crop of one then has
     its like in the other."""
     size, crop_pct = dad_set.settings["img_size"], dad_set.settings["crop_pct"]
     as_generated = create_transform(size, interpolation="bicubic", crop_pct=crop_pct, crop_mode="center")
     frame: Callable[[Image.Image], Image.Image] = Compose(as_generated.transforms[:2])  # resize, crop; no tensor yet
     return frame
-
-
-def collate_views(items: list[tuple[tuple[Any, ...], int, bool]]) -> tuple[Tensor, Tensor]:
-    """Stack the views of B items: uint8 [V*B, C, H, W] and labels [V*B], -1 for a DAD image that is not there."""
-    images, labels = fast_collate([(views, label) for views, label, _ in items])
-    present = torch.tensor([present for *_, present in items])
-    labels[len(items) :][~present.repeat(len(labels) // len(items) - 1)] = -1
-    return images, labels
-
-
-def collate_float_views(items: list[tuple[tuple[Tensor, ...], int, bool]]) -> tuple[Tensor, Tensor]:
-    """Do what `collate_views` does for images that are tensors already (without timm's prefetcher)."""
-    views = default_collate([views for views, *_ in items])
-    labels = [label if present else -1 for _, label, present in items]
-    clean = [label for _, label, _ in items]
-    return torch.cat(list(views)), torch.tensor(clean + labels * (len(views) - 1))
-
-
-def split_views(input: Tensor, labels: Tensor, views: int, mixup: Mixup | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Take a loader's batch apart, and mix within each view.
-
-    Mixup is drawn once and applied to every view alike, as if views were channels, so clean images never blend with
-    DAD images.
-
-    Args:
-        input: [V*B, C, H, W]. labels: [V*B], or already mixed [B, K] for one view.
-
-    Returns:
-        input [V*B, C, H, W]; the target of the clean view, [B] or, mixed, [B, K]; for several views which DAD images
-        count, float [B] (one that was blended with a missing one does not), else None.
-    """
-    if views == 1:
-        return (input, labels, None) if mixup is None else (*mixup(input, labels), None)
-    batch = len(labels) // views
-    present = (labels[batch:].view(views - 1, batch) >= 0).all(dim=0).float()
-    target = labels[:batch]
-    if mixup is None:
-        return input, target, present
-    as_channels = input.view(views, batch, *input.shape[1:]).transpose(0, 1).flatten(1, 2)
-    mixed, target = mixup(as_channels.contiguous(), target)
-    input = mixed.view(batch, views, *input.shape[1:]).transpose(0, 1).reshape(input.shape)
-    blended = present * present.flip(0) if mixup.mixup_enabled else present
-    return input, target, blended  # timm blends image i with image B-1-i

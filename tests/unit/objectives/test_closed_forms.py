@@ -106,7 +106,8 @@ def test_the_loss_is_the_equation(
     batch = Batch(
         student[0], teacher[0], student[1], teacher[1], dense.double().numpy(), weight.double().numpy()
     )  # fmt: skip
-    loss = task(input[: len(task.views) * BATCH], target, weight if len(task.views) > 1 else None)["loss"]
+    by_view = torch.stack([torch.ones(BATCH), weight]) if len(task.views) > 1 else None
+    loss = task(input[: len(task.views) * BATCH], target, by_view)["loss"]
     assert loss.item() == pytest.approx(np.mean(equation(batch)), rel=1e-5, abs=1e-5)
 
 
@@ -115,7 +116,7 @@ def test_the_teacher_is_asked_for_the_clean_images_alone(name: str, toy: type, f
     task, asked = create_task(name, toy, flags()), []
     task.teacher.register_forward_hook(lambda module, inputs, output: asked.append(inputs[0]))
     input = torch.randn(2 * BATCH, 3, 4, 4)
-    task(input, torch.zeros(BATCH, dtype=torch.long), torch.ones(BATCH))
+    task(input, torch.zeros(BATCH, dtype=torch.long), torch.ones(2, BATCH))
     expected = task.teacher.normalize_input(input[:BATCH], task.student_mean, task.student_std)
     assert len(asked) == 1 and torch.equal(asked[0], expected)
 
@@ -123,5 +124,5 @@ def test_the_teacher_is_asked_for_the_clean_images_alone(name: str, toy: type, f
 @pytest.mark.parametrize("name", ["rslad"])
 def test_labels_are_not_used(name: str, toy: type, flags: Callable[..., Namespace]) -> None:
     task, input = create_task(name, toy, flags()), torch.randn(2 * BATCH, 3, 4, 4)
-    losses = [task(input, torch.full((BATCH,), label), torch.ones(BATCH))["loss"] for label in (0, 4)]
+    losses = [task(input, torch.full((BATCH,), label), torch.ones(2, BATCH))["loss"] for label in (0, 4)]
     assert torch.equal(*losses)

@@ -22,7 +22,7 @@ def gradients_of(task: Any, rank: int) -> list[Tensor]:
     input = torch.randn(views * BATCH, 3, 32, 32, generator=generator)
     target = torch.randint(CLASSES, (BATCH,), generator=generator)
     torch.manual_seed(rank)
-    task(input, target, torch.tensor([1.0, 1.0, 0.0, 1.0]) if views > 1 else None)["loss"].backward()
+    task(input, target, torch.tensor([[1.0] * BATCH, [1.0, 1.0, 0.0, 1.0]]) if views > 1 else None)["loss"].backward()
     return [parameter.grad for parameter in task.trainable_module.parameters()]
 
 

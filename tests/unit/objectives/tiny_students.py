@@ -34,7 +34,7 @@ def make_batch(views: int = 1) -> tuple[Tensor, Tensor, Tensor | None]:
     """Pixels that a student of `create_student` sees, normalised; labels; and, for two views, a DAD image missing."""
     torch.manual_seed(1)
     pixels = torch.rand(views * BATCH, 3, 32, 32)
-    present = torch.tensor([1.0, 1.0, 0.0, 1.0]) if views > 1 else None
+    present = torch.tensor([[1.0] * 4, [1.0, 1.0, 0.0, 1.0]]) if views > 1 else None
     return (pixels - MEAN) / STD, torch.tensor([0, 1, 4, 1]), present
 
 

@@ -4,6 +4,7 @@ import math
 import re
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +16,13 @@ from dad.objectives import load_objective
 from dad.plugins import list_plugins
 from dad.runtime import Runtime
 from dad.teachers import Teacher
+from dad.training.batches import TrainBatch
 from dad.training.engine import Hooks, TermMeter, evaluate, train_one_epoch
 from dad.training.events import Progress
 from dad.training.updater import NonFiniteLossError, Updater
 
 Batches = list[tuple[Tensor, Tensor]]
+Training = list[TrainBatch]
 
 
 class Schedule:
@@ -38,13 +41,16 @@ class Padded(list):  # type: ignore[type-arg]
     sampler = SimpleNamespace(num_valid_samples=7)
 
 
-def learnable(batches: int, views: int = 1) -> Batches:
+def learnable(batches: int, views: int = 1) -> Training:
     """Images whose brightness is their class."""
     labels = [torch.arange(5).repeat(2) for _ in range(batches)]
     images = [(label.float() - 2).view(-1, 1, 1, 1) + 0.1 * torch.randn(10, 3, 4, 4) for label in labels]
-    return [
-        (torch.cat([image] * views), torch.cat([label] * views)) for image, label in zip(images, labels, strict=True)
-    ]
+    present = torch.ones(views, 10) if views > 1 else None
+    return [TrainBatch(torch.cat([image] * views), label, present) for image, label in zip(images, labels, strict=True)]
+
+
+def spoilt(batch: TrainBatch) -> TrainBatch:
+    return replace(batch, input=batch.input * float("nan"))
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def trainer(toy: type, flags: Callable[..., Namespace], cpu: Runtime) -> Callabl
         updater = Updater(args, task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
         schedule = Schedule()
 
-        def epoch(loader: Batches, **settings: Any) -> dict[str, float]:
+        def epoch(loader: Training, **settings: Any) -> dict[str, float]:
             return train_one_epoch(0, task, loader, updater, schedule, cpu, **settings)
 
         return task, epoch, schedule
@@ -121,7 +127,7 @@ def test_the_loop_returns_the_mean_of_every_term(trainer: Callable[..., Any]) ->
     task, epoch, _ = trainer("dad", "--grad-accum-steps", 9)  # no update before the last batch: nothing moves
     batches = learnable(3, views=2)
     with torch.no_grad():
-        expected = [task(input, labels[:10], torch.ones(10)) for input, labels in batches]
+        expected = [task(batch.input, batch.target, batch.present) for batch in batches]
     for name, value in epoch(batches).items():
         assert value == pytest.approx(sum(result[name].item() for result in expected) / 3, rel=1e-5), name
 
@@ -160,11 +166,9 @@ def test_an_update_whose_loss_is_no_number_is_as_if_it_had_not_been(steps: int, 
             for name, value in task.trainable_module.state_dict().items()
         }
         task.trainable_module.load_state_dict(weights)
-        spoilt = [
-            (batch[0] * float("nan"), batch[1]) if place % 4 == 3 else batch for place, batch in enumerate(batches)
-        ]
+        with_bad = [spoilt(batch) if place % 4 == 3 else batch for place, batch in enumerate(batches)]
         kept = [batch for place, batch in enumerate(batches) if place // steps not in (3 // steps, 7 // steps)]
-        means.append(epoch(spoilt if bad else kept))
+        means.append(epoch(with_bad if bad else kept))
         states.append(task.trainable_module.state_dict())
     assert means[0] == means[1]
     torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
@@ -189,7 +193,7 @@ def test_running_statistics_are_those_from_before_a_skipped_update(
     task: Any = load_objective("ce")(flags(), model, None, cpu.device)
     runtime = Runtime(cpu.device, autocast_dtype=torch.float16 if words else None)
     updater = Updater(flags(*words, "--grad-accum-steps", 2), task, torch.optim.SGD(model.parameters(), 0.1), runtime)
-    good, bad = learnable(4), [(learnable(1)[0][0] * float("nan"), torch.zeros(10, dtype=torch.int64))]
+    good, bad = learnable(4), [spoilt(learnable(1)[0])]
     seen: list[Any] = []
     hooks = Hooks(lambda done, sums: seen.append([value.clone() for value in model[0].buffers()]))
     train_one_epoch(0, task, [*good[:3], *bad, *good[3:]], updater, Schedule(), runtime, hooks=hooks)
@@ -212,7 +216,7 @@ def test_log_lines_have_timms_shape(
     caplog.set_level("INFO", "dad.training.engine")
     task, epoch, _ = trainer("ce", "--grad-accum-steps", 2)
     epoch(learnable(4), log_interval=1)
-    evaluate(task.get_eval_model(), learnable(3), cpu, log_interval=2)
+    evaluate(task.get_eval_model(), [(batch.input, batch.target) for batch in learnable(3)], cpu, log_interval=2)
     train_line, _, *test_lines = caplog.messages
     number = r"\d+\.\d+"
     assert re.fullmatch(

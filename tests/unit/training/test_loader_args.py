@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from timm.utils import random_seed
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.runtime import Runtime
-from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, with_epoch
+from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes
+from dad.training.train_loader import TrainLoader
 from dad.training.views import CLEAN, DAD
 
 CLASSES = ClassList(("a", "b"), ("a", "b"))
@@ -24,9 +26,14 @@ SMALL = ("--batch-size", 4, "--workers", 0)
 Flags = Callable[..., Namespace]
 
 
+def train_loader(args: Namespace, cpu: Runtime, views: tuple[str, ...] = (CLEAN,)) -> TrainLoader:
+    demands = SimpleNamespace(views=views, needs_partner=False, paired=False)
+    return create_train_loader(args, CONFIG, demands, CLASSES, cpu)
+
+
 def batches(args: Namespace, cpu: Runtime) -> list[tuple[torch.Tensor, torch.Tensor]]:
     random_seed(0)
-    return list(create_train_loader(args, CONFIG, (CLEAN,), CLASSES, cpu)[0])
+    return [(batch.input, batch.target) for batch in train_loader(args, cpu)]
 
 
 def test_aug_splits_put_the_versions_of_an_image_a_batch_apart(colours: Path, flags: Flags, cpu: Runtime) -> None:
@@ -54,8 +61,10 @@ def test_batches_have_the_sizes_that_are_asked_for(colours: Path, flags: Flags, 
 def test_a_progressive_schedule_ends_on_the_last_size(colours: Path, flags: Flags, cpu: Runtime) -> None:
     words = ("--train-img-sizes", 8, 16, "--train-size-schedule", "progressive", "--train-size-schedule-spread", 0)
     args = flags(colours, *SMALL, *words, "--train-size-random-mix", 0, "--epochs", 5)
-    loader, _ = create_train_loader(args, CONFIG, (CLEAN,), CLASSES, cpu)
-    sizes = [{input.shape[-1] for input, _ in with_epoch(loader, epoch)} for epoch in (0, 4)]
+    loader, sizes = train_loader(args, cpu), []
+    for epoch in (0, 4):
+        loader.start_epoch(epoch)
+        sizes.append({batch.input.shape[-1] for batch in loader})
     assert sizes == [{8}, {16}]
 
 
@@ -64,9 +73,9 @@ def test_a_loader_for_many_epochs_serves_each_image_once_an_epoch(
     views: tuple[str, ...], colours: Path, flags: Flags, cpu: Runtime, dad_dir: Path
 ) -> None:
     args = flags(colours, *SMALL, "--use-multi-epochs-loader", "--dad-dir", dad_dir)
-    loader, _ = create_train_loader(args, CONFIG, views, CLASSES, cpu)
+    loader = train_loader(args, cpu, views)
     for _ in range(2):
-        labels = torch.cat([labels[:4] for _, labels in loader])
+        labels = torch.cat([batch.target for batch in loader])
         assert sorted(labels.tolist()) == [0] * 4 + [1] * 4
 
 
@@ -100,7 +109,7 @@ def test_two_views_refuse_what_they_cannot_have(
     words: tuple[Any, ...], message: str, colours: Path, flags: Flags, cpu: Runtime
 ) -> None:
     with pytest.raises(UsageError) as error:
-        create_train_loader(flags(colours, *SMALL, *words), CONFIG, (CLEAN, DAD), CLASSES, cpu)
+        train_loader(flags(colours, *SMALL, *words), cpu, (CLEAN, DAD))
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
 
 

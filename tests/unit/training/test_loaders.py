@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -17,7 +17,8 @@ from dad.images.sources import SourceImage, find_split, list_sources
 from dad.runtime import Runtime
 from dad.shards import DadSet
 from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set
-from dad.training.views import CLEAN, DAD, split_views
+from dad.training.train_loader import TrainLoader
+from dad.training.views import CLEAN, DAD
 
 CLASSES = ClassList(("a", "b"), ("a", "b"))
 CONFIG = {
@@ -39,8 +40,16 @@ def dad_set(colours: Path, make_dad_set: Callable[..., DadSet]) -> DadSet:
     return make_dad_set(sources, dict.fromkeys(range(1, 8), 102), CLASSES.digest)
 
 
-def train_loader(args: Namespace, cpu: Runtime, views: tuple[str, ...] = (CLEAN,)) -> tuple[Any, Any]:
-    return create_train_loader(args, CONFIG, views, CLASSES, cpu)
+class Demands(NamedTuple):
+    """What an objective asks of the loader."""
+
+    views: tuple[str, ...] = (CLEAN,)
+    needs_partner: bool = False
+    paired: bool = False
+
+
+def train_loader(args: Namespace, cpu: Runtime, views: tuple[str, ...] = (CLEAN,), **further: bool) -> TrainLoader:
+    return create_train_loader(args, CONFIG, Demands(views, **further), CLASSES, cpu)
 
 
 def normalised(pixels: float) -> torch.Tensor:
@@ -113,7 +122,7 @@ def test_a_dad_set_without_images_is_refused(
 def test_an_odd_batch_is_refused_with_mixup(colours: Path, flags: Flags, cpu: Runtime, mix: tuple[Any, ...]) -> None:
     with pytest.raises(UsageError, match="--batch-size 3 is odd"):
         train_loader(flags(colours, *SMALL, "--batch-size", 3, *mix), cpu)
-    assert len(train_loader(flags(colours, *SMALL, "--batch-size", 3), cpu)[0]) == 2
+    assert len(train_loader(flags(colours, *SMALL, "--batch-size", 3), cpu)) == 2
 
 
 def test_fewer_images_than_one_batch_are_refused(colours: Path, flags: Flags) -> None:
@@ -127,8 +136,8 @@ def test_loaders_normalise_by_the_students_mean_and_std(
     colours: Path, flags: Flags, cpu: Runtime, prefetcher: tuple[str, ...]
 ) -> None:
     args = flags(colours, *SMALL, *prefetcher)
-    for loader in (train_loader(args, cpu)[0], create_val_loader(args, CONFIG, CLASSES, cpu)):
-        batches = list(loader)
+    training = [(batch.input, batch.target) for batch in train_loader(args, cpu)]
+    for batches in (training, list(create_val_loader(args, CONFIG, CLASSES, cpu))):
         assert len(batches) == 2
         for input, _ in batches:
             torch.testing.assert_close(input, normalised(51 / 255), atol=1e-4, rtol=0)
@@ -136,18 +145,31 @@ def test_loaders_normalise_by_the_students_mean_and_std(
 
 
 @pytest.mark.parametrize("prefetcher", [(), ("--no-prefetcher",)])
-def test_both_views_come_normalised_with_a_label_where_there_is_a_dad_image(
+def test_both_views_come_normalised_and_tell_where_there_is_a_dad_image(
     colours: Path, flags: Flags, cpu: Runtime, prefetcher: tuple[str, ...], dad_set: DadSet
 ) -> None:
     args = flags(colours, *SMALL, "--dad-dir", dad_set.root, "--dad-missing", "skip", *prefetcher)
     missing = 0
-    for input, labels in train_loader(args, cpu, (CLEAN, DAD))[0]:
-        torch.testing.assert_close(input[:4], normalised(51 / 255), atol=1e-4, rtol=0)
-        there = labels[4:] >= 0
-        torch.testing.assert_close(input[4:][there], normalised(102 / 255)[there], atol=1e-4, rtol=0)
-        assert torch.equal(labels[4:][there], labels[:4][there])
+    for batch in train_loader(args, cpu, (CLEAN, DAD)):
+        assert batch.present is not None
+        torch.testing.assert_close(batch.input[:4], normalised(51 / 255), atol=1e-4, rtol=0)
+        clean, there = batch.present.bool()
+        torch.testing.assert_close(batch.input[4:][there], normalised(102 / 255)[there], atol=1e-4, rtol=0)
+        assert clean.all() and len(batch.target) == len(batch.keys) == 4
         missing += int((~there).sum())
     assert missing == 1
+
+
+@pytest.mark.parametrize("prefetcher", [(), ("--no-prefetcher",), ("--workers", 1)])
+def test_keys_are_those_of_the_very_images(
+    colours: Path, flags: Flags, cpu: Runtime, prefetcher: tuple[Any, ...]
+) -> None:
+    for number, path in enumerate(sorted((colours / "train").glob("*/*.png"))):
+        Image.new("RGB", (8, 8), (20 * number,) * 3).save(path)
+    keys = [f"{path.parent.name}/{path.stem}" for path in sorted((colours / "train").glob("*/*.png"))]
+    for batch in train_loader(flags(colours, *SMALL, *prefetcher), cpu):
+        shown = batch.input[:, 0, 0, 0] * CONFIG["std"][0] + CONFIG["mean"][0]
+        assert [keys[round(value * 255 / 20)] for value in shown.tolist()] == list(batch.keys)
 
 
 @pytest.mark.parametrize(
@@ -163,10 +185,8 @@ def test_mixup_gives_soft_targets_with_any_loader(
     colours: Path, flags: Flags, cpu: Runtime, views: tuple[str, ...], prefetcher: tuple[str, ...], dad_set: DadSet
 ) -> None:
     args = flags(colours, *SMALL, "--mixup", 0.4, "--dad-dir", dad_set.root, *prefetcher)
-    loader, mixup = train_loader(args, cpu, views)
-    for input, labels in loader:
-        _, target, _ = split_views(input, labels, len(views), mixup)
-        assert target.shape == (4, len(CLASSES)) and target.is_floating_point()
+    for batch in train_loader(args, cpu, views):
+        assert batch.target.shape == (4, len(CLASSES)) and batch.target.is_floating_point()
 
 
 @pytest.mark.parametrize("policy", ["Posterize", "PosterizeIncreasing", "PosterizeOriginal"])
@@ -179,14 +199,14 @@ def test_posterize_to_no_bits_gives_black(policy: str) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_mixup_can_be_turned_off_between_epochs(colours: Path, flags: Flags, cpu: Runtime, workers: int) -> None:
     args = flags(colours, *SMALL, "--workers", workers, "--mixup", 1, "--smoothing", 0, "--mixup-off-epoch", 1)
-    loader, _ = train_loader(args, cpu)
+    loader = train_loader(args, cpu)
 
     def is_mixed() -> bool:
         random_seed(0)  # without it, all images could by chance meet their own class
-        return any((target.max(1).values < 1).any() for _, target in loader)
+        return any(bool((batch.target.max(1).values < 1).any()) for batch in loader)
 
     assert is_mixed()
-    loader.mixup_enabled = False  # as train.py does at --mixup-off-epoch
+    loader.stop_mixing()  # as train.py does at --mixup-off-epoch
     assert not is_mixed()
 
 
@@ -195,8 +215,8 @@ def test_where_only_an_own_partner_will_do_none_is_substituted(
 ) -> None:
     args = flags(colours, *SMALL, "--dad-dir", dad_set.root, "--dad-missing", "substitute")
     for needs_partner, missing in ((False, 0), (True, 1)):
-        loader, _ = create_train_loader(args, CONFIG, (CLEAN, DAD), CLASSES, cpu, needs_partner=needs_partner)
-        assert sum(int((labels < 0).sum()) for _, labels in loader) == missing
+        loader = train_loader(args, cpu, (CLEAN, DAD), needs_partner=needs_partner)
+        assert sum(int((batch.present == 0).sum()) for batch in loader) == missing
 
 
 def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
@@ -204,4 +224,12 @@ def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
 ) -> None:
     args = flags(colours, *SMALL, "--objective", "ard", "--reprob", 0.25)
     with pytest.raises(UsageError, match=r"--reprob 0\.25: --objective ard compares .*--no-prefetcher"):
-        create_train_loader(args, CONFIG, (CLEAN, DAD), CLASSES, cpu, paired=True)
+        train_loader(args, cpu, (CLEAN, DAD), paired=True)
+
+
+def test_a_view_that_nothing_serves_is_refused_before_the_first_batch(
+    colours: Path, flags: Flags, cpu: Runtime
+) -> None:
+    args = flags(colours, *SMALL, "--objective", "dad")
+    with pytest.raises(UsageError, match="--objective dad asks for the view 'third', which nothing serves"):
+        train_loader(args, cpu, (CLEAN, "third"))

@@ -12,7 +12,7 @@ from timm.data import create_transform
 
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter, Sample, encode_image
-from dad.training.views import CLEAN, DAD, ViewDataset
+from dad.training.views import CLEAN, DAD, DadImages, ViewDataset, resolve_views
 
 SIDE, CROP = 24, 0.75
 POLICIES = {
@@ -54,7 +54,8 @@ def dad_set(tmp_path: Path, sources: list[SourceImage]) -> DadSet:
 
 
 def dataset_of(sources: list[SourceImage], dad_set: DadSet, paired: bool, **policy: Any) -> ViewDataset:
-    dataset = ViewDataset(sources, (CLEAN, DAD), dad_set, paired=paired)
+    dad_images = DadImages(dad_set, sources, substitute=not paired)
+    dataset = ViewDataset(sources, resolve_views("x", (CLEAN, DAD)), dad_images, paired=paired)
     dataset.transform = create_transform(16, is_training=True, **{"use_prefetcher": True, **policy})
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     return dataset
@@ -68,8 +69,8 @@ def differ(one: Any, other: Any) -> bool:
 def test_both_views_show_the_same_pixels(policy: str, sources: list[SourceImage], dad_set: DadSet) -> None:
     dataset = dataset_of(sources, dad_set, True, **POLICIES[policy])
     for index in [0, 1, 2] * 8:
-        (clean, dad), label, present = dataset[index]
-        assert not differ(clean, dad) and label == index and present
+        (clean, dad), label = dataset[index]
+        assert not differ(clean, dad) and label.label == index and all(label.present)
 
 
 def test_without_pairing_each_view_has_its_own_draws(sources: list[SourceImage], dad_set: DadSet) -> None:
@@ -84,5 +85,5 @@ def test_every_image_and_every_epoch_draws_anew(sources: list[SourceImage], dad_
 
 
 def test_a_clean_image_without_its_own_partner_stands_alone(sources: list[SourceImage], dad_set: DadSet) -> None:
-    (clean, stand_in), label, present = dataset_of(sources, dad_set, True)[3]
-    assert not present and label == 3 and not differ(clean, stand_in)
+    (clean, stand_in), label = dataset_of(sources, dad_set, True)[3]
+    assert label.present == (True, False) and label.label == 3 and not differ(clean, stand_in)

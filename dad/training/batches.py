@@ -1,0 +1,136 @@
+"""A batch of training images as a record, and how it comes about: collated by view, moved, mixed.
+
+Views of a batch are stacked view by view, [V*B, C, H, W], as timm's collate does it. What is known of the images
+besides their pixels travels as one object in the label's place: timm's prefetcher hands on a pair, and asks of its
+second half no more than that it can be moved to a device.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from timm.data import Mixup
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """B training images as an objective gets them.
+
+    Attributes:
+        input: [V*B, C, H, W], normalised for the student.
+        target: labels [B], or [B, K] where images were mixed; [S*B] with S augmentation splits.
+        present: for several views which images of each view count, float [V, B]; None for one view.
+        keys: the images' names, `SourceImage.key`; empty where the data set has none.
+    """
+
+    input: Tensor
+    target: Tensor
+    present: Tensor | None = None
+    keys: tuple[str, ...] = ()
+
+
+class ImageLabel(NamedTuple):
+    """What a data set says of an image: its class index, whether each view is there, its key."""
+
+    label: int
+    present: tuple[bool, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class BatchLabels:
+    """What is known of the images of a batch; see `TrainBatch`. `present` is bool [V, B]."""
+
+    target: Tensor
+    present: Tensor
+    keys: tuple[str, ...]
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "BatchLabels":
+        """Return it with its tensors on a device."""
+        target = self.target.to(device, non_blocking=non_blocking)
+        present = self.present.to(device, non_blocking=non_blocking)
+        return BatchLabels(target, present, self.keys)
+
+    def pin_memory(self) -> "BatchLabels":
+        """Return it in memory that a device can fetch from by itself."""
+        return BatchLabels(self.target.pin_memory(), self.present.pin_memory(), self.keys)
+
+
+@dataclass(frozen=True)
+class CollateViews:
+    """Make a batch of B items (image or tuple of its V views, `ImageLabel` or class index).
+
+    Attributes:
+        stack: what stacks images and class indices: timm's `fast_collate` or `FastCollateMixup`, torch's collate.
+        views: V.
+    """
+
+    stack: Callable[[list[Any]], Any]
+    views: int = 1
+
+    def __call__(self, items: Sequence[tuple[Any, Any]]) -> tuple[Tensor, BatchLabels]:
+        """Return images [V*B, C, H, W] and what is known of them."""
+        labels = [self._label(label) for _, label in items]
+        images, target = self.stack([(image, label.label) for (image, _), label in zip(items, labels, strict=True)])
+        if not isinstance(images, Tensor):  # torch's collate keeps the views apart
+            images = torch.cat(list(images))
+        if self.views > 1:
+            target = target[: len(items)]  # timm's repeats it for every view
+        present = torch.tensor([label.present for label in labels]).T.contiguous()
+        keys = tuple(label.key for label in labels if label.key)
+        return images, BatchLabels(target, present, keys)
+
+    def _label(self, label: ImageLabel | int) -> ImageLabel:
+        if isinstance(label, ImageLabel):
+            return label
+        return ImageLabel(int(label), (True,) * self.views, "")  # timm's own data sets know numbers alone
+
+
+@dataclass(frozen=True)
+class CollateLabels:
+    """Make a batch of items (image, `ImageLabel`) for evaluation: images and class indices, by `stack`."""
+
+    stack: Callable[[list[Any]], Any]
+
+    def __call__(self, items: Sequence[tuple[Any, ImageLabel]]) -> Any:
+        """Return images [B, C, H, W] and labels [B]."""
+        return self.stack([(image, label.label) for image, label in items])
+
+
+class TellingMixup(Mixup):
+    """timm's Mixup and CutMix, which also tells how much of each image it has left."""
+
+    shares: Any = 1.0  # of the image itself: one number for the batch, or [B, 1]
+
+    def _mix_batch(self, x: Tensor) -> Any:
+        self.shares = super()._mix_batch(x)
+        return self.shares
+
+    def _mix_pair(self, x: Tensor) -> Any:
+        self.shares = super()._mix_pair(x)
+        return self.shares
+
+    def _mix_elem(self, x: Tensor) -> Any:
+        self.shares = super()._mix_elem(x)
+        return self.shares
+
+
+def mix_views(batch: TrainBatch, mixup: TellingMixup) -> TrainBatch:
+    """Mix the images of each view among themselves: clean images never blend with DAD images.
+
+    Mixup is drawn once and applied to every view alike, as if views were channels. An image that was blended with one
+    that is not there does not count either: timm blends image i with image B-1-i.
+    """
+    if batch.present is None:
+        input, target = mixup(batch.input, batch.target)
+        return replace(batch, input=input, target=target)
+    views, size = batch.present.shape
+    shape = batch.input.shape
+    as_channels = batch.input.view(views, size, *shape[1:]).transpose(0, 1).flatten(1, 2)
+    mixed, target = mixup(as_channels.contiguous(), batch.target)
+    input = mixed.view(size, views, *shape[1:]).transpose(0, 1).reshape(shape)
+    is_blended = torch.as_tensor(mixup.shares, device=batch.present.device).flatten() != 1
+    present = torch.where(is_blended, batch.present * batch.present.flip(1), batch.present)
+    return replace(batch, input=input, target=target, present=present)
