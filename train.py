@@ -6,40 +6,41 @@
 
 import logging
 import sys
-from collections import OrderedDict
-from contextlib import nullcontext
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 import torch
 from timm.layers import convert_splitbn_model, convert_sync_batchnorm
-from timm.utils import distribute_bn
+from torch import nn
 
 from dad.args import create_train_parser
 from dad.args.checks import require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
 from dad.errors import UsageError, run_script
+from dad.images.classes import ClassList
 from dad.models import create_student
-from dad.objectives import load_objective
+from dad.objectives import Weighted, load_objective
 from dad.rng import same_random_state
-from dad.runtime import load_device_modules, setup_runtime
-from dad.teachers import create_teacher, require_fitting
-from dad.training.engine import Hooks, TermMeter, evaluate, train_one_epoch
-from dad.training.experiment import Experiment, Resumed
+from dad.runtime import Runtime, load_device_modules, setup_runtime
+from dad.teachers import Teacher, create_teacher, require_fitting
+from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes
-from dad.training.nonfinite import SkippedBatch
 from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.training.resumable_loader import end_workers
-from dad.training.resume import Continuation
-from dad.training.run_folder import find_resume, resolve_experiment, resolve_folder
+from dad.training.resume import Parts, create_run_state
+from dad.training.run_folder import resolve_experiment, resolve_folder
+from dad.training.trainer import Settings, Trainer
 from dad.training.updater import Updater
+from dad.training.validation import score_teacher
 
 _logger = logging.getLogger("train")
 _TEACHER_IMAGES = 64
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Train from the command line."""
     args, args_text = parse_args(create_train_parser(), argv)
     objective = load_objective(args.objective)
@@ -47,51 +48,30 @@ def main(argv: list[str] | None = None) -> int:
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
 
+    # Build what trains and what is trained on.
     classes = resolve_classes(args)
     student, data_config = create_student(args, len(classes))
-    train_loader = create_train_loader(args, data_config, objective, classes, runtime)
+    train_loader = create_train_loader(args, data_config, objective.demands(), classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)
-    teacher = create_teacher(args, classes, runtime.device) if objective.needs_teacher else None
-    if teacher is not None:
+    teacher = None
+    if objective.needs_teacher:
+        teacher = create_teacher(args, classes, runtime.device)
         require_fitting(teacher, data_config)
-
-    if args.split_bn:
-        student = convert_splitbn_model(student, max(args.aug_splits, 2))
-    student.to(runtime.device, runtime.dtype)
-    if args.channels_last:
-        student.to(memory_format=torch.channels_last)
-    if args.sync_bn and runtime.distributed:
-        student = convert_sync_batchnorm(student)
-    task = objective(args, student, teacher, runtime.device)
+    task = create_task(args, objective, student, teacher, runtime)
     learning_rate = resolve_learning_rate(args, runtime.world_size)
-    optimizer = create_optimizer(args, task, learning_rate)
-    updater = Updater(args, task, optimizer, runtime)
-    if args.model_ema:
-        device = torch.device("cpu") if args.model_ema_force_cpu else None
-        task.setup_ema(decay=args.model_ema_decay, use_warmup=args.model_ema_warmup, device=device)
-    args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1])
-    experiment = Experiment(args, args_text, task, optimizer, updater.scaler, data_config, runtime)
-    path = find_resume(args, runtime)
-    resumed = experiment.resume(path, weights_only=args.no_resume_opt) if path else Resumed(0)
-    if args.start_epoch is not None:
-        resumed = Resumed(args.start_epoch)
-    if args.torchcompile:
-        task.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
-    if runtime.distributed:
-        devices = [runtime.local_rank] if runtime.device.type == "cuda" else None
-        task.prepare_distributed(devices, **({"broadcast_buffers": False} if args.no_ddp_bb else {}))
-
+    updater = Updater(args, task, create_optimizer(args, task, learning_rate), runtime)
     updates_per_epoch = updater.updates_per_epoch(len(train_loader))
-    schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
-    continuation = Continuation(train_loader, updater, schedule, runtime, args.batch_size)
-    meter, first_batch = TermMeter(), resumed.batch
-    if resumed.state:
-        continuation.restore(resumed.epoch, resumed.state, resumed.metric, meter)
-    elif resumed.epoch > 0:
-        updater.updates = resumed.epoch * updates_per_epoch
-        schedule.step_update(updater.updates) if args.sched_on_updates else schedule.step(resumed.epoch)
-    teacher_top1 = None if teacher is None else score_teacher(task, data_config, classes, runtime, args)
-    experiment.start(resumed.epoch, updater.updates, first_batch, epochs, teacher_top1)
+    schedule, epochs = create_schedule(args, updater.optimizer, updates_per_epoch)
+
+    # Resume: a checkpoint fits the bare network, so compiling and wrapping come after.
+    args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1])
+    state = create_run_state(args, Parts(task, updater, schedule, train_loader), data_config, runtime)
+    prepare(args, task, runtime)
+    teacher_top1 = None
+    if teacher is not None and runtime.is_primary:
+        teacher_top1 = try_teacher(args, task, data_config, classes, runtime)
+    experiment = Experiment(args, args_text, state, runtime)
+    experiment.start(epochs, teacher_top1)
     _logger.info(
         "%s by %s: %d epochs of %d updates, global batch %d, %d views, learning rate %.3g, %d classes, in %s",
         args.model, args.objective, epochs, updates_per_epoch,
@@ -99,90 +79,86 @@ def main(argv: list[str] | None = None) -> int:
         experiment.folder,
     )  # fmt: skip
 
+    # Train, epoch by epoch.
     interrupts = Interrupts(runtime)
-    # In one undivided run, validation's workers that live on were seeded when it first validated.
-    seeded = resumed.epoch >= args.val_interval and args.workers > 0
+    trainer = Trainer(resolve_settings(args, task), state, val_loader, experiment, interrupts, runtime)
     try:
         with experiment.reporting():
-            for epoch in range(resumed.epoch, epochs):
-                if args.mixup_off_epoch and epoch >= args.mixup_off_epoch:
-                    train_loader.stop_mixing()
-                train_loader.start_epoch(epoch)
-                train_metrics = train_one_epoch(
-                    epoch, task, train_loader, updater, schedule, runtime,
-                    channels_last=args.channels_last, log_interval=args.log_interval,
-                    first_batch=first_batch, meter=meter, hooks=Hooks(
-                        partial(after_update, epoch, experiment, continuation, interrupts, args),
-                        experiment.progress,
-                        partial(note_skipped, epoch, experiment, continuation),
-                    ),
-                )  # fmt: skip
-                trained = continuation.collect(len(train_loader), meter)
-                meter, first_batch = TermMeter(), 0
-                rates = [group["lr"] for group in optimizer.param_groups]
-                if runtime.distributed and args.dist_bn and not args.sync_bn:
-                    share_statistics(task, runtime, args)
-                if (epoch + 1) % args.val_interval and epoch + 1 < epochs:
-                    schedule.step(epoch + 1)
-                    continue
-                try:
-                    with same_random_state(runtime.device) if seeded else nullcontext():
-                        scores = score(task, val_loader, runtime, interrupts, args)
-                except InterruptedRun:
-                    experiment.save(epoch, len(train_loader), trained)
-                    raise
-                seeded, state = False, continuation.collect(None)
-                experiment.end_epoch(epoch, updater.updates, train_metrics, scores, sum(rates) / len(rates), state)
-                schedule.step(epoch + 1, list(scores.values())[-1][args.eval_metric])
-                if epoch + 1 < epochs and interrupts.requested():
+            for epoch in range(state.epoch, epochs):
+                means = trainer.train(epoch)
+                is_validated = (epoch + 1) % args.val_interval == 0 or epoch + 1 == epochs
+                trainer.end_epoch(epoch, means, is_validated=is_validated)
+                if is_validated and epoch + 1 < epochs and interrupts.requested():
                     raise InterruptedRun(f"interrupted after epoch {epoch}")
     except InterruptedRun as interrupted:
-        _logger.info("%s; the same command with --resume auto goes on", interrupted)
+        _logger.info("%s; the same command with --resume auto continues", interrupted)
         runtime.close()
         return interrupted.exit_code
     finally:
         interrupts.close()
         end_workers()
+
+    # Finish.
     experiment.finish()
     runtime.close()
     return 0
 
 
-def after_update(epoch, experiment, continuation, interrupts, args, batch, meter) -> None:
-    """Save where the run is if it is time to, or if it is asked to stop; in the latter case, stop it.
-
-    Raises:
-        InterruptedRun: it was asked to stop, and has saved.
-    """
-    requested, updates = interrupts.requested(), -(-batch // args.grad_accum_steps)
-    if requested or (args.recovery_interval and updates % args.recovery_interval == 0):
-        experiment.save(epoch, batch, continuation.collect(batch, meter))
-    if requested:
-        raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
-
-
-def share_statistics(task, runtime, args) -> None:
-    """Give all processes the same running statistics, of the student and of its moving average."""
-    averaged = task.has_ema() and not args.model_ema_force_cpu
-    for ema in (False, True) if averaged else (False,):
-        distribute_bn(task.get_trainable_module(ema=ema), runtime.world_size, args.dist_bn == "reduce")
+def create_task(
+    args: Namespace, objective: type[Weighted], student: nn.Module, teacher: Teacher | None, runtime: Runtime
+) -> Any:
+    """Return the objective as a task of timm, with the student on its device and a moving average if asked for."""
+    if args.split_bn:
+        student = convert_splitbn_model(student, max(args.aug_splits, 2))
+    student.to(runtime.device, runtime.dtype)
+    if args.channels_last:
+        student.to(memory_format=torch.channels_last)
+    if args.sync_bn and runtime.distributed:
+        student = convert_sync_batchnorm(student)
+    task: Any = objective(args, student, teacher, runtime.device)
+    if args.model_ema:
+        device = torch.device("cpu") if args.model_ema_force_cpu else None
+        task.setup_ema(decay=args.model_ema_decay, use_warmup=args.model_ema_warmup, device=device)
+    return task
 
 
-def note_skipped(epoch, experiment, continuation, verdict, batches) -> None:
-    """Write down which images were in an update that was skipped, on all processes."""
-    runtime, updates = continuation.runtime, continuation.updater.updates
-    cause = "gradient" if verdict.is_loss_finite else "loss"
-    own = [
-        SkippedBatch(
-            updates, epoch, batch.number, runtime.rank, cause,
-            {name: value.item() for name, value in batch.terms.items()}, batch.keys,
-        )
-        for batch in batches
-    ]  # fmt: skip
-    experiment.note_skipped(skipped for process in runtime.gather(own) for skipped in process)
+def prepare(args: Namespace, task: Any, runtime: Runtime) -> None:
+    """Compile and wrap for several processes, where that is asked for."""
+    if args.torchcompile:
+        task.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
+    if not runtime.distributed:
+        return
+    devices = [runtime.local_rank] if runtime.device.type == "cuda" else None
+    if args.no_ddp_bb:
+        task.prepare_distributed(devices, broadcast_buffers=False)
+    else:
+        task.prepare_distributed(devices)
 
 
-def check_args(args, objective) -> None:
+def resolve_settings(args: Namespace, task: Any) -> Settings:
+    """Return how epochs go."""
+    return Settings(
+        metric=args.eval_metric,
+        channels_last=args.channels_last,
+        log_interval=args.log_interval,
+        recovery_interval=args.recovery_interval,
+        mixup_off_epoch=args.mixup_off_epoch,
+        val_interval=args.val_interval,
+        val_workers=args.workers,
+        scores_average=task.has_ema() and not args.model_ema_force_cpu,
+        dist_bn=None if args.sync_bn else args.dist_bn,
+    )
+
+
+def try_teacher(args: Namespace, task: Any, data_config: dict[str, Any], classes: ClassList, runtime: Runtime) -> float:
+    """Return the percentage of some validation images that the teacher is right on; no random draw is spent on it."""
+    alone = replace(runtime, world_size=1)
+    with same_random_state(runtime.device):
+        loader = create_val_loader(args, data_config, classes, alone, at_most=_TEACHER_IMAGES)
+        return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES)
+
+
+def check_args(args: Namespace, objective: type[Weighted]) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
     require_numbers(args)
     require_preprocessing(args)
@@ -207,50 +183,6 @@ def check_args(args, objective) -> None:
     folder = resolve_folder(args)
     if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
         raise UsageError(f"--output {args.output}: {folder} cannot be made, a file is in its way")
-
-
-def score_teacher(task, data_config, classes, runtime, args) -> float | None:
-    """Return the percentage of some validation images that the teacher is right on, and warn if it is small; None on
-    all but the primary process."""
-    if not runtime.is_primary:
-        return None
-    loader = create_val_loader(args, data_config, classes, replace(runtime, world_size=1), at_most=_TEACHER_IMAGES)
-    right = count = 0
-    with same_random_state(runtime.device), torch.inference_mode():
-        for input, target in loader:
-            with runtime.autocast():
-                logits = task.teacher_logits(input.to(runtime.device))
-            right, count = right + int((logits.argmax(1).cpu() == target.cpu()).sum()), count + len(target)
-            if count >= _TEACHER_IMAGES:
-                break
-    _logger.info("the teacher is right on %d of %d validation images", right, count)
-    if 5 * right < count:
-        _logger.warning("so few: are --class-map, --class-names and the teacher's weights of these very classes?")
-    return 100 * right / count
-
-
-def score(task, loader, runtime, interrupts, args) -> dict[str, OrderedDict[str, float]]:
-    """Return the scores of the student, `eval`, and of its moving average, if there is one, `eval_ema`.
-
-    Raises:
-        InterruptedRun: the run was asked to stop.
-    """
-
-    def before_batch() -> None:
-        if interrupts.requested():
-            raise InterruptedRun("interrupted while it validated")
-
-    groups = {"eval": False, "eval_ema": True} if task.has_ema() and not args.model_ema_force_cpu else {"eval": False}
-    scores = {}
-    for group, ema in groups.items():
-        model = task.get_eval_model(ema=ema)
-        scores[group] = evaluate(
-            model, loader, runtime,
-            channels_last=args.channels_last, log_interval=args.log_interval, before_batch=before_batch,
-        )  # fmt: skip
-        numbers = tuple(scores[group][name] for name in ("top1", "top5", "loss"))
-        _logger.info(" * %sAcc@1 %.3f Acc@5 %.3f Loss %.4f", "EMA " if ema else "", *numbers)
-    return scores
 
 
 if __name__ == "__main__":

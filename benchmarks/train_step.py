@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,10 +38,11 @@ from dad.shards import DadWriter, Sample, encode_image
 from dad.tables import format_rows
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
-from dad.training.engine import train_one_epoch
+from dad.training.engine import TermMeter, train_epoch
 from dad.training.loaders import create_train_loader
-from dad.training.optim import create_optimizer
+from dad.training.optim import Schedule, create_optimizer
 from dad.training.updater import Updater
+from dad.training.views import Demands
 
 _STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 _CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
@@ -164,10 +164,11 @@ def compare_loops(
     flags = [*flags, "--batch-size", str(images)]
     subject = Subject("ce", flags, preset, teacher, runtime)
     loader = create_loader_of(flags, preset, 1, runtime)
-    schedule = Namespace(step_update=lambda **_: None)
+    schedule = Schedule(None, subject.updater.optimizer)
 
     def ours() -> None:
-        train_one_epoch(0, subject.task, loader, subject.updater, schedule, runtime)
+        for _ in train_epoch(0, subject.task, loader, subject.updater, schedule, runtime, TermMeter()):
+            pass
 
     def bare() -> None:
         optimizer = subject.updater.optimizer
@@ -192,7 +193,7 @@ def create_loader_of(flags: list[str], preset: Preset, views: int, runtime: Runt
     args, _ = parse_args(create_train_parser(), flags)
     side = (3, preset.img_size, preset.img_size)
     data_config = {"input_size": side, "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    demands = SimpleNamespace(views=("clean", "dad")[:views], needs_partner=False, paired=False)
+    demands = Demands(("clean", "dad")[:views])
     return create_train_loader(args, data_config, demands, _CLASSES, runtime)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from timm.data import create_loader
-from timm.task import ClassificationEvaluator, evaluation_sample_limit
+from timm.task import ClassificationEvaluator
+from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from dad.errors import DataError, UsageError
@@ -17,6 +18,7 @@ from dad.evaluation.loop import Forward
 from dad.evaluation.scores import NOT_FINITE, Scores, share_scores
 from dad.images.timm_datasets import create_foreign_dataset
 from dad.runtime import Runtime
+from dad.training.validation import run_evaluator
 
 
 def create_stream(args: argparse.Namespace, data_config: Mapping[str, Any], runtime: Runtime) -> Any:
@@ -67,18 +69,19 @@ def evaluate_stream(
     Raises:
         DataError: the stream is empty, or the model gives logits that are no numbers.
     """
-    limit = evaluation_sample_limit(loader)  # without the images that make shares even
-    evaluator, start = ClassificationEvaluator(runtime.device, max_samples=limit), time.perf_counter()
-    for number, (images, labels) in enumerate(loader, start=1):
-        logits = forward(images.to(runtime.device, runtime.dtype))
-        with torch.inference_mode():
-            evaluator.update(logits if valid is None else logits[:, valid], labels.to(runtime.device))
-        if runtime.is_primary and number % log_freq == 0:
+    start = time.perf_counter()
+
+    def logits_of(images: Tensor) -> Tensor:
+        logits = forward(images)
+        return logits if valid is None else logits[:, valid]
+
+    def tell(number: int, evaluator: ClassificationEvaluator) -> None:
+        if number % log_freq == 0:
             so_far = evaluator.summary()
-            print(
-                f"Test: [{number:>4d}]  {name}  Acc@1: {so_far['top1']:>7.3f}  Acc@5: {so_far['top5']:>7.3f}",
-                flush=True,
-            )
+            top1, top5 = so_far["top1"], so_far["top5"]
+            runtime.say(f"Test: [{number:>4d}]  {name}  Acc@1: {top1:>7.3f}  Acc@5: {top5:>7.3f}")
+
+    evaluator = run_evaluator(logits_of, loader, runtime, tell)
     total = evaluator.compute(distributed=runtime.distributed)
     counts = evaluator.counts.clone()
     if runtime.distributed:

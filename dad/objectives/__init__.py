@@ -20,7 +20,7 @@ from dad.errors import UsageError
 from dad.losses import distillation_loss
 from dad.plugins import load_plugin
 from dad.teachers import Teacher
-from dad.training.views import CLEAN
+from dad.training.views import CLEAN, Demands
 
 
 class Weighted(TrainingTask):
@@ -40,6 +40,11 @@ class Weighted(TrainingTask):
     needs_partner = False
     paired = False
     input_gradients = False
+
+    @classmethod
+    def demands(cls) -> Demands:
+        """Return what the loader has to serve."""
+        return Demands(cls.views, cls.needs_partner, cls.paired)
 
     @property
     def weights(self) -> Mapping[str, float]:

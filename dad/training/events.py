@@ -1,32 +1,13 @@
 """How a run goes, over its updates, as TensorBoard's events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-
-@dataclass(frozen=True)
-class Progress:
-    """Where training is: after batch number `batch` and `done` of `total` updates of an epoch, `updates` in all; the
-    means of the loss terms so far; the rest is of the last update, but for the speed, which is of the epoch."""
-
-    epoch: int
-    batch: int
-    done: int
-    total: int
-    updates: int
-    terms: Mapping[str, float]
-    learning_rate: float
-    grad_norm: float
-    loss_scale: float | None
-    images_per_second: float
-    data_seconds: float  # waited for a batch, on average
-    data_share: float  # of all time
-    skipped: int
+from dad.training.engine import StepReport
 
 
 class Events:
@@ -43,15 +24,15 @@ class Events:
         for summary in summaries:  # as add_hparams does, which would make a folder of its own for them
             self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
-    def progress(self, progress: Progress) -> None:
+    def training(self, report: StepReport) -> None:
         """Write how training goes."""
-        terms = {name if name == "loss" else f"loss_{name}": value for name, value in progress.terms.items()}
-        values = {**terms, "lr": progress.learning_rate, "grad_norm": progress.grad_norm}
-        if progress.loss_scale is not None:
-            values["loss_scale"] = progress.loss_scale
-        self._write("train", values, progress.updates)
-        speed = {"img_per_s": progress.images_per_second, "data_s": progress.data_seconds}
-        self._write("perf", speed, progress.updates)
+        terms = {name if name == "loss" else f"loss_{name}": value for name, value in report.terms.items()}
+        values = {**terms, "lr": report.learning_rate, "grad_norm": report.grad_norm}
+        if report.loss_scale is not None:
+            values["loss_scale"] = report.loss_scale
+        self._write("train", values, report.updates)
+        speed = {"img_per_s": report.images_per_second, "data_s": report.data_seconds}
+        self._write("perf", speed, report.updates)
 
     def scores(self, scores: Mapping[str, Mapping[str, float]], updates: int) -> None:
         """Write scores by group, `eval` or `eval_ema`, and name."""

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from timm.data import AugMixDataset, FastCollateMixup, create_loader
 from timm.data.loader import PrefetchLoader, fast_collate
@@ -21,15 +21,7 @@ from dad.training.interrupts import held_back
 from dad.training.loader_args import resolve_batch_args, resolve_mixup_args, resolve_transform_args
 from dad.training.resumable_loader import ResumableLoader, UnwatchedLoader
 from dad.training.train_loader import TrainLoader
-from dad.training.views import DadImages, View, ViewDataset, resolve_views
-
-
-class Demands(Protocol):
-    """What an objective demands of the loader; see `dad.objectives.Weighted`."""
-
-    views: tuple[str, ...]
-    needs_partner: bool
-    paired: bool
+from dad.training.views import DadImages, Demands, View, ViewDataset, resolve_views
 
 
 def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
@@ -62,21 +54,21 @@ def resolve_classes(args: argparse.Namespace) -> ClassList:
 def create_train_loader(
     args: argparse.Namespace,
     data_config: dict[str, Any],
-    objective: Demands,
+    demands: Demands,
     classes: ClassList,
     runtime: Runtime,
 ) -> TrainLoader:
-    """Return the training loader over `--train-split`, timm's underneath, with the views that an objective demands.
+    """Return the training loader over `--train-split`, timm's underneath, with what an objective demands.
 
     Raises:
         UsageError: flags that exclude each other, or that these views exclude; a view that nothing serves.
         DataError: no data, or less than a batch.
     """
-    views = resolve_views(args.objective, objective.views)
-    transform_args = resolve_transform_args(args, data_config, objective.paired)
-    batch_args = resolve_batch_args(args, objective.views, runtime)
+    views = resolve_views(args.objective, demands.views)
+    transform_args = resolve_transform_args(args, data_config, demands.paired)
+    batch_args = resolve_batch_args(args, demands.views, runtime)
     mixup_args = resolve_mixup_args(args, len(classes))
-    dataset = _create_dataset(args, views, objective, classes)
+    dataset = _create_dataset(args, views, demands, classes)
     sized = not isinstance(dataset, IterableDataset) and not args.train_img_sizes
     if sized and len(dataset) < args.batch_size * runtime.world_size:
         raise DataError(
@@ -117,7 +109,7 @@ def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
     return loader
 
 
-def _create_dataset(args: argparse.Namespace, views: Sequence[View], objective: Demands, classes: ClassList) -> Any:
+def _create_dataset(args: argparse.Namespace, views: Sequence[View], demands: Demands, classes: ClassList) -> Any:
     if resolve_foreign(args):
         if len(views) > 1:
             raise UsageError(
@@ -128,10 +120,10 @@ def _create_dataset(args: argparse.Namespace, views: Sequence[View], objective: 
     sources = _in_timms_order(list_sources(find_split(args.data_dir, args.train_split), classes))
     dad_images = None
     if any(view.needs_dad_set for view in views):
-        own_alone = objective.needs_partner or objective.paired
+        own_alone = demands.needs_partner or demands.paired
         substitute = args.dad_missing == "substitute" and not own_alone
         dad_images = DadImages(open_dad_set(args.dad_dir, classes), sources, substitute)
-    return ViewDataset(sources, views, dad_images, objective.paired)
+    return ViewDataset(sources, views, dad_images, demands.paired)
 
 
 def _stack(args: argparse.Namespace) -> Any:

@@ -39,10 +39,51 @@ def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate
     return optimizer
 
 
+class Schedule:
+    """timm's learning-rate schedule, or none (`--sched none`: rates stay what they are)."""
+
+    def __init__(self, timms: Any | None, optimizer: torch.optim.Optimizer, steps_on_updates: bool = False):
+        """`steps_on_updates`: rates change with the updates (`--sched-on-updates`), else with the epochs."""
+        self.timms, self.optimizer, self.steps_on_updates = timms, optimizer, steps_on_updates
+
+    def step(self, epoch: int, metric: float | None = None) -> None:
+        """Set the rates of `epoch`, which is to begin; `metric` is the score of the one before."""
+        if self.timms is not None:
+            self.timms.step(epoch, metric)
+
+    def step_update(self, updates: int) -> None:
+        """Set the rates after so many updates."""
+        if self.timms is not None:
+            self.timms.step_update(num_updates=updates, metric=None)
+
+    def skip_to(self, epoch: int, updates: int) -> None:
+        """Set the rates of a run that comes from a checkpoint which knows no schedule."""
+        if self.steps_on_updates:
+            self.step_update(updates)
+        else:
+            self.step(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a schedule cannot know from the number of epochs or updates: today's rates (which building a
+        schedule overwrites) and the patience of `--sched plateau`."""
+        plateau = None
+        if (patience := getattr(self.timms, "lr_scheduler", None)) is not None:
+            plateau = patience.state_dict()
+        return {"rates": [float(group["lr"]) for group in self.optimizer.param_groups], "plateau": plateau}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Bring back what `state_dict` has returned."""
+        for group, rate in zip(self.optimizer.param_groups, state["rates"], strict=True):
+            group["lr"] = rate
+        patience = getattr(self.timms, "lr_scheduler", None)
+        if state["plateau"] is not None and patience is not None:
+            patience.load_state_dict(state["plateau"])
+
+
 def create_schedule(
     args: argparse.Namespace, optimizer: torch.optim.Optimizer, updates_per_epoch: int
-) -> tuple[Any, int]:
-    """Build timm's learning-rate schedule; return it and the number of epochs that it makes the run last.
+) -> tuple[Schedule, int]:
+    """Build the learning-rate schedule; return it and the number of epochs that it makes the run last.
 
     Raises:
         UsageError: timm refuses the name or its settings.
@@ -50,32 +91,7 @@ def create_schedule(
     settings = scheduler_kwargs(args, decreasing_metric=args.eval_metric == "loss")
     settings["step_on_epochs"] = not args.sched_on_updates
     try:
-        schedule, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
+        timms, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
     except (ValueError, AssertionError) as error:
         raise UsageError(f"--sched {args.sched}: {error}") from None
-    return schedule or _ConstantRate(), int(epochs)
-
-
-class _ConstantRate:
-    """`--sched none`: the learning rate stays what it is."""
-
-    def step(self, epoch: int, metric: float | None = None) -> None:
-        """Do nothing after an epoch."""
-
-    def step_update(self, num_updates: int, metric: float | None = None) -> None:
-        """Do nothing after an update."""
-
-
-def schedule_state(schedule: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what a schedule cannot know from the number of epochs or updates: today's rates (which building a
-    schedule overwrites) and the patience of `--sched plateau`."""
-    plateau = schedule.lr_scheduler.state_dict() if hasattr(schedule, "lr_scheduler") else None
-    return {"rates": [float(group["lr"]) for group in optimizer.param_groups], "plateau": plateau}
-
-
-def load_schedule_state(state: dict[str, Any], schedule: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Bring back what `schedule_state` has returned."""
-    for group, rate in zip(optimizer.param_groups, state["rates"], strict=True):
-        group["lr"] = rate
-    if state["plateau"] is not None and hasattr(schedule, "lr_scheduler"):
-        schedule.lr_scheduler.load_state_dict(state["plateau"])
+    return Schedule(timms, optimizer, args.sched_on_updates), int(epochs)

@@ -1,70 +1,183 @@
-"""What taking up a run exactly needs beyond a timm checkpoint: where every process is in its epoch, the sums so far,
-the schedule and the counters."""
+"""Where a run is: the one owner of what a checkpoint holds, and of how a run is taken up again.
 
+Each part gives and takes its own state by `state_dict` and `load_state_dict`: task, optimiser and scaler in timm's
+form, updater, schedule, loader and meter under a key of ours. Here they are brought together, of all processes, and
+here alone is decided which checkpoint a run continues from and what of it.
+"""
+
+import argparse
 import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from dad.errors import SettingsError
+from timm.models import clean_state_dict
+from timm.task import TrainingTask
+
+from dad.checkpoints import read_checkpoint
+from dad.errors import DataError, SettingsError
 from dad.runtime import Runtime
+from dad.training.checkpoint_saver import PROGRESS_KEY, SafeSaver, progress_of
 from dad.training.engine import TermMeter
-from dad.training.optim import load_schedule_state, schedule_state
+from dad.training.optim import Schedule
+from dad.training.run_folder import NOT_THE_RUN, find_resume, resolve_folder
 from dad.training.train_loader import TrainLoader
 from dad.training.updater import Updater
 
 _logger = logging.getLogger(__name__)
+_SET_BY_MODEL = {"mean", "std", "interpolation", "crop_pct", "img_size"}  # `with_data_config` fills them in
 
 
-class Continuation:
-    """Collects the state of all processes for a checkpoint, and brings it back."""
+@dataclass(frozen=True)
+class Parts:
+    """What a checkpoint is made of besides the flags."""
 
-    def __init__(self, loader: TrainLoader, updater: Updater, schedule: Any, runtime: Runtime, batch_size: int):
-        self.loader = loader
-        self.updater, self.schedule, self.runtime = updater, schedule, runtime
-        self.order = {  # what decides which image is in which batch
-            "images": self.loader.images,
-            "batch size": batch_size,
+    task: TrainingTask
+    updater: Updater
+    schedule: Schedule
+    loader: TrainLoader
+
+
+class RunState:
+    """Where a run is, and its checkpoints, which the primary process writes.
+
+    Attributes:
+        epoch: to begin, or to be continued after `batch` batches.
+        meter: the sums of the epoch's batches so far.
+    """
+
+    def __init__(self, args: argparse.Namespace, parts: Parts, data_config: dict[str, Any], runtime: Runtime):
+        self.parts, self.runtime = parts, runtime
+        self.epoch = self.batch = 0
+        self.meter = TermMeter()
+        self.folder = resolve_folder(args)
+        self._args = args
+        self._order = {  # what decides which image is in which batch
+            "images": parts.loader.images,
+            "batch size": args.batch_size,
             "processes": runtime.world_size,
-            "batches per update": updater.accumulation_steps,
+            "batches per update": parts.updater.accumulation_steps,
         }
+        self._saver: SafeSaver | None = None
+        if runtime.is_primary:
+            self._saver = SafeSaver(
+                parts.task,
+                parts.updater.optimizer,
+                args=with_data_config(args, data_config),
+                amp_scaler=parts.updater.scaler,
+                checkpoint_dir=str(self.folder),
+                recovery_dir=str(self.folder),
+                decreasing=args.eval_metric == "loss",
+                max_history=args.checkpoint_hist,
+            )
 
-    def collect(self, batch: int | None, meter: TermMeter | None = None) -> dict[str, Any]:
+    @property
+    def best(self) -> tuple[float | None, int | None]:
+        """The best score and its epoch, on the primary process."""
+        if self._saver is None:
+            return None, None
+        return self._saver.best_metric, self._saver.best_epoch
+
+    def end_epoch(self) -> None:
+        """Begin the next epoch, and its sums."""
+        self.epoch += 1
+        self.batch = 0
+        self.meter = TermMeter()
+
+    def collect(self, batch: int | None) -> dict[str, Any]:
         """Return as plain data where the run is: after `batch` batches of an epoch, or at its end (None).
 
-        All processes have to call it, each with its own sums.
+        All processes have to call it, each with its own part.
         """
-        own = {"position": self.loader.state_dict(batch), "meter": None if meter is None else meter.state()}
+        parts = self.parts
+        meter = None if batch is None else self.meter.state_dict()
+        own = {"position": parts.loader.state_dict(batch), "meter": meter}
         return {
             "batch": batch,
-            "updates": self.updater.updates,
-            "skipped": [self.updater.skipped, self.updater.skipped_in_a_row],
-            "schedule": schedule_state(self.schedule, self.updater.optimizer),
-            "order": self.order,
-            "workers": self.loader.workers,
+            **parts.updater.state_dict(),
+            "schedule": parts.schedule.state_dict(),
+            "order": self._order,
+            "workers": parts.loader.workers,
             "ranks": self.runtime.gather(own),
         }
 
-    def restore(self, epoch: int, state: dict[str, Any], metric: float | None, meter: TermMeter) -> None:
-        """Bring back what `collect` has returned; `epoch` is to begin, or to be gone on with.
+    def save(self, epoch: int, state: dict[str, Any], metric: float | None = None) -> Path | None:
+        """Write a checkpoint of what `collect` has returned; return the file, on the primary process.
+
+        `metric` is the score of an epoch that has ended; one that is no number never becomes the best.
+        """
+        if self._saver is None:
+            return None
+        if metric is not None and not math.isfinite(metric):
+            metric = None
+        return self._saver.save(epoch, state["batch"], metric, state)
+
+    def resume(self, path: str, weights_only: bool = False) -> None:
+        """Bring all parts to where a checkpoint was written.
+
+        With `weights_only`, nothing but student and moving average; an epoch that was cut begins anew.
 
         Raises:
-            SettingsError: in the middle of an epoch, with settings that put other images into its batches.
+            DataError: the file is missing, damaged or of another model.
+            SettingsError: it is from the middle of an epoch that goes on with other settings.
         """
-        self.updater.updates = state["updates"]
-        self.updater.skipped, self.updater.skipped_in_a_row = state["skipped"]
-        load_schedule_state(state["schedule"], self.schedule, self.updater.optimizer)
+        content = read_checkpoint(path)
+        self._load_timms(path, content, weights_only)
+        self.epoch, self.batch = progress_of(content)
+        self._tell_of_other_settings(content.get("args"))
+        if weights_only:
+            self.batch = 0
+        _logger.info("resumed from %s: %d epochs and %d batches are done", path, self.epoch, self.batch)
+        own = content.get(PROGRESS_KEY)
+        if own and not weights_only:
+            self._load_own(own, content.get("metric"))
+        else:
+            self.start_at(self.epoch)
+
+    def start_at(self, epoch: int) -> None:
+        """Begin with `epoch`, as timm's scripts do: without knowing more of what was before."""
+        updater = self.parts.updater
+        self.epoch, self.batch = epoch, 0
+        updater.updates = epoch * updater.updates_per_epoch(len(self.parts.loader))
+        if epoch > 0:
+            self.parts.schedule.skip_to(epoch, updater.updates)
+
+    def _load_timms(self, path: str, content: dict[str, Any], weights_only: bool) -> None:
+        task, updater = self.parts.task, self.parts.updater
+        try:
+            task.load_checkpoint_state(clean_state_dict(content["state_dict"]), content.get("task_state"))
+            if task.has_ema() and "state_dict_ema" in content:
+                task.load_checkpoint_state(clean_state_dict(content["state_dict_ema"]), ema=True)
+            if not weights_only:
+                updater.optimizer.load_state_dict(content["optimizer"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise DataError(f"--resume {path}: not of this model and optimiser ({reason})") from error
+        if updater.scaler is not None and not weights_only and updater.scaler.state_dict_key in content:
+            updater.scaler.load_state_dict(content[updater.scaler.state_dict_key])
+        is_own = Path(path).parent.resolve() == self.folder.resolve()
+        if self._saver is not None and "saver" in content and is_own:
+            self._saver.load_state_dict(content["saver"])
+
+    def _load_own(self, state: dict[str, Any], metric: float | None) -> None:
+        parts = self.parts
+        parts.updater.load_state_dict(state)
+        parts.schedule.load_state_dict(state["schedule"])
         if state["batch"] is None:
-            self.schedule.step(epoch, metric)  # as at the end of the epoch before, after the checkpoint
+            parts.schedule.step(self.epoch, metric)  # as at the end of the epoch before, after the checkpoint
         if self._is_same_order(state) and self._has_same_workers(state):
             own = state["ranks"][self.runtime.rank]
-            self.loader.load_state_dict(own["position"])
+            parts.loader.load_state_dict(own["position"])
             if own["meter"] is not None:
-                meter.load(own["meter"], self.runtime.device)
+                self.meter.load_state_dict(own["meter"], self.runtime.device)
 
     def _is_same_order(self, state: dict[str, Any]) -> bool:
         there = state["order"]
         differing = ", ".join(
             f"{name}: there {there.get(name)}, here {value}"
-            for name, value in self.order.items()
+            for name, value in self._order.items()
             if there.get(name) != value
         )
         if differing and state["batch"] is not None:
@@ -77,7 +190,7 @@ class Continuation:
         return not differing
 
     def _has_same_workers(self, state: dict[str, Any]) -> bool:
-        there, here = state["workers"], self.loader.workers
+        there, here = state["workers"], self.parts.loader.workers
         if there != here and state["batch"] is not None:
             raise SettingsError(
                 f"--resume: the checkpoint is from the middle of an epoch, whose random draws go on with --workers "
@@ -86,3 +199,33 @@ class Continuation:
         if there != here:
             _logger.warning("resumed with --workers %d instead of %d: random draws differ", here, there)
         return bool(there == here)
+
+    def _tell_of_other_settings(self, there: argparse.Namespace | None) -> None:
+        ours, theirs = vars(self._args), vars(there) if there is not None else {}
+        differing = [
+            f"{name}: there {theirs[name]}, here {value}"
+            for name, value in sorted(ours.items())
+            if name in theirs and name not in NOT_THE_RUN | _SET_BY_MODEL and theirs[name] != value
+        ]
+        if differing:
+            _logger.warning("resumed with other settings (%s): not what one undivided run gives", "; ".join(differing))
+
+
+def create_run_state(args: argparse.Namespace, parts: Parts, data_config: dict[str, Any], runtime: Runtime) -> RunState:
+    """Return where the run is: at its beginning, or where `--resume` and `--start-epoch` say; all parts are there
+    too."""
+    state = RunState(args, parts, data_config, runtime)
+    path = find_resume(args, runtime)
+    if path:
+        state.resume(path, weights_only=args.no_resume_opt)
+    if args.start_epoch is not None:
+        state.start_at(args.start_epoch)
+    return state
+
+
+def with_data_config(args: argparse.Namespace, data_config: Mapping[str, Any]) -> argparse.Namespace:
+    """Return flags that say how the student wants its images even where the command line left that to the model, so
+    that a checkpoint, which holds them, can be evaluated without any."""
+    names = ("mean", "std", "interpolation", "crop_pct")
+    image = {name: list(value) if isinstance(value := data_config[name], tuple) else value for name in names}
+    return argparse.Namespace(**{**vars(args), **image, "img_size": data_config["input_size"][-1]})

@@ -152,18 +152,25 @@ class Updater:
         """Return the factor that keeps float16 gradients from vanishing, if there is one; waits for the device."""
         return None if self.scaler is None else float(self.scaler.get_scale())
 
-    def require_progress(self) -> None:
-        """Stop a run that has diverged; to be called after an update that was skipped.
-
-        Raises:
-            NonFiniteLossError: `max_nonfinite` updates in a row were skipped, or the loss scale has collapsed.
-        """
+    def divergence(self) -> str:
+        """Say why training has diverged, or nothing: `max_nonfinite` updates in a row were skipped, or the loss scale
+        has collapsed; to be asked after an update that was skipped."""
         advice = "use a smaller --lr, --clip-grad 1, or leave out --amp; the last checkpoint is from before"
         if self.skipped_in_a_row >= self.max_nonfinite:
-            raise NonFiniteLossError(
+            return (
                 f"update {self.updates}: {self.skipped_in_a_row} updates in a row were skipped because the loss or its "
                 f"gradients are not finite (--max-nonfinite {self.max_nonfinite}); {advice}"
             )
         scale = self.amp_scale()
         if scale is not None and scale < _LOSS_SCALE_FLOOR:
-            raise NonFiniteLossError(f"update {self.updates}: the loss scale fell to {scale:.3g}; {advice}")
+            return f"update {self.updates}: the loss scale fell to {scale:.3g}; {advice}"
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counters as plain data for a checkpoint."""
+        return {"updates": self.updates, "skipped": [self.skipped, self.skipped_in_a_row]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from counters that `state_dict` has returned."""
+        self.updates = state["updates"]
+        self.skipped, self.skipped_in_a_row = state["skipped"]

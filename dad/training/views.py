@@ -31,6 +31,21 @@ Serve = Callable[["ViewDataset", int, Image.Image], Image.Image | None]
 
 
 @dataclass(frozen=True)
+class Demands:
+    """What an objective demands of the loader.
+
+    Attributes:
+        views: versions of a training image, the clean one first.
+        needs_partner: a DAD image has to be the clean image's own.
+        paired: also, all views are the same part of the picture under the same augmentation.
+    """
+
+    views: tuple[str, ...] = (CLEAN,)
+    needs_partner: bool = False
+    paired: bool = False
+
+
+@dataclass(frozen=True)
 class View:
     """How a view is served, and whether from a DAD set."""
 

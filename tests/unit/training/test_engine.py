@@ -1,6 +1,5 @@
-"""The two loops: averages that count every image once, a loss that falls, and a stop when it is no number."""
+"""The loop of an epoch: averages that count every image once, a loss that falls, and a stop when it is no number."""
 
-import math
 import re
 from argparse import Namespace
 from collections.abc import Callable
@@ -10,29 +9,28 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dad.objectives import load_objective
 from dad.plugins import list_plugins
 from dad.runtime import Runtime
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
-from dad.training.engine import Hooks, TermMeter, evaluate, train_one_epoch
-from dad.training.events import Progress
+from dad.training.engine import StepReport, TermMeter, train_epoch
+from dad.training.optim import Schedule
 from dad.training.updater import NonFiniteLossError, Updater
 
-Batches = list[tuple[Tensor, Tensor]]
 Training = list[TrainBatch]
 
 
-class Schedule:
+class Noted(Schedule):
     """Remembers when it was stepped."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
 
-    def step_update(self, num_updates: int, metric: float | None = None) -> None:
-        self.steps.append(num_updates)
+    def step_update(self, updates: int) -> None:
+        self.steps.append(updates)
 
 
 class Padded(list):  # type: ignore[type-arg]
@@ -62,10 +60,16 @@ def trainer(toy: type, flags: Callable[..., Namespace], cpu: Runtime) -> Callabl
         teacher = Teacher(toy(), {"mean": (0.5,) * 3, "std": (0.5,) * 3}, {})
         task: Any = objective(args, toy(), teacher if objective.needs_teacher else None, cpu.device)
         updater = Updater(args, task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
-        schedule = Schedule()
+        schedule = Noted()
 
-        def epoch(loader: Training, **settings: Any) -> dict[str, float]:
-            return train_one_epoch(0, task, loader, updater, schedule, cpu, **settings)
+        def epoch(
+            loader: Training, meter: TermMeter | None = None, told: list[StepReport] | None = None, **settings: Any
+        ) -> dict[str, float]:
+            meter = meter or TermMeter()
+            for update in train_epoch(0, task, loader, updater, schedule, cpu, meter, **settings):
+                if told is not None and update.report is not None:
+                    told.append(update.report)
+            return meter.averages(cpu)
 
         return task, epoch, schedule
 
@@ -84,34 +88,6 @@ def test_averages_can_be_read_in_between_and_keep_small_differences() -> None:
     for _ in range(1000):
         meter.update({"loss": torch.tensor(0.1)}, 100_000)
         assert meter.averages()["loss"] == pytest.approx(0.1, abs=1e-7)
-
-
-def naive_scores(model: nn.Module, batches: Batches, count: int) -> dict[str, float]:
-    input, target = (torch.cat(parts)[:count] for parts in zip(*batches, strict=True))
-    top1 = top5 = loss = 0.0
-    for row, label in zip(model(input).tolist(), target.tolist(), strict=True):
-        ranks = sorted(range(len(row)), key=lambda index: -row[index])
-        top1, top5 = top1 + (ranks[0] == label), top5 + (label in ranks[:5])
-        loss += math.log(sum(map(math.exp, row))) - row[label]
-    return {"loss": loss / count, "top1": 100 * top1 / count, "top5": 100 * top5 / count}
-
-
-@pytest.mark.parametrize("padded, count", [(False, 10), (True, 7)])
-def test_every_image_counts_once_whatever_the_batches_and_the_padding(padded: bool, count: int, cpu: Runtime) -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 9))
-    batches = [(torch.randn(size, 3, 2, 2), torch.randint(9, (size,))) for size in (4, 4, 2)]
-    scores = evaluate(model, Padded(batches) if padded else batches, cpu)
-    assert scores == pytest.approx(naive_scores(model, batches, count), abs=1e-4)
-    assert 0 < scores["top5"] < 100
-
-
-def test_evaluation_changes_nothing_and_runs_in_evaluation_mode(cpu: Runtime) -> None:
-    model = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Flatten(), nn.Linear(12, 6))
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    batches = [(torch.randn(4, 3, 2, 2), torch.randint(6, (4,)))]
-    assert evaluate(model.train(), batches, cpu) == evaluate(model, batches, cpu, channels_last=True)
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("name", list_plugins("objectives"))
@@ -174,14 +150,20 @@ def test_an_update_whose_loss_is_no_number_is_as_if_it_had_not_been(steps: int, 
     torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
 
 
-def test_an_epoch_may_begin_in_the_middle(trainer: Callable[..., Any]) -> None:
-    _, epoch, schedule = trainer("ce")
+def test_an_epoch_may_begin_in_the_middle(
+    trainer: Callable[..., Any], flags: Callable[..., Namespace], cpu: Runtime
+) -> None:
+    task, _, schedule = trainer("ce")
     batches, meter, seen = learnable(4), TermMeter(), []
-    meter.load({"sums": {"loss": torch.tensor(1e3), "ce": torch.tensor(1e3)}, "images": 10}, torch.device("cpu"))
+    meter.load_state_dict(
+        {"sums": {"loss": torch.tensor(1e3), "ce": torch.tensor(1e3)}, "images": 10}, torch.device("cpu")
+    )
     rest = Padded(batches)
     rest.__class__ = type("Rest", (Padded,), {"__iter__": lambda self: iter(batches[2:])})
-    means = epoch(rest, first_batch=2, meter=meter, hooks=Hooks(lambda done, sums: seen.append((done, sums.images))))
-    assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and means["loss"] > 1e3 / 30
+    updater = Updater(flags(), task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
+    for update in train_epoch(0, task, rest, updater, schedule, cpu, meter, first_batch=2):
+        seen.append((update.done, meter.images))
+    assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and meter.averages()["loss"] > 1e3 / 30
 
 
 @pytest.mark.parametrize("words", [(), ("--amp",)])
@@ -195,33 +177,28 @@ def test_running_statistics_are_those_from_before_a_skipped_update(
     updater = Updater(flags(*words, "--grad-accum-steps", 2), task, torch.optim.SGD(model.parameters(), 0.1), runtime)
     good, bad = learnable(4), [spoilt(learnable(1)[0])]
     seen: list[Any] = []
-    hooks = Hooks(lambda done, sums: seen.append([value.clone() for value in model[0].buffers()]))
-    train_one_epoch(0, task, [*good[:3], *bad, *good[3:]], updater, Schedule(), runtime, hooks=hooks)
+    for _ in train_epoch(0, task, [*good[:3], *bad, *good[3:]], updater, Noted(), runtime, TermMeter()):
+        seen.append([value.clone() for value in model[0].buffers()])
     assert all(torch.equal(*pair) for pair in zip(*seen[:2], strict=True)) and seen[2][2] == 3
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
-def test_progress_tells_of_updates_not_of_batches(trainer: Callable[..., Any]) -> None:
+def test_reports_tell_of_updates_not_of_batches(trainer: Callable[..., Any]) -> None:
     _, epoch, _ = trainer("kd", "--grad-accum-steps", 2)
-    told: list[Progress] = []
-    means = epoch(learnable(9), log_interval=2, hooks=Hooks(on_progress=lambda progress, input: told.append(progress)))
-    assert [(progress.done, progress.total, progress.updates) for progress in told] == [(1, 5, 1), (3, 5, 3), (5, 5, 5)]
+    told: list[StepReport] = []
+    means = epoch(learnable(9), log_interval=2, told=told)
+    assert [(report.done, report.total, report.updates) for report in told] == [(1, 5, 1), (3, 5, 3), (5, 5, 5)]
     assert told[-1].terms == means and told[0].learning_rate == 0.1 and told[0].loss_scale is None
-    assert all(progress.images_per_second > 0 < progress.data_seconds and progress.grad_norm > 0 for progress in told)
+    assert all(report.images_per_second > 0 < report.data_seconds and report.grad_norm > 0 for report in told)
 
 
-def test_log_lines_have_timms_shape(
-    trainer: Callable[..., Any], cpu: Runtime, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "dad.training.engine")
-    task, epoch, _ = trainer("ce", "--grad-accum-steps", 2)
-    epoch(learnable(4), log_interval=1)
-    evaluate(task.get_eval_model(), [(batch.input, batch.target) for batch in learnable(3)], cpu, log_interval=2)
-    train_line, _, *test_lines = caplog.messages
+def test_log_lines_have_timms_shape(trainer: Callable[..., Any]) -> None:
+    _, epoch, _ = trainer("ce", "--grad-accum-steps", 2)
+    told: list[StepReport] = []
+    epoch(learnable(4), log_interval=1, told=told)
     number = r"\d+\.\d+"
     assert re.fullmatch(
         rf"Train: 0 \[   1/2 \( 50%\)\]  Loss: {number} \(ce {number}\)  Time: {number}/s  LR: 1\.000e-01  Data: \d+%",
-        train_line,
+        str(told[0]),
     )
-    shape = rf"Test: \[   \d/3\]  Time: {number}  Loss: {number}  Acc@1: {number}  Acc@5: {number}"
-    assert len(test_lines) == 2 and all(re.fullmatch(shape, line) for line in test_lines)
+    assert str(replace(told[0], loss_scale=65536.0, skipped=2)).endswith("%  Scale: 65536  Skipped: 2")

@@ -7,7 +7,6 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 import generate
 import train
-from dad.training.nonfinite import SkippedBatch, append_skipped, drop_skipped
 
 TRAIN = {"loss", "loss_ce", "loss_kd_clean", "loss_kd_dad", "lr", "grad_norm", "loss_scale"}
 SCORES = {"loss", "top1", "top5"}
@@ -44,13 +43,3 @@ def test_flags_are_written_once_however_often_a_run_is_taken_up(train_flags: lis
     first = ["--resume", str(tmp_path / "run" / "checkpoint-0.pth.tar")]
     assert train.main([*train_flags, "--objective", "ce", *first]) == 0
     assert len(steps_by_tag(tmp_path / "run")["_hparams_/session_start_info"]) == 1
-
-
-def test_skipped_batches_of_a_part_that_is_trained_anew_are_dropped(tmp_path: Path) -> None:
-    rows = [SkippedBatch(update, 0, update, 0, "loss", {"loss": float("nan")}, ("a/1",)) for update in (1, 2, 3)]
-    append_skipped(tmp_path, rows[:2])
-    append_skipped(tmp_path, rows[2:])
-    drop_skipped(tmp_path, 2)
-    head, *kept = (tmp_path / "nonfinite.tsv").read_text().splitlines()
-    assert head.split("\t")[0] == "update" and [row.split("\t")[0] for row in kept] == ["1", "2"]
-    assert kept[0].endswith('{"loss": "nan"}\t["a/1"]')

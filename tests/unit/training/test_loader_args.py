@@ -3,7 +3,6 @@
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from dad.images.classes import ClassList
 from dad.runtime import Runtime
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes
 from dad.training.train_loader import TrainLoader
-from dad.training.views import CLEAN, DAD
+from dad.training.views import CLEAN, DAD, Demands
 
 CLASSES = ClassList(("a", "b"), ("a", "b"))
 CONFIG = {
@@ -27,8 +26,7 @@ Flags = Callable[..., Namespace]
 
 
 def train_loader(args: Namespace, cpu: Runtime, views: tuple[str, ...] = (CLEAN,)) -> TrainLoader:
-    demands = SimpleNamespace(views=views, needs_partner=False, paired=False)
-    return create_train_loader(args, CONFIG, demands, CLASSES, cpu)
+    return create_train_loader(args, CONFIG, Demands(views), CLASSES, cpu)
 
 
 def batches(args: Namespace, cpu: Runtime) -> list[tuple[torch.Tensor, torch.Tensor]]:

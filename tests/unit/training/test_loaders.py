@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ from dad.runtime import Runtime
 from dad.shards import DadSet
 from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set
 from dad.training.train_loader import TrainLoader
-from dad.training.views import CLEAN, DAD
+from dad.training.views import CLEAN, DAD, Demands
 
 CLASSES = ClassList(("a", "b"), ("a", "b"))
 CONFIG = {
@@ -38,14 +38,6 @@ def dad_set(colours: Path, make_dad_set: Callable[..., DadSet]) -> DadSet:
     """DAD images of the value 102, two fifths of white, of all but the first image."""
     sources = list_sources(colours / "train", CLASSES)
     return make_dad_set(sources, dict.fromkeys(range(1, 8), 102), CLASSES.digest)
-
-
-class Demands(NamedTuple):
-    """What an objective asks of the loader."""
-
-    views: tuple[str, ...] = (CLEAN,)
-    needs_partner: bool = False
-    paired: bool = False
 
 
 def train_loader(args: Namespace, cpu: Runtime, views: tuple[str, ...] = (CLEAN,), **further: bool) -> TrainLoader:

@@ -1,0 +1,136 @@
+"""Epochs of a run: train, save when it is time, validate, stop when asked to."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from timm.utils import distribute_bn
+
+from dad.rng import same_random_state
+from dad.runtime import Runtime
+from dad.training.engine import train_epoch
+from dad.training.experiment import Experiment
+from dad.training.interrupts import InterruptedRun, Interrupts
+from dad.training.resume import RunState
+from dad.training.validation import Scores, evaluate_student
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How epochs go; the names are those of the flags.
+
+    Attributes:
+        scores_average: whether the moving average is scored too.
+        dist_bn: how processes share running statistics after an epoch, `broadcast` or `reduce`; None: not at all.
+    """
+
+    metric: str = "top1"
+    channels_last: bool = False
+    log_interval: int = 50
+    recovery_interval: int = 0
+    mixup_off_epoch: int = 0
+    val_interval: int = 1
+    val_workers: int = 0
+    scores_average: bool = False
+    dist_bn: str | None = None
+
+
+class Trainer:
+    """Runs the epochs of a run, and writes what comes of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: RunState,
+        val_loader: Any,
+        experiment: Experiment,
+        interrupts: Interrupts,
+        runtime: Runtime,
+    ):
+        self.settings, self.state, self.val_loader = settings, state, val_loader
+        self.experiment, self.interrupts, self.runtime = experiment, interrupts, runtime
+        # In one undivided run, validation's workers that live on were seeded when it first validated.
+        self._were_seeded = state.epoch >= settings.val_interval and settings.val_workers > 0
+
+    def train(self, epoch: int) -> OrderedDict[str, float]:
+        """Train an epoch, or the rest of it; return the means of `loss` and of each named term.
+
+        Raises:
+            InterruptedRun: the run was asked to stop, and has saved. NonFiniteLossError: it has diverged.
+        """
+        state, parts = self.state, self.state.parts
+        if self.settings.mixup_off_epoch and epoch >= self.settings.mixup_off_epoch:
+            parts.loader.stop_mixing()
+        parts.loader.start_epoch(epoch)
+        updates = train_epoch(
+            epoch, parts.task, parts.loader, parts.updater, parts.schedule, self.runtime, state.meter,
+            channels_last=self.settings.channels_last, log_interval=self.settings.log_interval,
+            first_batch=state.batch,
+        )  # fmt: skip
+        for update in updates:
+            self.experiment.record(epoch, update)
+            if update.verdict.is_applied or not parts.updater.divergence():
+                self._save_if_due(epoch, update.done)
+        means = state.meter.averages(self.runtime)
+        self._share_statistics()
+        return means
+
+    def end_epoch(self, epoch: int, means: Mapping[str, float], *, is_validated: bool) -> None:
+        """Validate, write what came of the epoch, and begin the next one; without validation nothing is written.
+
+        Raises:
+            InterruptedRun: the run was asked to stop, and has saved: training is not repeated.
+        """
+        state, parts = self.state, self.state.parts
+        metric = None
+        if is_validated:
+            rates = [group["lr"] for group in parts.updater.optimizer.param_groups]
+            scores = self._validate(epoch)
+            *_, deciding = scores.values()
+            metric = deciding[self.settings.metric]
+            self.experiment.end_epoch(epoch, means, scores, sum(rates) / len(rates), state.collect(None))
+        parts.schedule.step(epoch + 1, metric)
+        state.end_epoch()
+
+    def _validate(self, epoch: int) -> dict[str, Scores]:
+        state, parts = self.state, self.state.parts
+        trained = state.collect(len(parts.loader))
+        try:
+            with self._same_draws():
+                scores = evaluate_student(
+                    parts.task, self.val_loader, self.runtime, with_average=self.settings.scores_average,
+                    channels_last=self.settings.channels_last, log_interval=self.settings.log_interval,
+                    before_batch=self._leave_if_asked,
+                )  # fmt: skip
+        except InterruptedRun:
+            self.experiment.save(epoch, trained)
+            raise
+        self._were_seeded = False
+        return scores
+
+    def _save_if_due(self, epoch: int, batch: int) -> None:
+        requested = self.interrupts.requested()
+        updates = -(-batch // self.state.parts.updater.accumulation_steps)
+        interval = self.settings.recovery_interval
+        if requested or (interval and updates % interval == 0):
+            self.experiment.save(epoch, self.state.collect(batch))
+        if requested:
+            raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
+
+    def _share_statistics(self) -> None:
+        """Give all processes the same running statistics, of the student and of its moving average."""
+        if not self.runtime.distributed or not self.settings.dist_bn:
+            return
+        task, is_reduced = self.state.parts.task, self.settings.dist_bn == "reduce"
+        distribute_bn(task.get_trainable_module(), self.runtime.world_size, is_reduced)
+        if self.settings.scores_average:
+            distribute_bn(task.get_trainable_module(ema=True), self.runtime.world_size, is_reduced)
+
+    def _same_draws(self) -> AbstractContextManager[None]:
+        return same_random_state(self.runtime.device) if self._were_seeded else nullcontext()
+
+    def _leave_if_asked(self) -> None:
+        if self.interrupts.requested():
+            raise InterruptedRun("interrupted while it validated")
