@@ -162,6 +162,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
     require_numbers(args)
     require_preprocessing(args)
+    objective.check_args(args)
     if objective.needs_teacher and not args.teacher:
         raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
     if objective.needs_teacher and args.train_img_sizes:

@@ -15,7 +15,7 @@ from dad.args.data import (
     add_split_args,
     add_train_loader_args,
 )
-from dad.args.distill import add_distill_args, add_teacher_args
+from dad.args.distill import add_distill_args, add_objective_args, add_teacher_args
 from dad.args.evaluate import add_evaluate_args, add_preprocessing_args, add_results_args
 from dad.args.foreign import add_dataset_args, add_size_args, add_train_dataset_args
 from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args, add_stable_diffusion_args
@@ -45,6 +45,7 @@ def create_train_parser() -> ArgumentParser:
     add_train_model_args(parser)
     add_teacher_args(parser)
     add_distill_args(parser)
+    add_objective_args(parser)
     add_discretizer_args(parser)
     add_attack_args(parser)
     add_augment_args(parser)

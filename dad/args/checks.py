@@ -1,7 +1,7 @@
 """Values that no training or evaluation works with, found before anything is loaded."""
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dad.errors import UsageError
 
@@ -9,10 +9,10 @@ _COUNTS = (
     "batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist", "val_interval", "max_nonfinite",
 )  # fmt: skip
 _ABOVE_ZERO = (
-    "kd_temperature", "dist_temperature", "rslad_temperature", "logit_scale", "clip_grad", "lr_base", "lr_base_size",
+    "kd_temperature", "logit_scale", "clip_grad", "lr_base", "lr_base_size",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "task_loss_weight", "distill_loss_weight", "kdiga_weight", "lr", "weight_decay", "mixup", "cutmix",
+    "task_loss_weight", "distill_loss_weight", "lr", "weight_decay", "mixup", "cutmix",
     "attack_eps", "attack_step_size", "attack_steps", "workers", "recovery_interval",
 )  # fmt: skip
 _SHARES = (
@@ -43,10 +43,24 @@ def require_numbers(args: Namespace) -> None:
         UsageError: the first such value, by its flag.
     """
     for names, wanted, fits in _RULES:
-        for name in names:
-            value = getattr(args, name)
-            if value is not None and not fits(value):  # no comparison holds for nan
-                raise UsageError(f"--{name.replace('_', '-')} {value}: it must be {wanted}")
+        _require(args, names, wanted, fits)
+
+
+def require_above_zero(args: Namespace, *names: str) -> None:
+    """Raise a UsageError unless each flag of these destinations is above 0."""
+    _require(args, names, "above 0", lambda value: value > 0)
+
+
+def require_not_negative(args: Namespace, *names: str) -> None:
+    """Raise a UsageError unless each flag of these destinations is at least 0."""
+    _require(args, names, "at least 0", lambda value: value >= 0)
+
+
+def _require(args: Namespace, names: Sequence[str], wanted: str, fits: Callable[[float], bool]) -> None:
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and not fits(value):  # no comparison holds for nan
+            raise UsageError(f"--{name.replace('_', '-')} {value}: it must be {wanted}")
 
 
 def require_preprocessing(args: Namespace) -> None:

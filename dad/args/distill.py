@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser
 
+from dad.plugins import list_plugins, load_plugin
+
 
 def add_teacher_args(parser: ArgumentParser) -> None:
     """Add the teacher, and what a CLIP teacher's zero-shot head is made from."""
@@ -31,27 +33,14 @@ def add_teacher_args(parser: ArgumentParser) -> None:
 def add_distill_args(parser: ArgumentParser) -> None:
     """Add the objective, its weights and the DAD set."""
     group = parser.add_argument_group("Distillation")
-    group.add_argument("--objective", default="dad", type=str, metavar="NAME", help="a file of dad/objectives")
+    known = ", ".join(list_plugins("objectives"))
+    group.add_argument("--objective", default="dad", type=str, metavar="NAME", help=f"one of {known}")
     group.add_argument(
         "--kd-temperature",
         default=4.0,
         type=float,
         metavar="T",
         help="softens teacher and student; the paper's is 4, that of ard's authors 30; dist and rslad have their own",
-    )
-    group.add_argument(
-        "--dist-temperature",
-        default=1.0,
-        type=float,
-        metavar="T",
-        help="the same for dist; its authors have 1 for ImageNet and 4 for CIFAR, the paper states none",
-    )
-    group.add_argument(
-        "--rslad-temperature",
-        default=1.0,
-        type=float,
-        metavar="T",
-        help="the same for rslad; its authors have 1, the paper states none",
     )
     group.add_argument(
         "--distill-loss-weight",
@@ -69,13 +58,6 @@ def add_distill_args(parser: ArgumentParser) -> None:
         help="of the label's term; default: 1 (the paper); rslad has the teacher's on clean images in its place, "
         "default 1/6 (its authors); ard's authors have 0",
     )
-    group.add_argument(
-        "--kdiga-weight",
-        default=1.0,
-        type=float,
-        metavar="B",
-        help="of the distance between the input gradients of student and teacher (the paper has no such row)",
-    )
     group.add_argument("--dad-dir", default=None, type=str, metavar="DIR", help="DAD set, made by generate.py")
     group.add_argument(
         "--dad-missing",
@@ -85,3 +67,11 @@ def add_distill_args(parser: ArgumentParser) -> None:
         help="a clean image whose DAD image was not kept: take another image's, or leave its term out; ard, "
         "rslad, kdiga_dad and dad_data_only need the image's own and never take another's",
     )
+
+
+def add_objective_args(parser: ArgumentParser) -> None:
+    """Add the flags that objectives have of their own, each under its name; they stand in the objectives' files."""
+    for name in list_plugins("objectives"):
+        objective = load_plugin("objectives", name).Objective
+        if "add_args" in vars(objective):  # those that it inherits are there already
+            objective.add_args(parser.add_argument_group(f"Objective {name}"))

@@ -8,6 +8,7 @@ its terms by their `weights`), `output` (logits [B, K] of the clean view) and ev
 """
 
 import argparse
+from argparse import _ArgumentGroup as ArgumentGroup
 from collections.abc import Mapping
 from functools import reduce
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from timm.task import ClassificationTask, LogitDistillationTask, TrainingTask
 from torch import Tensor, nn
 
-from dad.errors import UsageError
+from dad.args.checks import require_above_zero
 from dad.losses import distillation_loss
 from dad.plugins import load_plugin
 from dad.teachers import Teacher
@@ -40,6 +41,18 @@ class Weighted(TrainingTask):
     needs_partner = False
     paired = False
     input_gradients = False
+
+    @staticmethod
+    def add_args(group: ArgumentGroup) -> None:
+        """Add flags that this objective alone reads; `--help` shows them under its name."""
+
+    @classmethod
+    def check_args(cls, args: argparse.Namespace) -> None:
+        """Refuse flags that cannot work with this objective, before anything is loaded.
+
+        Raises:
+            UsageError: the first such flag.
+        """
 
     @classmethod
     def demands(cls) -> Demands:
@@ -90,18 +103,21 @@ class Distillation(Weighted, LogitDistillationTask):
     default_weights = (1.0, 0.5)
     temperature_flag = "kd_temperature"
 
+    @classmethod
+    def check_args(cls, args: argparse.Namespace) -> None:
+        """Refuse a temperature that divides by nothing."""
+        super().check_args(args)
+        require_above_zero(args, cls.temperature_flag)
+
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device):
         task, distill = self.default_weights
-        temperature = getattr(args, self.temperature_flag)
-        if temperature <= 0:
-            raise UsageError(f"--{self.temperature_flag.replace('_', '-')} {temperature}: it must be above 0")
         super().__init__(
             student,
             teacher,
             criterion_kwargs=resolve_criterion_args(args),
             task_loss_weight=task if args.task_loss_weight is None else args.task_loss_weight,
             distill_loss_weight=distill if args.distill_loss_weight is None else args.distill_loss_weight,
-            temperature=temperature,
+            temperature=getattr(args, self.temperature_flag),
             device=device,
             verbose=False,
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from dad.losses import relation_losses
-from dad.objectives import Distillation
+from dad.objectives import ArgumentGroup, Distillation
 
 
 class Objective(Distillation):
@@ -17,6 +17,17 @@ class Objective(Distillation):
 
     default_weights = (1.0, 2.0)
     temperature_flag = "dist_temperature"
+
+    @staticmethod
+    def add_args(group: ArgumentGroup) -> None:
+        """Add T."""
+        group.add_argument(
+            "--dist-temperature",
+            default=1.0,
+            type=float,
+            metavar="T",
+            help="softens teacher and student; its authors have 1 for ImageNet and 4 for CIFAR, the paper states none",
+        )
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dad.args.checks import require_not_negative
 from dad.errors import UsageError
 from dad.gradients import evaluating, input_gradients
-from dad.objectives import Distillation
+from dad.objectives import ArgumentGroup, Distillation
 from dad.pixels import PixelModel
 from dad.teachers import Teacher
 
@@ -24,10 +25,27 @@ class Objective(Distillation):
 
     input_gradients = True
 
-    def __init__(self, args: argparse.Namespace, student: Any, teacher: Teacher, device: torch.device):
-        super().__init__(args, student, teacher, device)
+    @staticmethod
+    def add_args(group: ArgumentGroup) -> None:
+        """Add b."""
+        group.add_argument(
+            "--kdiga-weight",
+            default=1.0,
+            type=float,
+            metavar="B",
+            help="of the distance between the input gradients of student and teacher (the paper has no such row)",
+        )
+
+    @classmethod
+    def check_args(cls, args: argparse.Namespace) -> None:
+        """Refuse what has no second derivative."""
+        super().check_args(args)
+        require_not_negative(args, "kdiga_weight")
         if args.grad_checkpointing:
             raise UsageError("--grad-checkpointing: the second derivatives of kdiga do not go through it; leave it out")
+
+    def __init__(self, args: argparse.Namespace, student: Any, teacher: Teacher, device: torch.device):
+        super().__init__(args, student, teacher, device)
         self.gradient_weight: float = args.kdiga_weight
         config = student.pretrained_cfg
         # a tuple hides them from the task, which would train and save the student's parameters by two names

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from dad.losses import distillation_loss
-from dad.objectives import Distillation
+from dad.objectives import ArgumentGroup, Distillation
 from dad.training.views import CLEAN, DAD
 
 
@@ -21,6 +21,17 @@ class Objective(Distillation):
     paired = True
     default_weights = (1 / 6, 5 / 6)
     temperature_flag = "rslad_temperature"
+
+    @staticmethod
+    def add_args(group: ArgumentGroup) -> None:
+        """Add T."""
+        group.add_argument(
+            "--rslad-temperature",
+            default=1.0,
+            type=float,
+            metavar="T",
+            help="softens teacher and student; its authors have 1, the paper states none",
+        )
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from timm.task import TrainingTask
 from timm.utils import distribute_bn
 
 from dad.rng import same_random_state
@@ -74,7 +75,8 @@ class Trainer:
             if update.verdict.is_applied or not parts.updater.divergence():
                 self._save_if_due(epoch, update.done)
         means = state.meter.averages(self.runtime)
-        self._share_statistics()
+        if self.runtime.distributed and self.settings.dist_bn:
+            share_statistics(parts.task, self.runtime, self.settings.dist_bn, self.settings.scores_average)
         return means
 
     def end_epoch(self, epoch: int, means: Mapping[str, float], *, is_validated: bool) -> None:
@@ -119,18 +121,20 @@ class Trainer:
         if requested:
             raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
 
-    def _share_statistics(self) -> None:
-        """Give all processes the same running statistics, of the student and of its moving average."""
-        if not self.runtime.distributed or not self.settings.dist_bn:
-            return
-        task, is_reduced = self.state.parts.task, self.settings.dist_bn == "reduce"
-        distribute_bn(task.get_trainable_module(), self.runtime.world_size, is_reduced)
-        if self.settings.scores_average:
-            distribute_bn(task.get_trainable_module(ema=True), self.runtime.world_size, is_reduced)
-
     def _same_draws(self) -> AbstractContextManager[None]:
         return same_random_state(self.runtime.device) if self._were_seeded else nullcontext()
 
     def _leave_if_asked(self) -> None:
         if self.interrupts.requested():
             raise InterruptedRun("interrupted while it validated")
+
+
+def share_statistics(task: TrainingTask, runtime: Runtime, how: str, with_average: bool) -> None:
+    """Give all processes the same running statistics, of the student and, `with_average`, of its moving average.
+
+    Args:
+        how: `reduce` takes the mean over the processes, `broadcast` those of the primary one.
+    """
+    distribute_bn(task.get_trainable_module(), runtime.world_size, how == "reduce")
+    if with_average:
+        distribute_bn(task.get_trainable_module(ema=True), runtime.world_size, how == "reduce")

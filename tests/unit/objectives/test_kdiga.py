@@ -182,6 +182,6 @@ def test_a_compiled_student_is_aligned_by_its_plain_form(build: Callable[..., An
     torch.testing.assert_close(gradients_of(task), gradients_of(alone))
 
 
-def test_gradient_checkpointing_is_refused(build: Callable[..., Any]) -> None:
+def test_gradient_checkpointing_is_refused(flags: Callable[..., Namespace]) -> None:
     with pytest.raises(UsageError, match="--grad-checkpointing"):
-        build("test_vit2", "--grad-checkpointing")
+        load_objective("kdiga_dad").check_args(flags("--grad-checkpointing"))

@@ -120,10 +120,11 @@ def test_flags_change_the_weights(name: str, build: Callable[..., Case]) -> None
 
 
 @pytest.mark.parametrize("name", DISTILLING)
-def test_a_temperature_that_cannot_be_is_refused_by_its_flag(name: str, build: Callable[..., Case]) -> None:
-    flag = "--" + load_objective(name).temperature_flag.replace("_", "-")
+def test_a_temperature_that_cannot_be_is_refused_by_its_flag(name: str, flags: Callable[..., Namespace]) -> None:
+    objective: Any = load_objective(name)
+    flag = "--" + objective.temperature_flag.replace("_", "-")
     with pytest.raises(UsageError, match=rf"{flag} 0\.0: it must be above 0"):
-        build(name, flag, 0)
+        objective.check_args(flags(flag, 0))
 
 
 def test_dad_is_equation_nine(build: Callable[..., Case]) -> None:

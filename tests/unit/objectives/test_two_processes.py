@@ -2,7 +2,6 @@
 
 import copy
 import json
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from test_ten_steps import BATCH, CLASSES, WALKS, Run
 from torch import Tensor
 
 from dad.runtime import Runtime
-from train import share_statistics
+from dad.training.trainer import share_statistics
 
 
 def gradients_of(task: Any, rank: int) -> list[Tensor]:
@@ -40,8 +39,7 @@ def statistics_after_sharing(rank: int) -> list[float]:
     means = [next(value for name, value in model.named_buffers() if "running_mean" in name) for model in models]
     for mean in means:
         mean.fill_(rank)
-    args = Namespace(model_ema_force_cpu=False, dist_bn="reduce")
-    share_statistics(task, Runtime(torch.device("cpu"), rank, rank, 2), args)
+    share_statistics(task, Runtime(torch.device("cpu"), rank, rank, 2), "reduce", with_average=True)
     return [float(mean.mean()) for mean in means]
 
 
