@@ -18,17 +18,28 @@ _TINY = 1e-10  # keeps a zero gradient from becoming NaN
 
 @dataclass(frozen=True)
 class Norm:
-    """What a norm means to the loop; every function works on [B, 3, H, W] and on each image by itself.
+    """What a norm means to the loop; every hook works on [B, 3, H, W] and on each image by itself.
+
+    The hooks see the images too, since what is steepest or nearest may depend on how far a value is from 0 and 1. They
+    need not stay in range themselves: the loop clamps what they return.
 
     Attributes:
-        step: gradient to the steepest step of length 1.
-        project: (perturbation, epsilon) to the nearest perturbation within the budget.
-        start: (noise, epsilon) to a random perturbation within the budget; noise is normal.
+        step: (gradient, step size, images that it was taken at) to the steepest step of that length.
+        project: (perturbation, epsilon, images that it is added to) to the nearest perturbation within the budget.
+        start: (noise, epsilon, images) to a random perturbation within the budget; noise is normal.
+        autoattack: its name in AutoAttack, or None where that does not know it.
+        per_value: whether a length is that of the largest value, so below 1 and told in levels of 255.
     """
 
-    step: Callable[[Tensor], Tensor]
-    project: Callable[[Tensor, float], Tensor]
-    start: Callable[[Tensor, float], Tensor]
+    step: Callable[[Tensor, float, Tensor], Tensor]
+    project: Callable[[Tensor, float, Tensor], Tensor]
+    start: Callable[[Tensor, float, Tensor], Tensor]
+    autoattack: str | None = None
+    per_value: bool = False
+
+    def describe(self, length: float) -> str:
+        """Return a length in the norm's own unit: `4/255`, or a plain number such as `0.5`."""
+        return f"{255 * length:.3g}/255" if self.per_value else f"{length:.3g}"
 
 
 def _length(images: Tensor) -> Tensor:
@@ -36,20 +47,94 @@ def _length(images: Tensor) -> Tensor:
     return length
 
 
-def _project_l2(delta: Tensor, epsilon: float) -> Tensor:
+def _step_l2(gradient: Tensor, size: float, images: Tensor) -> Tensor:
+    return size * (gradient / (_length(gradient) + _TINY))
+
+
+def _project_l2(delta: Tensor, epsilon: float, images: Tensor) -> Tensor:
     return delta * (epsilon / _length(delta).clamp(min=_TINY)).clamp(max=1)
 
 
-def _uniform_from_normal(noise: Tensor, epsilon: float) -> Tensor:
+def _start_l2(noise: Tensor, epsilon: float, images: Tensor) -> Tensor:
+    # DAT starts on the sphere, not inside the ball
+    return epsilon * noise / (_length(noise) + _TINY)
+
+
+def _step_linf(gradient: Tensor, size: float, images: Tensor) -> Tensor:
+    return size * torch.sign(gradient)
+
+
+def _project_linf(delta: Tensor, epsilon: float, images: Tensor) -> Tensor:
+    return delta.clamp(-epsilon, epsilon)
+
+
+def _start_linf(noise: Tensor, epsilon: float, images: Tensor) -> Tensor:
     # the normal's distribution function maps it to a uniform draw, here stretched to [-eps, eps]
     uniform: Tensor = torch.special.erf(noise / 2**0.5)
     return epsilon * uniform
 
 
+def _room(direction: Tensor, images: Tensor) -> Tensor:
+    """Return how far each value can go up or down, by the sign of `direction`, before it leaves [0, 1]."""
+    return torch.where(direction > 0, 1 - images, images).clamp(min=0)
+
+
+def _step_l1(gradient: Tensor, size: float, images: Tensor) -> Tensor:
+    """Fill the values of the largest gradients to the edge of [0, 1], one after the other, until the length is spent.
+
+    Without the range the steepest step would move one single value, mostly far beyond it. Within the range this one
+    raises a linear loss the most (Croce and Hein 2021, "Mind the box", proposition 2.2).
+    """
+    order = gradient.abs().flatten(1).argsort(dim=1, descending=True, stable=True)
+    room = torch.where(gradient == 0, 0, _room(gradient, images)).flatten(1).gather(1, order).double()
+    left = size - (room.cumsum(dim=1) - room)  # float64: an image has 150,000 values
+    filled = torch.minimum(room, left.clamp(min=0)).to(gradient.dtype)
+    return gradient.sign() * torch.empty_like(filled).scatter_(1, order, filled).view_as(gradient)
+
+
+def _project_l1(delta: Tensor, epsilon: float, images: Tensor) -> Tensor:
+    """Return the nearest point of the L1 ball that leaves the images in [0, 1].
+
+    Every value shrinks by one threshold and is cut off where its room ends (Duchi et al. 2008, with the range of Croce
+    and Hein 2021, proposition 2.1). Projecting on the ball alone and clamping then would waste part of the budget.
+    """
+    size = delta.abs().flatten(1).double()
+    room = _room(delta, images).flatten(1).double()
+    over = torch.minimum(size, room).sum(dim=1) > epsilon
+    threshold = torch.zeros_like(size[:, :1])
+    if over.any():
+        threshold[over] = _l1_threshold(size[over], room[over], epsilon)
+    shrunk = torch.minimum((size - threshold).clamp(min=0), room)
+    return delta.sign() * shrunk.to(delta.dtype).view_as(delta)
+
+
+def _l1_threshold(size: Tensor, room: Tensor, epsilon: float) -> Tensor:
+    """Return the t [B, 1] at which `sum(min(max(size - t, 0), room))` is `epsilon`; the rows [B, N] have more at t = 0.
+
+    The sum is linear between its corners: as t falls, a value joins in at its size and stops growing one room below.
+    """
+    corners, order = torch.cat([size, (size - room).clamp(min=0)], dim=1).sort(dim=1, descending=True, stable=True)
+    signs = torch.where(order < size.shape[1], 1.0, -1.0).double()
+    slopes = signs.cumsum(dim=1)
+    heights = (signs * corners).cumsum(dim=1)
+    below = (heights - corners * slopes < epsilon).sum(dim=1, keepdim=True)  # corners at which the sum is too small
+    last = (below - 1).clamp(min=0)
+    upper = corners.gather(1, last)
+    lower = torch.nn.functional.pad(corners, (0, 1)).gather(1, last + 1)
+    threshold = (heights.gather(1, last) - epsilon) / slopes.gather(1, last).clamp(min=1)
+    return threshold.clamp(lower, upper)  # where the sum is level at epsilon, rounding may choose either end
+
+
+def _start_l1(noise: Tensor, epsilon: float, images: Tensor) -> Tensor:
+    # Laplace draws are to L1 what normal ones are to L2; erfc is 1 - |uniform| that never rounds to 0
+    laplace: Tensor = noise.sign() * -torch.special.erfc(noise.abs() / 2**0.5).log()
+    return epsilon * laplace / (laplace.abs().sum(dim=(1, 2, 3), keepdim=True) + _TINY)
+
+
 NORMS = {
-    # DAT starts on the sphere, not inside the ball
-    "l2": Norm(lambda g: g / (_length(g) + _TINY), _project_l2, lambda n, e: e * n / (_length(n) + _TINY)),
-    "linf": Norm(torch.sign, lambda delta, e: delta.clamp(-e, e), _uniform_from_normal),
+    "l2": Norm(_step_l2, _project_l2, _start_l2, autoattack="L2"),
+    "linf": Norm(_step_linf, _project_linf, _start_linf, autoattack="Linf", per_value=True),
+    "l1": Norm(_step_l1, _project_l1, _start_l1, autoattack="L1"),
 }
 
 
@@ -69,7 +154,7 @@ class Attack:
         for image, generator in zip(noise, generators, strict=True):
             if torch.rand((), generator=generator) < self.random_start_prob:
                 image.copy_(torch.randn(image.shape, generator=generator))
-        return (pixels + NORMS[self.norm].start(noise.to(pixels.device), self.epsilon)).clamp(0, 1)
+        return (pixels + NORMS[self.norm].start(noise.to(pixels.device), self.epsilon, pixels)).clamp(0, 1)
 
     def __call__(
         self, loss_of: Callable[[Tensor], Tensor], pixels: Tensor, generators: Sequence[torch.Generator]
@@ -90,8 +175,9 @@ class Attack:
             variable = adversarial.detach().requires_grad_()
             with torch.enable_grad(), torch.autocast(pixels.device.type, enabled=False):
                 gradient = torch.autograd.grad(loss_of(variable).sum(), variable)[0]
-            moved = variable.detach() + self.step_size * norm.step(gradient)
-            adversarial = (pixels + norm.project(moved - pixels, self.epsilon)).clamp(0, 1)
+            current = variable.detach()
+            moved = current + norm.step(gradient, self.step_size, current)
+            adversarial = (pixels + norm.project(moved - pixels, self.epsilon, pixels)).clamp(0, 1)
         return adversarial
 
 

@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser
 
+from dad.attacks import NORMS
+
 
 def add_generate_args(parser: ArgumentParser) -> None:
     """Add what is read, what is kept and how it is stored."""
@@ -70,7 +72,7 @@ def add_attack_args(parser: ArgumentParser) -> None:
         choices=["gradient", "none"],
         help="none gives samples of Q without gradient (Table 11)",
     )
-    group.add_argument("--attack-norm", default="l2", type=str, choices=["l2", "linf"], help="norm of the budget")
+    group.add_argument("--attack-norm", default="l2", type=str, choices=sorted(NORMS), help="norm of the budget")
     # Appendix C gives step size and one iteration; norm, budget and random start are those of DAT's public code.
     group.add_argument("--attack-eps", default=0.1, type=float, metavar="X", help="budget")
     group.add_argument(

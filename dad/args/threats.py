@@ -6,6 +6,8 @@ in both: a norm over the whole image, pixels in [0,1].
 
 from argparse import ArgumentParser
 
+from dad.attacks import NORMS
+
 
 def add_threat_args(parser: ArgumentParser) -> None:
     """Add which attacks there are and how far they may go; what is not given has a default for each attack."""
@@ -13,7 +15,7 @@ def add_threat_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--attack", default="", type=str, metavar="LIST", help="comma-separated: fgsm, pgd, autoattack (an extra)"
     )
-    group.add_argument("--attack-norm", default="linf", type=str, choices=["linf", "l2"], help="norm of the budget")
+    group.add_argument("--attack-norm", default="linf", type=str, choices=sorted(NORMS), help="norm of the budget")
     group.add_argument(
         "--attack-eps",
         default=None,

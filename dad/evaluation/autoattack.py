@@ -7,20 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dad.attacks import NORMS
 from dad.errors import UsageError
 from dad.rng import same_random_state
 
-_TARGETS, _MIN_CLASSES = 9, 4  # its targeted loss looks at the four largest logits
+_MIN_CLASSES = 4  # its targeted loss looks at the four largest logits
 
 
 def run_autoattack(model: nn.Module, pixels: Tensor, targets: Tensor, norm: str, epsilon: float, seed: int) -> Tensor:
     """Attack a batch with the standard version, in fp32; its draws depend on the seed and on the whole batch.
 
-    With fewer than ten classes, its targeted parts aim at all the others.
+    With few classes, its targeted parts aim at all the others.
 
     Args:
         model: pixels in [0, 1] to logits [B, K], in evaluation mode.
-        pixels: [B, 3, H, W] in [0, 1]. targets: class indices [B]. norm: linf or l2.
+        pixels: [B, 3, H, W] in [0, 1]. targets: class indices [B]. norm: a key of `dad.attacks.NORMS`
+            that AutoAttack knows.
 
     Returns:
         Adversarial pixels [B, 3, H, W] within the budget; images that held out are as they were.
@@ -33,9 +35,10 @@ def run_autoattack(model: nn.Module, pixels: Tensor, targets: Tensor, norm: str,
             classes = model(pixels[:1]).shape[1]
         if classes < _MIN_CLASSES:
             raise UsageError(f"--attack autoattack: it needs at least {_MIN_CLASSES} classes, but there are {classes}")
-        norms = {"linf": "Linf", "l2": "L2"}
-        attack = load_autoattack()(model, device=pixels.device, eps=epsilon, norm=norms[norm], seed=seed)
-        attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(_TARGETS, classes - 1)
+        name = NORMS[norm].autoattack
+        attack = load_autoattack()(model, device=pixels.device, eps=epsilon, norm=name, seed=seed)
+        for targeted in (attack.apgd_targeted, attack.fab):
+            targeted.n_target_classes = min(targeted.n_target_classes, classes - 1)
         with same_random_state(pixels.device):  # it seeds torch's own generator
             adversarial: Tensor = attack.run_standard_evaluation(pixels, targets, batch_size=len(pixels))[0]
     return adversarial

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dad.attacks import NORMS
 from dad.evaluation.attacked import evaluate_attack, is_attacked
 from dad.evaluation.candidates import Candidate
 from dad.evaluation.loop import Forward, evaluate_sets
@@ -70,7 +71,7 @@ class Session:
             self.results.write()
             self.runtime.say(
                 f"{threat.name:<21} Acc@1 {row['top1']:.3f} (clean {row['clean_top1']:.3f}; {threat.norm} "
-                f"{255 * threat.epsilon:.3g}/255, {row['count']} images, {row['seconds']:.1f} s)"
+                f"{NORMS[threat.norm].describe(threat.epsilon)}, {row['count']} images, {row['seconds']:.1f} s)"
             )
 
     def _pool_of(self, candidate: Candidate) -> ImagePool:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dad.attacks import Attack
+from dad.attacks import NORMS, Attack
 from dad.errors import DataError, UsageError
 from dad.evaluation.autoattack import load_autoattack, run_autoattack
 
@@ -31,7 +31,7 @@ class Threat:
 
     Attributes:
         name: fgsm, pgd or autoattack.
-        norm: linf or l2.
+        norm: a key of `dad.attacks.NORMS`.
         step_size, steps: None for AutoAttack, which chooses them itself.
     """
 
@@ -57,7 +57,7 @@ def create_threats(args: argparse.Namespace) -> list[Threat]:
 
     Raises:
         UsageError: an unknown attack, a flag that none of them reads, a value that cannot work, or AutoAttack without
-            its package.
+            its package or under a norm that it does not have.
     """
     names = list(dict.fromkeys(name.strip() for name in args.attack.split(","))) if args.attack else []
     for name in names:
@@ -71,7 +71,7 @@ def create_threats(args: argparse.Namespace) -> list[Threat]:
     if names and args.attack_norm != "linf" and args.attack_eps is None:
         raise UsageError(f"--attack-norm {args.attack_norm}: the defaults are budgets of linf; give --attack-eps too")
     if "autoattack" in names:
-        load_autoattack()
+        _require_autoattack(args.attack_norm)
     return [_create_threat(name, args) for name in names]
 
 
@@ -163,9 +163,16 @@ def _require_read(args: argparse.Namespace, names: list[str]) -> None:
             raise UsageError(f"{flag} {value}: only pgd reads it, but --attack is {args.attack}")
 
 
+def _require_autoattack(norm: str) -> None:
+    if NORMS[norm].autoattack is None:
+        known = ", ".join(sorted(name for name, other in NORMS.items() if other.autoattack))
+        raise UsageError(f"--attack autoattack: it has no --attack-norm {norm}; it knows {known}")
+    load_autoattack()
+
+
 def _create_threat(name: str, args: argparse.Namespace) -> Threat:
     epsilon = _EPSILON[name] if args.attack_eps is None else _length("--attack-eps", args.attack_eps)
-    if args.attack_norm == "linf" and epsilon >= 1:
+    if NORMS[args.attack_norm].per_value and epsilon >= 1:
         hint = "write a fraction such as 4/255" if "/" in args.attack_eps else f"did you mean {args.attack_eps}/255?"
         raise UsageError(f"--attack-eps {args.attack_eps}: pixels lie in [0, 1]; {hint}")
     if name == "autoattack":

@@ -1,12 +1,15 @@
 """The attack: one table over the norms for budget, step and start; and where its random draws come from."""
 
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
-from dad.attacks import NORMS, Attack, keyed_generator
+from dad.args import create_generate_parser, create_train_parser, create_validate_parser
+from dad.args.hparams import parse_args
+from dad.attacks import NORMS, Attack, Norm, create_attack, keyed_generator
 
 KEYS = tuple(f"ant/{number}" for number in range(6))
 EVERY_NORM = pytest.mark.parametrize("norm", sorted(NORMS))
@@ -15,7 +18,15 @@ EVERY_NORM = pytest.mark.parametrize("norm", sorted(NORMS))
 def length(delta: Tensor, norm: str) -> Tensor:
     """The length [B] of each image's perturbation."""
     flat = delta.flatten(1)
-    return {"l2": flat.square().sum(dim=1).sqrt(), "linf": flat.abs().amax(dim=1)}[norm]
+    sizes = flat.abs()
+    return {"l1": sizes.sum(dim=1), "l2": flat.square().sum(dim=1).sqrt(), "linf": sizes.amax(dim=1)}[norm]
+
+
+def largest(weights: Tensor) -> Tensor:
+    """The sign of each image's largest weight, and zeros."""
+    flat = weights.flatten(1)
+    place = flat.abs().argmax(dim=1, keepdim=True)
+    return torch.zeros_like(flat).scatter(1, place, flat.gather(1, place).sign()).view_as(weights)
 
 
 def draws(keys: Sequence[str] = KEYS, seed: int = 0) -> list[torch.Generator]:
@@ -61,7 +72,8 @@ def test_every_image_stays_in_its_budget_and_in_range(
 def test_one_step_up_a_linear_loss_is_the_closed_form(norm: str, step: float) -> None:
     pixels, weights, reach = make_pixels(0.4, 0.6), make_weights(), min(step, 0.1)
     adversarial = Attack(norm, 0.1, step, 1, random_start_prob=0.0)(linear, pixels, draws())
-    steepest = {"l2": weights / length(weights, "l2").view(-1, 1, 1, 1), "linf": weights.sign()}[norm]
+    of_l2 = weights / length(weights, "l2").view(-1, 1, 1, 1)
+    steepest = {"l1": largest(weights), "l2": of_l2, "linf": weights.sign()}[norm]
     torch.testing.assert_close(adversarial, pixels + reach * steepest, rtol=0, atol=1e-6)
 
 
@@ -77,7 +89,7 @@ def test_steps_add_up_to_the_edge_of_the_budget(norm: str) -> None:
 @pytest.mark.parametrize("loss", [linear, curved])
 @pytest.mark.parametrize("steps", [1, 5])
 def test_the_loss_of_every_image_rises(norm: str, loss: Callable[[Tensor], Tensor], steps: int) -> None:
-    pixels, epsilon = make_pixels(), {"l2": 0.1, "linf": 0.01}[norm]
+    pixels, epsilon = make_pixels(), {"l1": 0.1, "l2": 0.1, "linf": 0.01}[norm]
     adversarial = Attack(norm, epsilon, epsilon / steps, steps, random_start_prob=0.0)(loss, pixels, draws())
     assert (loss(adversarial) > loss(pixels)).all()
 
@@ -109,10 +121,20 @@ def test_each_image_throws_its_own_dice() -> None:
     assert 0.74 < ((start != 0.5).flatten(1).any(dim=1)).float().mean() < 0.86
 
 
-def test_an_l2_start_lies_on_the_sphere() -> None:
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_a_start_lies_on_the_sphere(norm: str) -> None:
     pixels = make_pixels(0.4, 0.6)
-    start = Attack("l2", 0.3, random_start_prob=1.0).start(pixels, draws())
-    torch.testing.assert_close(length(start - pixels, "l2"), torch.full((6,), 0.3), rtol=0, atol=1e-6)
+    start = Attack(norm, 0.3, random_start_prob=1.0).start(pixels, draws())
+    torch.testing.assert_close(length(start - pixels, norm), torch.full((6,), 0.3), rtol=0, atol=2e-6)
+
+
+def test_an_l1_start_is_of_laplace_draws() -> None:
+    noise = torch.randn(1, 3, 100, 100, generator=torch.Generator().manual_seed(0))
+    sizes = NORMS["l1"].start(noise, 1.0, noise).abs().flatten() * noise.numel()  # of mean 1
+    shares = torch.stack([(sizes > bound).float().mean() for bound in (0.5, 1.0, 2.0, 4.0)])
+    expected = torch.tensor([-0.5, -1.0, -2.0, -4.0]).exp()
+    torch.testing.assert_close(shares, expected, rtol=0, atol=0.01)
+    assert NORMS["l1"].start(torch.full((1, 3, 2, 2), 9.0), 1.0, noise).isfinite().all()
 
 
 def test_a_linf_start_is_uniform_in_the_cube() -> None:
@@ -161,3 +183,90 @@ def test_another_seed_or_key_is_another_draw(seed: int, key: str) -> None:
 
 def test_draws_stay_the_same_from_run_to_run() -> None:
     assert keyed_generator(42, "apple/apple_00").initial_seed() == 1298781592107110363
+
+
+def test_a_norm_of_one_entry_is_a_choice_of_all_scripts_and_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def follow(gradient: Tensor, size: float, images: Tensor) -> Tensor:
+        return size * gradient
+
+    free = Norm(follow, lambda delta, epsilon, images: delta, lambda noise, epsilon, images: noise)
+    monkeypatch.setitem(NORMS, "free", free)
+    for create_parser in (create_generate_parser, create_train_parser, create_validate_parser):
+        assert parse_args(create_parser(), ["--attack-norm", "free"])[0].attack_norm == "free"
+    pixels, args = make_pixels(0.4, 0.6), parse_args(create_generate_parser(), ["--attack-norm", "free"])[0]
+    attack = create_attack(Namespace(**{**vars(args), "random_start_prob": 0.0, "attack_step_size": 0.01}))
+    torch.testing.assert_close(attack(linear, pixels, draws()), pixels + 0.01 * make_weights())
+
+
+@pytest.mark.parametrize(
+    ("norm", "length", "text"),
+    [("linf", 4 / 255, "4/255"), ("linf", 0.5 / 255, "0.5/255"), ("l2", 0.5, "0.5"), ("l1", 12.0, "12")],
+)
+def test_lengths_are_told_in_the_norms_own_unit(norm: str, length: float, text: str) -> None:
+    assert NORMS[norm].describe(length) == text
+
+
+def nearest_by_bisection(delta: Tensor, epsilon: float, images: Tensor) -> Tensor:
+    """The L1 projection of one image by halving: the smallest threshold at which it is within the budget."""
+    room = torch.where(delta > 0, 1 - images, images)
+    low, high = 0.0, delta.abs().max().item()
+
+    def shrunk(threshold: float) -> Tensor:
+        return delta.sign() * torch.minimum((delta.abs() - threshold).clamp(min=0), room)
+
+    if shrunk(0.0).abs().sum() <= epsilon:
+        return shrunk(0.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if shrunk(middle).abs().sum() > epsilon else (low, middle)
+    return shrunk(high)
+
+
+def many_perturbations() -> Tensor:
+    """Dense, sparse, tied and tiny ones, and one far outside."""
+    noise = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    sparse = noise * (noise.abs() > 1.5)
+    return torch.stack([noise[0] / 50, sparse[1], noise[2].sign() / 4, noise[3] * 1e-6, noise[4] * 40, sparse[5] / 9])
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1e-3, 0.5, 3.0, 40.0, 1000.0])
+@pytest.mark.parametrize("edge", [0.0, 0.3, 1.0])
+def test_the_l1_projection_is_the_one_that_bisection_finds(epsilon: float, edge: float) -> None:
+    pixels, delta = make_pixels(-edge, 1 + edge).clamp(0, 1).double(), many_perturbations().double()  # many at the edge
+    found = NORMS["l1"].project(delta, epsilon, pixels)
+    pairs = zip(delta, pixels, strict=True)
+    expected = torch.stack([nearest_by_bisection(moved, epsilon, images) for moved, images in pairs])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 1.0, 20.0])
+def test_no_other_point_within_the_l1_budget_and_range_is_nearer(epsilon: float) -> None:
+    pixels, delta = make_pixels().double(), many_perturbations().double()
+    found = NORMS["l1"].project(delta, epsilon, pixels)
+    assert (
+        length(found, "l1").max() <= epsilon + 1e-9
+        and (pixels + found).clamp(0, 1).sub(pixels + found).abs().max() < 1e-12
+    )
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(50):  # of a convex set, the way to any other point leads away from what is projected
+        other = NORMS["l1"].project(torch.randn(delta.shape, generator=generator).double(), epsilon, pixels)
+        assert ((delta - found) * (other - found)).flatten(1).sum(dim=1).max() < 1e-9
+
+
+@pytest.mark.parametrize("size", [0.1, 1.0, 5.0, 500.0])
+def test_an_l1_step_is_the_best_of_its_length_within_the_range(size: float) -> None:
+    pixels, weights = make_pixels(), make_weights()
+    step = NORMS["l1"].step(weights, size, pixels)
+    room = torch.where(weights > 0, 1 - pixels, pixels)
+    torch.testing.assert_close(length(step, "l1"), room.flatten(1).sum(dim=1).clamp(max=size), rtol=1e-5, atol=1e-6)
+    assert (step.abs() <= room + 1e-7).all() and (step * weights >= 0).all()
+    for row in range(6):  # at most one value is filled in part, and those that move have the largest gradients
+        moved = step[row] != 0
+        assert (step[row].abs() < room[row] - 1e-6)[moved].sum() <= 1
+        assert weights[row].abs()[moved].min() >= torch.cat([weights[row].abs()[~moved], torch.zeros(1)]).max()
+
+
+def test_an_l1_step_leaves_out_values_that_cannot_move_or_have_no_gradient() -> None:
+    pixels = torch.tensor([1.0, 0.0, 0.5, 0.5]).view(1, 1, 2, 2)
+    gradient = torch.tensor([9.0, -9.0, 0.0, -1.0]).view(1, 1, 2, 2)
+    assert NORMS["l1"].step(gradient, 2.0, pixels).flatten().tolist() == [0.0, 0.0, 0.0, -0.5]

@@ -67,6 +67,16 @@ def test_every_set_and_attack_is_in_the_file(start: Callable[..., Session], tmp_
     assert [(row["attack"], row["count"]) for row in entry["attacks"]] == [("fgsm", 13), ("pgd", 13)]
 
 
+def test_a_budget_is_told_in_its_norms_own_unit(
+    start: Callable[..., Session], capsys: pytest.CaptureFixture[str]
+) -> None:
+    budgets = {"linf": 4 / 255, "l2": 0.5, "l1": 12.0}
+    threats = tuple(Threat("fgsm", norm, epsilon, epsilon, 1) for norm, epsilon in budgets.items())
+    run(start(threats=threats), candidate())
+    told = [line.split("; ")[1].split(",")[0] for line in capsys.readouterr().out.splitlines() if "clean" in line]
+    assert told == ["linf 4/255", "l2 0.5", "l1 12"]
+
+
 def test_a_second_run_scores_nothing_again(
     start: Callable[..., Session], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

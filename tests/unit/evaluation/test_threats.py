@@ -1,5 +1,6 @@
 """The attacks of an evaluation: closed forms on a linear classifier, budgets, what counts as robust, and the flags."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
-from dad.attacks import keyed_generator
+from dad.attacks import NORMS, keyed_generator
 from dad.errors import DataError, UsageError
 from dad.evaluation.threats import Threat, attack_batch, create_threats, load_attack_list, robust_hits
 
@@ -48,6 +49,11 @@ def draws(keys: tuple[str, ...] = KEYS, seed: int = 0) -> list[torch.Generator]:
     return [keyed_generator(seed, key) for key in keys]
 
 
+def length(delta: Tensor, norm: str) -> Tensor:
+    """The length [B] of each image's perturbation."""
+    return torch.linalg.vector_norm(delta.flatten(1), {"linf": torch.inf, "l2": 2, "l1": 1}[norm], dim=1)
+
+
 def threats(*flags: str) -> list[Threat]:
     return create_threats(parse_args(create_validate_parser(), list(flags))[0])
 
@@ -72,25 +78,23 @@ def test_pgd_reaches_the_corner_of_the_ball_from_any_start() -> None:
     torch.testing.assert_close(adversarial, pixels + 0.1 * weights.sign(), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", sorted(NORMS))
 def test_pgd_starts_every_image_at_a_random_point_of_the_ball(norm: str) -> None:
     pixels, weights = make_pixels(0.4, 0.6), torch.zeros(3, 8, 8)  # no gradient: the start is where it stays
     moved = attack_batch(Threat("pgd", norm, 0.1, 0.05, 5), Linear(weights), pixels, LABELS, draws()) - pixels
-    length = moved.flatten(1).norm(dim=1) if norm == "l2" else moved.flatten(1).abs().amax(dim=1)
-    assert (length > 0.09).all() and (length <= 0.1 + 1e-6).all()
+    assert (length(moved, norm) > 0.09).all() and (length(moved, norm) <= 0.1 + 1e-6).all()
 
 
 @pytest.mark.parametrize("name", ["fgsm", "pgd"])
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", sorted(NORMS))
 def test_budget_and_range_hold_and_the_loss_rises(name: str, norm: str) -> None:
     net, pixels = make_net(), make_pixels()
-    targets, epsilon = net(pixels).argmax(dim=1), {"linf": 0.03, "l2": 0.5}[norm]
+    targets, epsilon = net(pixels).argmax(dim=1), {"linf": 0.03, "l2": 0.5, "l1": 2.0}[norm]
     steps = 1 if name == "fgsm" else 5
     adversarial = attack_batch(
         Threat(name, norm, epsilon, epsilon / min(steps, 2), steps), net, pixels, targets, draws()
     )
-    moved = (adversarial - pixels).flatten(1)
-    assert (moved.norm(dim=1) if norm == "l2" else moved.abs()).max() <= epsilon + 1e-6
+    assert length(adversarial - pixels, norm).max() <= epsilon + 1e-5
     assert adversarial.min() >= 0 and adversarial.max() <= 1
     losses = [nn.functional.cross_entropy(net(images), targets) for images in (pixels, adversarial)]
     assert losses[1] > losses[0] and all(weight.grad is None for weight in net.parameters())
@@ -174,6 +178,7 @@ def test_a_budget_is_a_number_or_a_fraction(text: str, epsilon: float) -> None:
         ("--attack pgd --attack-steps 0", "at least 1"),
         ("--attack fgsm --attack-steps 3", "only pgd reads it"),
         ("--attack pgd --attack-norm l2", "give --attack-eps"),
+        ("--attack pgd --attack-norm l1", "give --attack-eps"),
         ("--attack-eps 4/255", "there is no attack"),
         ("--attack-images list.txt", "there is no attack"),
     ],
@@ -181,6 +186,14 @@ def test_a_budget_is_a_number_or_a_fraction(text: str, epsilon: float) -> None:
 def test_flags_that_cannot_work_are_refused(flags: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         threats(*flags.split())
+
+
+def test_autoattack_is_refused_under_a_norm_that_it_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NORMS, "l0", replace(NORMS["l1"], autoattack=None))
+    flags = ("--attack-norm", "l0", "--attack-eps", "9")
+    with pytest.raises(UsageError, match="--attack autoattack: it has no --attack-norm l0; it knows l1, l2, linf"):
+        threats("--attack", "pgd,autoattack", *flags)
+    assert threats("--attack", "pgd", *flags) == [Threat("pgd", "l0", 9.0, 4.5, 5)]
 
 
 def test_the_list_of_images_is_read(tmp_path: Path) -> None:
