@@ -9,9 +9,11 @@ from dad.errors import UsageError
 
 
 def list_plugins(family: str) -> list[str]:
-    """Return the sorted names of the parts in sub-package `dad.<family>`; a leading underscore of a file is dropped."""
+    """Return the sorted names of the parts in sub-package `dad.<family>`: its files but for those that begin with an
+    underscore, which hold what several parts share."""
     package = importlib.import_module(f"dad.{family}")
-    return sorted(module.name.lstrip("_") for module in pkgutil.iter_modules(package.__path__))
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def load_plugin(family: str, name: str) -> ModuleType:
@@ -25,6 +27,4 @@ def load_plugin(family: str, name: str) -> ModuleType:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise UsageError(f"no {family.rstrip('s')} named '{name}': {hint}known are {', '.join(known)}")
-    package = importlib.import_module(f"dad.{family}")
-    files = {module.name.lstrip("_"): module.name for module in pkgutil.iter_modules(package.__path__)}
-    return importlib.import_module(f"dad.{family}.{files[name]}")
+    return importlib.import_module(f"dad.{family}.{name}")

@@ -1,0 +1,50 @@
+"""A user's mistake: one line on stderr, and an exit code by its kind."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dad.errors import DataError, SettingsError, UsageError, UserError, run_script
+
+
+def returning(result: int | None) -> Callable[[], int | None]:
+    return lambda: result
+
+
+def raising(error: Exception) -> Callable[[], int | None]:
+    def main() -> int:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (4, 4)])
+def test_a_script_that_ends_exits_with_what_main_returns(result: int | None, code: int) -> None:
+    assert run_script(returning(result)) == code
+
+
+@pytest.mark.parametrize(("kind", "code"), [(UserError, 1), (UsageError, 2), (DataError, 3), (SettingsError, 5)])
+def test_a_users_mistake_is_one_line_and_an_exit_code(
+    kind: type[UserError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_script(raising(kind("--seed x: not a number"))) == code
+    assert capsys.readouterr() == ("", "error: --seed x: not a number\n")
+
+
+def test_our_own_mistake_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_script(raising(ZeroDivisionError()))
+
+
+def test_of_a_workers_traceback_the_last_line_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "Caught DataError in DataLoader worker process 0.\nTraceback ...\ndad.errors.DataError: a.png: cut off\n"
+    assert run_script(raising(DataError(text))) == 3
+    assert capsys.readouterr().err == "error: a.png: cut off\n"
+
+
+def test_ctrl_c_ends_as_in_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    def stop() -> int:
+        raise KeyboardInterrupt
+
+    assert run_script(stop) == 130
+    assert capsys.readouterr().err == "interrupted\n"
