@@ -4,7 +4,6 @@ What is found out about an image is written at the image's own number, so what i
 batch with images of another set, counts once and in its own set.
 """
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 
@@ -15,9 +14,8 @@ from torch import Tensor, nn
 from dad.evaluation.judge import TOP, Judge
 from dad.evaluation.pool import Batch, ImagePool
 from dad.evaluation.scores import Scores, summarize, warn
+from dad.memory import FittingBatches
 from dad.runtime import Runtime
-
-_logger = logging.getLogger(__name__)
 
 
 def evaluate_sets(
@@ -74,24 +72,21 @@ class Forward:
     """
 
     def __init__(self, model: nn.Module, runtime: Runtime, retry: bool = False):
-        self.model, self.runtime, self.retry = model, runtime, retry
-        self.batch_size = 0  # that fits; 0 as long as every batch does
+        self.model, self.runtime = model, runtime
+        self._batches = FittingBatches(runtime.device) if retry else None
 
     @torch.no_grad()  # not inference_mode: what a network then keeps for its next call could not be attacked through
     def __call__(self, images: Tensor) -> Tensor:
         """Return logits [B, classes] of images [B, 3, H, W], normalised for the model."""
-        while True:
-            try:
-                with self.runtime.autocast():
-                    parts = [self.model(part) for part in torch.split(images, self.batch_size or len(images))]
-                return torch.cat(parts).float()
-            except torch.OutOfMemoryError:
-                if not self.retry or self.batch_size == 1:
-                    raise
-            self.batch_size = -(-(self.batch_size or len(images)) // 2)
-            _logger.warning("out of device memory: going on with batches of %d", self.batch_size)
-            if self.runtime.device.type == "cuda":
-                torch.cuda.empty_cache()
+        if self._batches is None:
+            return self._logits(images).float()
+        parts = self._batches.run(len(images), lambda part: self._logits(images[part]))
+        return torch.cat(parts).float()
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with self.runtime.autocast():
+            logits: Tensor = self.model(images)
+        return logits
 
 
 class _Judges(dict[int, Judge]):

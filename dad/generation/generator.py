@@ -1,7 +1,6 @@
 """Make DAD images: x -> Q(x) -> attack on the teacher -> x' -> Q(x') -> is the teacher still right? (section 3.3, eq.
 9)."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,10 +10,10 @@ from torch import Tensor, nn
 
 from dad.attacks import Attack, keyed_generator
 from dad.discretizers import Discretizer
+from dad.images.reading import SourceBatch
+from dad.memory import FittingBatches
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ class FittingGenerator:
     """A generator that makes smaller batches when the device's memory runs out, and goes on with that size."""
 
     def __init__(self, generator: Generator, batch_size: int):
-        self.generator, self.batch_size = generator, batch_size
+        self.generator = generator
+        self._batches = FittingBatches(generator.runtime.device, batch_size)
 
     @property
     def teacher(self) -> PixelModel:
@@ -117,21 +117,12 @@ class FittingGenerator:
         Raises:
             torch.OutOfMemoryError: not even a single image fits.
         """
-        while True:
-            try:
-                starts = range(0, len(keys), self.batch_size)
-                parts = [self._part(slice(start, start + self.batch_size), pixels, labels, keys) for start in starts]
-                return parts[0] if len(parts) == 1 else _join(parts)
-            except torch.OutOfMemoryError:
-                if self.batch_size == 1:
-                    raise
-                self.batch_size = -(-self.batch_size // 2)
-                _logger.warning("out of device memory: going on with batches of %d", self.batch_size)
-            if self.generator.runtime.device.type == "cuda":
-                torch.cuda.empty_cache()
+        parts = self._batches.run(len(keys), lambda part: self.generator(pixels[part], labels[part], keys[part]))
+        return parts[0] if len(parts) == 1 else _join(parts)
 
-    def _part(self, part: slice, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
-        return self.generator(pixels[part], labels[part], keys[part])
+    def make(self, batch: SourceBatch) -> Generated:
+        """Make the DAD images of a batch that was read; see `__call__`."""
+        return self(batch.pixels(self.runtime.device), batch.labels, batch.keys)
 
 
 def _join(parts: Sequence[Generated]) -> Generated:
