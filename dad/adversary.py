@@ -7,7 +7,6 @@ image has a random start of its own instead of the batch as a whole.
 """
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dad.attacks import Attack, create_attack
-from dad.discretizers import create_discretizer
+from dad.discretizers import Discretizer, create_discretizer, discretize
 from dad.errors import UsageError
 from dad.gradients import frozen_statistics
-from dad.pixels import PixelModel, normalize
+from dad.pixels import PixelModel, denormalize, normalize
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,12 @@ class Adversary:
 
     Attributes:
         student: the bare network, neither in DDP's wrapper, since these passes train nothing, nor compiled.
-        discretizer: Q, see `dad.generation.generator.Discretizer`.
+        discretizer: Q.
         attack: None for Q(x) itself.
     """
 
     student: PixelModel
-    discretizer: Any
+    discretizer: Discretizer
     attack: Attack | None
 
     @torch.no_grad()
@@ -47,22 +46,17 @@ class Adversary:
             target: labels [B], or probabilities [B, K] when mixed; the attack raises the cross-entropy to them.
         """
         mean, std = self.student.mean, self.student.std
-        pixels = (input.float() * std + mean).clamp(0, 1)  # random erasing leaves noise outside
+        pixels = denormalize(input.float(), mean, std).clamp(0, 1)  # random erasing leaves noise outside
         generators = [torch.Generator().manual_seed(seed) for seed in torch.randint(1 << 62, (len(input),)).tolist()]
-        adversarial = self._discretize(pixels, generators)
+        adversarial, _ = discretize(self.discretizer, pixels, generators)
         if self.attack is not None:
             with frozen_statistics(self.student):
                 attacked = self.attack(lambda at: self._losses(at, target), adversarial, generators)
-            adversarial = self._discretize(attacked, generators)
+            adversarial, _ = discretize(self.discretizer, attacked, generators)
         return torch.empty_like(input).copy_(normalize(adversarial, mean, std))  # and in its memory format
 
     def _losses(self, pixels: Tensor, target: Tensor) -> Tensor:
         return cross_entropy(self.student(pixels), target, reduction="none")
-
-    def _discretize(self, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        q = self.discretizer
-        result: Tensor = q.decode(q.encode(pixels)) if q.has_codes else q(pixels, generators)
-        return result.float()
 
 
 def create_adversary(args: argparse.Namespace, student: Any, device: torch.device) -> Adversary:
@@ -71,11 +65,7 @@ def create_adversary(args: argparse.Namespace, student: Any, device: torch.devic
     Raises:
         UsageError: Q is too slow for training, or does not fit the student's image size.
     """
-    if args.discretizer == "stable_diffusion":
-        raise UsageError(
-            "--discretizer stable_diffusion: dozens of passes an image are for generate.py alone; train with vqgan"
-        )
-    discretizer = create_discretizer(args, device)
+    discretizer = create_discretizer(args, device, for_training=True)
     config = student.pretrained_cfg
     side = config.get("input_size", (3, 0, 0))[-1]
     if side % discretizer.downscale:

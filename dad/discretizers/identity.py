@@ -6,6 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from dad.discretizers import Discretizer
+
+FIT_FOR_TRAINING = True
+
 
 class Identity(nn.Module):
     """A discretiser that changes nothing and has no codes."""
@@ -19,6 +23,6 @@ class Identity(nn.Module):
         return pixels
 
 
-def create_discretizer(args: argparse.Namespace, device: torch.device) -> Identity:
+def create_discretizer(args: argparse.Namespace, device: torch.device) -> Discretizer:
     """Build the identity; it reads no flag."""
     return Identity()

@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from dad.checkpoints import file_digest
+from dad.discretizers import Discretizer
 from dad.errors import DataError, UsageError
 
+FIT_FOR_TRAINING = False  # dozens of passes an image
 _PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")  # a safety checker only blackens pictures
 
 
@@ -111,7 +113,7 @@ def load_pipeline(model: str) -> tuple[Any, str]:
     return pipeline, model_digest(folder)
 
 
-def create_discretizer(args: argparse.Namespace, device: torch.device) -> StableDiffusion:
+def create_discretizer(args: argparse.Namespace, device: torch.device) -> Discretizer:
     """Build Q from the `--diffusion-*` flags; with `--amp`, its weights are of `--amp-dtype`."""
     if not args.diffusion_model:
         raise UsageError(

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
 from dad.checkpoints import file_digest, read_state_dict, strip_prefixes
+from dad.discretizers import CodedDiscretizer
 from dad.errors import DataError, UsageError
 from dad.files import settings_fingerprint
 from dad.pixels import from_signed, to_signed
 
+FIT_FOR_TRAINING = True
 _PREFIXES = ("module.", "first_stage_model.", "model.")
 _SEARCH_BYTES = 64 << 20  # one chunk of the distance matrix; 16,384 codes at batch 64 would need 3.2 GB in one piece
 
@@ -128,8 +131,8 @@ class Vqgan(nn.Module):
         output: Tensor = self.decoder(self.post_quant_conv(latents)).float()
         return output
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return Q(x)."""
+    def forward(self, pixels: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
+        """Return Q(x); nothing is drawn."""
         return self.decode(self.encode(pixels))
 
 
@@ -193,7 +196,7 @@ def load_vqgan(config_name: str, checkpoint: str) -> Vqgan:
     return vqgan.eval().requires_grad_(False)
 
 
-def create_discretizer(args: argparse.Namespace, device: torch.device) -> Vqgan:
+def create_discretizer(args: argparse.Namespace, device: torch.device) -> CodedDiscretizer:
     """Build Q from `--vqgan-config` and `--vqgan-checkpoint`."""
     if not args.vqgan_checkpoint:
         raise UsageError("--discretizer vqgan needs --vqgan-checkpoint FILE (or use --discretizer identity)")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dad.attacks import Attack, keyed_generator
-from dad.discretizers import Discretizer
+from dad.discretizers import Discretizer, discretize
 from dad.images.reading import SourceBatch
 from dad.memory import FittingBatches
 from dad.pixels import PixelModel
@@ -79,12 +79,9 @@ class Generator:
         return torch.ones_like(labels, dtype=torch.bool) if self.keep_all else logits.argmax(1) == labels
 
     def _discretize(self, pixels: Tensor, keys: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        draws = [keyed_generator(self.seed, f"Q/{key}") for key in keys]  # apart from the attack's
         with self.runtime.autocast():
-            if not self.discretizer.has_codes:
-                draws = [keyed_generator(self.seed, f"Q/{key}") for key in keys]  # apart from the attack's
-                return self.discretizer(pixels, draws), None
-            codes = self.discretizer.encode(pixels)
-            return self.discretizer.decode(codes), codes
+            return discretize(self.discretizer, pixels, draws)
 
 
 def _share(codes: Tensor | None, others: Tensor | None, labels: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from dad.args.checks import require_not_negative
 from dad.errors import UsageError
 from dad.gradients import evaluating, input_gradients
 from dad.objectives import ArgumentGroup, Distillation
-from dad.pixels import PixelModel
+from dad.pixels import PixelModel, denormalize
 from dad.teachers import Teacher
 
 
@@ -69,7 +69,7 @@ class Objective(Distillation):
     def _misalignment(self, input: Tensor, target: Tensor, present: Tensor | None) -> Tensor:
         """Return the mean over the images of ‖∇ₓCE(s(x), y) − ∇ₓCE(t(x), y)‖₂; an absent image adds nothing."""
         student, teacher = self._on_pixels
-        pixels = input.float() * self.student_std + self.student_mean
+        pixels = denormalize(input.float(), self.student_mean, self.student_std)
         with evaluating(student):
             own = input_gradients(student, pixels, target, differentiable=True)
         distance = torch.linalg.vector_norm(own - input_gradients(teacher, pixels, target), dim=(1, 2, 3))

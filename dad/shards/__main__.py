@@ -2,16 +2,21 @@
 
 import subprocess
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 
-from dad.discretizers.vqgan import load_vqgan
+from dad.args import create_generate_parser
+from dad.args.config import convert
+from dad.args.generate import add_discretizer_args
+from dad.args.hparams import parse_args
+from dad.discretizers import CodedDiscretizer, create_discretizer, is_coded
 from dad.errors import DataError, UsageError, run_script
 from dad.files import to_json, write_atomically
-from dad.shards.hydrate import hydrate
+from dad.shards.hydrate import coded_by, hydrate
 from dad.shards.reader import DadSet
 from dad.shards.stats import collect_stats, format_stats
 from dad.shards.upkeep import export, find_damage, take_back
@@ -42,12 +47,14 @@ def create_parser() -> ArgumentParser:
     command.add_argument("--mark-only", action="store_true", help="only take them back; generate.py can do the rest")
     command = add("hydrate", _hydrate, "decode a set's codes to images, into a new set")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new set")
-    command.add_argument("--vqgan-config", metavar="NAME", help="default: what generate.py was given")
-    command.add_argument("--vqgan-checkpoint", metavar="FILE", help="default: what generate.py was given")
     command.add_argument("--image-format", default="png", choices=["jpeg", "png", "webp"], help="default: png")
     command.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg; default: 95")
     command.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="NAME")
     command.add_argument("-b", "--batch-size", default=32, type=int, metavar="N", help="default: 32")
+    add_discretizer_args(command)
+    for action in command._actions:
+        if action.dest in ("discretizer", "vqgan_config", "vqgan_checkpoint"):
+            action.default = SUPPRESS  # what generate.py was given
     command = add("export", _export, "write the images as plain files, DIR/<class>/<image>")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     command = add("stats", _stats, "show keep rate, codes changed and the teacher's probabilities by class")
@@ -91,18 +98,41 @@ def _repair(args: Namespace) -> int:
 
 
 def _hydrate(args: Namespace) -> None:
-    given = _generate_flags(args.root)
-    config = str(args.vqgan_config or given.get("vqgan_config") or "")
-    checkpoint = str(args.vqgan_checkpoint or given.get("vqgan_checkpoint") or "")
-    if not checkpoint or not config:
-        raise UsageError("--vqgan-config and --vqgan-checkpoint are needed: the set does not say where its VQGAN lies")
-    device = torch.device(args.device)
-    vqgan = load_vqgan(config, checkpoint).to(device)
+    q = _create_discretizer(args)
     ledger = hydrate(
-        args.root, args.out, lambda codes: vqgan.decode(codes.to(device)), vqgan.settings,
+        args.root, args.out, lambda codes: q.decode(codes.to(args.device)), q.settings,
         args.image_format, args.image_quality, args.batch_size,
     )  # fmt: skip
     print(f"{args.out}: {ledger.kept} images decoded, of {ledger.sources} sources")
+
+
+def _create_discretizer(args: Namespace) -> CodedDiscretizer:
+    """Build the set's Q by the flags of generate.py that made the set, but for those that are given here."""
+    parser, config = create_generate_parser(), args.root / "args.yaml"
+    flags = vars(parse_args(parser, [])[0]) | {"discretizer": coded_by(args.root)} | _stored_flags(config, parser)
+    flags |= {flag: value for flag, value in vars(args).items() if flag in flags}
+    try:
+        q = create_discretizer(Namespace(**flags), torch.device(args.device))
+    except UsageError as error:
+        if config.is_file():
+            raise
+        raise UsageError(f"{config}: no such file, so give the flags of its discretiser: {error}") from error
+    if not is_coded(q):
+        raise UsageError(f"--discretizer {flags['discretizer']} has no codes; leave it out: the set names its own")
+    return q
+
+
+def _stored_flags(config: Path, parser: ArgumentParser) -> dict[str, Any]:
+    """Return those of a set's args.yaml that generate.py knows; another version may have had others."""
+    if not config.is_file():
+        return {}
+    actions = {action.dest: action for action in parser._actions}
+    try:
+        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
+        return {flag: convert(actions[flag], value) for flag, value in content.items() if flag in actions}
+    except (yaml.YAMLError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"{config}: not the flags of generate.py ({reason}); mend it, or remove it") from error
 
 
 def _export(args: Namespace) -> None:
@@ -120,11 +150,6 @@ def _report(root: Path, damage: dict[int, str]) -> None:
     for index, reason in damage.items():
         print(f"shard {index:05d}: {reason}")
     print(f"{root}: {len(damage)} damaged shards" if damage else f"{root}: every shard is as it was written")
-
-
-def _generate_flags(root: Path) -> dict[str, object]:
-    config = root / "args.yaml"
-    return yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """From codes back to images: what is small enough to share becomes what training can read."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dad.errors import DataError, SettingsError
-from dad.files import write_atomically
+from dad.files import Settings, write_atomically
 from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
 from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
@@ -24,7 +25,7 @@ def hydrate(
     root: Path,
     target: Path,
     decode: Callable[[Tensor], Tensor],
-    discretizer: dict[str, str],
+    discretizer: Settings,
     image_format: str,
     quality: int,
     batch_size: int,
@@ -46,8 +47,7 @@ def hydrate(
     manifest = read_manifest(root)
     labels = read_listing(root / "listing.gz")
     settings = manifest["settings"]
-    if "codes" not in settings["store"]:
-        raise DataError(f"{root} holds no codes (--store {settings['store']}), so there is nothing to decode")
+    _require_codes(root, settings)
     differing = [name for name, value in discretizer.items() if settings.get(name) != value]
     if differing:
         name = differing[0]
@@ -65,6 +65,23 @@ def hydrate(
     ledger = writer.finish()
     write_atomically(target / "rejected.tsv", (root / "rejected.tsv").read_bytes())  # with the classes' names
     return ledger
+
+
+def coded_by(root: Path) -> str:
+    """Return the name of the discretiser whose codes a set holds.
+
+    Raises:
+        DataError: the set is not finished, of format 1, or without codes.
+    """
+    settings = read_manifest(root)["settings"]
+    read_listing(root / "listing.gz")
+    _require_codes(root, settings)
+    return str(settings["discretizer"])
+
+
+def _require_codes(root: Path, settings: Mapping[str, Any]) -> None:
+    if "codes" not in settings["store"]:
+        raise DataError(f"{root} holds no codes (--store {settings['store']}), so there is nothing to decode")
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from torch import Tensor
 from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
 from dad.attacks import Attack
-from dad.discretizers import Discretizer, create_discretizer
+from dad.discretizers import Discretizer, create_discretizer, discretize
 from dad.files import to_json, write_atomically
 from dad.generation.generator import Generator
 from dad.images.classes import load_class_list
@@ -145,7 +145,7 @@ def quality(model: PixelModel, discretizer: Discretizer, sources: Sequence[Sourc
     rows = []
     for batch in batches(sources):
         pixels, labels = read_batch(batch), labels_of(batch)
-        discretized = discretizer.decode(discretizer.encode(pixels))
+        discretized, _ = discretize(discretizer, pixels, ())
         error = (discretized - pixels).square().flatten(1).mean(1)
         right, right_after = ((model(images).argmax(1) == labels).float() for images in (pixels, discretized))
         rows.append(torch.stack([error, right, right_after]))

@@ -10,7 +10,7 @@ import yaml
 from tiny_set import flip, make_set, tree
 
 import generate
-from dad.errors import DataError, UsageError
+from dad.errors import DataError, UsageError, UserError
 from dad.shards import DadSet, decode_image
 from dad.shards.__main__ import main
 
@@ -112,8 +112,40 @@ def test_hydrate_finds_the_discretiser_of_the_set_and_its_images_again(made: Pat
 
 def test_hydrate_asks_for_a_discretiser_that_the_set_does_not_name(made: Path, tmp_path: Path) -> None:
     (made / "args.yaml").unlink()
-    with pytest.raises(UsageError, match="--vqgan-config and --vqgan-checkpoint are needed"):
+    with pytest.raises(UsageError, match=r"args\.yaml: no such file, so give .*: .* needs --vqgan-checkpoint FILE"):
         main(words("hydrate", made, "--out", tmp_path / "out"))
+
+
+def test_flags_of_q_that_are_given_count_more_than_those_of_the_set(made: Path, world: Path, tmp_path: Path) -> None:
+    config = made / "args.yaml"
+    config.write_text(config.read_text().replace(str(world / "vqgan"), "/moved/away"))
+    with pytest.raises(UserError, match="/moved/away"):
+        main(words("hydrate", made, "--out", tmp_path / "out"))
+    own = {"--vqgan-config": world / "vqgan/config.json", "--vqgan-checkpoint": world / "vqgan/model.safetensors"}
+    given = [word for pair in own.items() for word in pair]
+    assert main(words("hydrate", made, "--out", tmp_path / "out", "--device", "cpu", *given)) == 0
+    assert len(DadSet.open(tmp_path / "out")) == 36
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("vqgan_checkpoint: [1]\n", "not the flags"), ("- 1\n", "not the flags"), ("a: {\n", "not the flags")],
+)
+def test_flags_that_generate_would_not_take_are_refused(made: Path, tmp_path: Path, text: str, message: str) -> None:
+    (made / "args.yaml").write_text(text)
+    with pytest.raises(DataError, match=rf"args\.yaml: {message} of generate\.py"):
+        main(words("hydrate", made, "--out", tmp_path / "out"))
+
+
+def test_what_the_set_was_made_with_by_another_version_is_passed_over(made: Path, tmp_path: Path) -> None:
+    with (made / "args.yaml").open("a") as file:
+        file.write("a_flag_of_tomorrow: 7\n")
+    assert main(words("hydrate", made, "--out", tmp_path / "out", "--device", "cpu")) == 0
+
+
+def test_codes_are_not_decoded_by_what_has_none(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--discretizer identity has no codes; leave it out"):
+        main(words("hydrate", made, "--out", tmp_path / "out", "--discretizer", "identity"))
 
 
 def test_export_writes_a_folder_of_images(made: Path, tmp_path: Path, capsys) -> None:
