@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from timm.data import Mixup
+from timm.data import FastCollateMixup, Mixup
 from torch import Tensor
 
 
@@ -58,12 +59,49 @@ class BatchLabels:
         return BatchLabels(self.target.pin_memory(), self.present.pin_memory(), self.keys)
 
 
+class TellingMixup(Mixup):
+    """timm's Mixup and CutMix of a batch on its device, which also tells how much of each image it has left."""
+
+    shares: Any = 1.0  # of the image itself: one number for the batch, or [B, 1]
+
+    def _mix_batch(self, x: Tensor) -> Any:
+        self.shares = super()._mix_batch(x)
+        return self.shares
+
+    def _mix_pair(self, x: Tensor) -> Any:
+        self.shares = super()._mix_pair(x)
+        return self.shares
+
+    def _mix_elem(self, x: Tensor) -> Any:
+        self.shares = super()._mix_elem(x)
+        return self.shares
+
+
+class TellingCollateMixup(FastCollateMixup):
+    """The same while a batch is collated, in bytes; what the prefetcher does (random erasing) then comes after it."""
+
+    shares: Any = 1.0
+
+    def _mix_batch_collate(self, output: Tensor, batch: Any) -> Any:
+        self.shares = super()._mix_batch_collate(output, batch)
+        return self.shares
+
+    def _mix_pair_collate(self, output: Tensor, batch: Any) -> Any:
+        self.shares = super()._mix_pair_collate(output, batch)
+        return self.shares
+
+    def _mix_elem_collate(self, output: Tensor, batch: Any, half: bool = False) -> Any:
+        self.shares = super()._mix_elem_collate(output, batch, half)
+        return self.shares
+
+
 @dataclass(frozen=True)
 class CollateViews:
     """Make a batch of B items (image or tuple of its V views, `ImageLabel` or class index).
 
     Attributes:
-        stack: what stacks images and class indices: timm's `fast_collate` or `FastCollateMixup`, torch's collate.
+        stack: what stacks images and class indices, and maybe mixes them: timm's `fast_collate`, torch's collate, or a
+            `TellingCollateMixup`.
         views: V.
     """
 
@@ -73,14 +111,23 @@ class CollateViews:
     def __call__(self, items: Sequence[tuple[Any, Any]]) -> tuple[Tensor, BatchLabels]:
         """Return images [V*B, C, H, W] and what is known of them."""
         labels = [self._label(label) for _, label in items]
-        images, target = self.stack([(image, label.label) for (image, _), label in zip(items, labels, strict=True)])
+        pairs = [(image, label.label) for (image, _), label in zip(items, labels, strict=True)]
+        present = torch.tensor([label.present for label in labels]).T.contiguous()
+        keys = tuple(label.key for label in labels if label.key)
+        if isinstance(self.stack, TellingCollateMixup) and self.views > 1:
+            images, target = self._mix(self.stack, pairs)
+            return images, BatchLabels(target, without_blended(present, self.stack.shares), keys)
+        images, target = self.stack(pairs)
         if not isinstance(images, Tensor):  # torch's collate keeps the views apart
             images = torch.cat(list(images))
         if self.views > 1:
             target = target[: len(items)]  # timm's repeats it for every view
-        present = torch.tensor([label.present for label in labels]).T.contiguous()
-        keys = tuple(label.key for label in labels if label.key)
         return images, BatchLabels(target, present, keys)
+
+    def _mix(self, mixup: TellingCollateMixup, pairs: list[tuple[Any, int]]) -> tuple[Tensor, Tensor]:
+        as_channels = [(np.concatenate(views), label) for views, label in pairs]
+        mixed, target = mixup(as_channels)
+        return _from_channels(mixed, self.views), target
 
     def _label(self, label: ImageLabel | int) -> ImageLabel:
         if isinstance(label, ImageLabel):
@@ -99,38 +146,33 @@ class CollateLabels:
         return self.stack([(image, label.label) for image, label in items])
 
 
-class TellingMixup(Mixup):
-    """timm's Mixup and CutMix, which also tells how much of each image it has left."""
-
-    shares: Any = 1.0  # of the image itself: one number for the batch, or [B, 1]
-
-    def _mix_batch(self, x: Tensor) -> Any:
-        self.shares = super()._mix_batch(x)
-        return self.shares
-
-    def _mix_pair(self, x: Tensor) -> Any:
-        self.shares = super()._mix_pair(x)
-        return self.shares
-
-    def _mix_elem(self, x: Tensor) -> Any:
-        self.shares = super()._mix_elem(x)
-        return self.shares
-
-
 def mix_views(batch: TrainBatch, mixup: TellingMixup) -> TrainBatch:
     """Mix the images of each view among themselves: clean images never blend with DAD images.
 
-    Mixup is drawn once and applied to every view alike, as if views were channels. An image that was blended with one
-    that is not there does not count either: timm blends image i with image B-1-i.
+    Mixup is drawn once and applied to every view alike, as if views were channels.
     """
     if batch.present is None:
         input, target = mixup(batch.input, batch.target)
         return replace(batch, input=input, target=target)
     views, size = batch.present.shape
-    shape = batch.input.shape
-    as_channels = batch.input.view(views, size, *shape[1:]).transpose(0, 1).flatten(1, 2)
+    as_channels = batch.input.view(views, size, *batch.input.shape[1:]).transpose(0, 1).flatten(1, 2)
     mixed, target = mixup(as_channels.contiguous(), batch.target)
-    input = mixed.view(size, views, *shape[1:]).transpose(0, 1).reshape(shape)
-    is_blended = torch.as_tensor(mixup.shares, device=batch.present.device).flatten() != 1
-    present = torch.where(is_blended, batch.present * batch.present.flip(1), batch.present)
-    return replace(batch, input=input, target=target, present=present)
+    present = without_blended(batch.present, mixup.shares)
+    return replace(batch, input=_from_channels(mixed, views), target=target, present=present)
+
+
+def without_blended(present: Tensor, shares: Any) -> Tensor:
+    """Return which images [V, B] count after mixing: not one that was blended with one that is not there.
+
+    Args:
+        present: which images are there, [V, B].
+        shares: what each image has kept of itself, one number or [B, 1]; timm blends image i with image B-1-i.
+    """
+    is_blended = torch.as_tensor(shares, device=present.device).flatten() != 1
+    return torch.where(is_blended, present * present.flip(1), present)
+
+
+def _from_channels(images: Tensor, views: int) -> Tensor:
+    """Turn [B, V*C, H, W] into [V*B, C, H, W]."""
+    size, channels, *sides = images.shape
+    return images.view(size, views, channels // views, *sides).transpose(0, 1).flatten(0, 1)

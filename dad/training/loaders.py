@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from timm.data import AugMixDataset, FastCollateMixup, create_loader
+from timm.data import AugMixDataset, create_loader
 from timm.data.loader import PrefetchLoader, fast_collate
 from timm.utils.misc import natural_key
 from torch.utils.data import IterableDataset, default_collate
@@ -16,7 +16,7 @@ from dad.images.sources import SourceImage, class_folders, find_split, list_sour
 from dad.images.timm_datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
 from dad.runtime import Runtime
 from dad.shards import DadSet
-from dad.training.batches import CollateLabels, CollateViews, TellingMixup
+from dad.training.batches import CollateLabels, CollateViews, TellingCollateMixup, TellingMixup
 from dad.training.interrupts import held_back
 from dad.training.loader_args import resolve_batch_args, resolve_mixup_args, resolve_transform_args
 from dad.training.resumable_loader import ResumableLoader, UnwatchedLoader
@@ -78,9 +78,9 @@ def create_train_loader(
     if batch_args["num_aug_splits"]:
         dataset = AugMixDataset(dataset, num_splits=batch_args["num_aug_splits"])
     stack = _stack(args)
-    early, late = None, None  # mixing while a batch is collated, in workers, or once it is on its device
-    if mixup_args and len(views) == 1 and not args.no_prefetcher:
-        stack = early = FastCollateMixup(**mixup_args)
+    early, late = None, None
+    if mixup_args and not args.no_prefetcher:  # as timm does it: mixed while collated, and erased thereafter
+        stack = early = TellingCollateMixup(**mixup_args)
     elif mixup_args:
         late = TellingMixup(**mixup_args)
     settings = {**transform_args, **batch_args, **_shared_loader_args(args, runtime)}

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from timm.data import FastCollateMixup
 from timm.data.loader import PrefetchLoader
 
 from dad.runtime import Runtime
-from dad.training.batches import TellingMixup, TrainBatch, mix_views
+from dad.training.batches import TellingCollateMixup, TellingMixup, TrainBatch, mix_views
 from dad.training.resumable_loader import Position, ResumableLoader, UnwatchedLoader
 
 
@@ -19,7 +18,7 @@ class TrainLoader:
         loader: Any,
         runtime: Runtime,
         views: int = 1,
-        early_mixup: FastCollateMixup | None = None,
+        early_mixup: TellingCollateMixup | None = None,
         late_mixup: TellingMixup | None = None,
     ):
         """Wrap a ResumableLoader or an UnwatchedLoader, or timm's prefetcher above one.

@@ -5,12 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from timm.data import Mixup
+from timm.data import FastCollateMixup, Mixup
 from timm.data.loader import fast_collate
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from dad.training.batches import CollateLabels, CollateViews, ImageLabel, TellingMixup, TrainBatch, mix_views
+from dad.training.batches import (
+    CollateLabels,
+    CollateViews,
+    ImageLabel,
+    TellingCollateMixup,
+    TellingMixup,
+    TrainBatch,
+    mix_views,
+)
 
 MIXES = {
     "mixup": {"mixup_alpha": 0.8, "cutmix_alpha": 0.0},
@@ -102,6 +110,35 @@ def test_every_view_is_mixed_by_the_same_draw(mix: str, mode: str, seed: int) ->
     mixed = mix_views(batch_of([1.0] * 6, torch.cat(views)), TellingMixup(**settings))
     assert torch.equal(mixed.input, torch.cat([images for images, _ in expected]))
     assert torch.equal(mixed.target, expected[0][1]) and mixed.target.shape == (6, 6)
+
+
+@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("mode", ["batch", "pair", "elem"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_views_are_mixed_while_collated_as_timm_mixes_each(mix: str, mode: str, seed: int) -> None:
+    settings = {**MIXES[mix], "mode": mode, "label_smoothing": 0.1, "num_classes": 6}
+    rng = np.random.default_rng(seed)
+    views = [[rng.integers(0, 256, (3, 8, 8), np.uint8) for _ in range(6)] for _ in range(2)]
+    expected = []
+    for view in views:
+        np.random.seed(seed)
+        expected.append(FastCollateMixup(**settings)([(image.copy(), i) for i, image in enumerate(view)]))
+    np.random.seed(seed)
+    batch = [(pair, ImageLabel(i, (True, True), "")) for i, pair in enumerate(zip(*views, strict=True))]
+    images, labels = CollateViews(TellingCollateMixup(**settings), 2)(batch)
+    assert torch.equal(images, torch.cat([mixed for mixed, _ in expected])) and images.dtype == torch.uint8
+    assert torch.equal(labels.target, expected[0][1])
+
+
+@pytest.mark.parametrize("mode", ["batch", "pair", "elem"])
+def test_what_was_blended_while_collated_with_a_missing_image_does_not_count(mode: str) -> None:
+    mixup = TellingCollateMixup(mixup_alpha=8.0, num_classes=4, mode=mode, prob=0.5)
+    for seed in range(20):
+        np.random.seed(seed)
+        batch = [(tuple(80 * image for image in images), label) for images, label in items([False, True, True, True])]
+        images, labels = CollateViews(mixup, 2)(batch)
+        left_alone = int(images[3, 0, 0, 0]) == 240  # the clean view of the mirror image
+        assert labels.present[1].tolist() == [False, True, True, left_alone] and labels.present[0].all()
 
 
 def test_one_view_is_mixed_as_timm_does_it() -> None:

@@ -181,6 +181,38 @@ def test_mixup_gives_soft_targets_with_any_loader(
         assert batch.target.shape == (4, len(CLASSES)) and batch.target.is_floating_point()
 
 
+@pytest.mark.parametrize("views", [(CLEAN,), (CLEAN, DAD)])
+@pytest.mark.parametrize("prefetcher, is_last", [((), True), (("--no-prefetcher",), False)])
+def test_erasing_comes_after_mixing_with_any_number_of_views_as_in_timm(
+    colours: Path, flags: Flags, cpu: Runtime, views: tuple[str, ...], prefetcher: tuple[str, ...], is_last: bool,
+    dad_set: DadSet,
+) -> None:  # fmt: skip
+    """Images of a view are alike, so mixing shows in nothing but zeros that were erased before it."""
+    words = ("--reprob", 1, "--mixup", 0.4, "--mixup-mode", "elem", "--dad-dir", dad_set.root, *prefetcher)
+    args = flags(
+        colours,
+        *SMALL[:4],
+        "--remode",
+        "const",
+        "--hflip",
+        0,
+        "--color-jitter",
+        0,
+        "--scale",
+        1,
+        1,
+        "--ratio",
+        1,
+        1,
+        *words,
+    )
+    random_seed(0)
+    values = torch.cat([batch.input[:, 0].flatten() for batch in train_loader(args, cpu, views)])
+    pure = [0.0, *((level / 255 - CONFIG["mean"][0]) / CONFIG["std"][0] for level in (51, 102))]
+    assert 0 in values
+    assert all(min(abs(value - own) for own in pure) < 0.02 for value in values.tolist()) is is_last
+
+
 @pytest.mark.parametrize("policy", ["Posterize", "PosterizeIncreasing", "PosterizeOriginal"])
 def test_posterize_to_no_bits_gives_black(policy: str) -> None:
     grey = Image.new("RGB", (4, 4), (200, 200, 200))
