@@ -27,7 +27,7 @@ from dad.runtime import Runtime, load_device_modules, setup_runtime
 from dad.teachers import Teacher, create_teacher, require_fitting
 from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
-from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes
+from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
 from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
@@ -35,6 +35,7 @@ from dad.training.run_folder import resolve_experiment, resolve_folder
 from dad.training.trainer import Settings, Trainer
 from dad.training.updater import Updater
 from dad.training.validation import score_teacher
+from dad.training.views import DAD
 
 _logger = logging.getLogger("train")
 _TEACHER_IMAGES = 64
@@ -57,11 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if objective.needs_teacher:
         teacher = create_teacher(args, classes, runtime.device)
         require_fitting(teacher, data_config)
+        if DAD in objective.views and runtime.is_primary:
+            warn_of_other_teacher(args.dad_dir, teacher.settings)
     task = create_task(args, objective, student, teacher, runtime)
-    learning_rate = resolve_learning_rate(args, runtime.world_size)
-    updater = Updater(args, task, create_optimizer(args, task, learning_rate), runtime)
+    learning_rate = resolve_learning_rate(args, runtime.world_size, train_loader.batch_size)
+    optimizer = create_optimizer(args, task, learning_rate)
+    updater = Updater(args, task, optimizer, runtime, train_loader.batch_size)
     updates_per_epoch = updater.updates_per_epoch(len(train_loader))
-    schedule, epochs = create_schedule(args, updater.optimizer, updates_per_epoch)
+    schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
 
     # Resume: a checkpoint fits the bare network, so compiling and wrapping come after.
     args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1])
@@ -72,11 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         teacher_top1 = try_teacher(args, task, data_config, classes, runtime)
     experiment = Experiment(args, args_text, state, runtime)
     experiment.start(epochs, teacher_top1)
+    global_batch = train_loader.batch_size * runtime.world_size * args.grad_accum_steps
     _logger.info(
-        "%s by %s: %d epochs of %d updates, global batch %d, %d views, learning rate %.3g, %d classes, in %s",
-        args.model, args.objective, epochs, updates_per_epoch,
-        args.batch_size * runtime.world_size * args.grad_accum_steps, len(objective.views), learning_rate, len(classes),
-        experiment.folder,
+        "%s by %s: %d epochs of %d updates, global batch %g, %d views, learning rate %.3g, %d classes, in %s",
+        args.model, args.objective, epochs, updates_per_epoch, global_batch, len(objective.views), learning_rate,
+        len(classes), experiment.folder,
     )  # fmt: skip
 
     # Train, epoch by epoch.

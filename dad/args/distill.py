@@ -56,7 +56,7 @@ def add_distill_args(parser: ArgumentParser) -> None:
         type=float,
         metavar="X",
         help="of the label's term; default: 1 (the paper); rslad has the teacher's on clean images in its place, "
-        "default 1/6 (its authors); ard's authors have 0",
+        "default 1/6 (its authors); ard's authors have 0; given alone, the distillation has 1 - X, as in timm",
     )
     group.add_argument("--dad-dir", default=None, type=str, metavar="DIR", help="DAD set, made by generate.py")
     group.add_argument(

@@ -18,6 +18,7 @@ from timm.task import ClassificationTask, LogitDistillationTask, TrainingTask
 from torch import Tensor, nn
 
 from dad.args.checks import require_above_zero
+from dad.errors import UsageError
 from dad.losses import distillation_loss
 from dad.plugins import load_plugin
 from dad.teachers import Teacher
@@ -108,15 +109,24 @@ class Distillation(Weighted, LogitDistillationTask):
         """Refuse a temperature that divides by nothing."""
         super().check_args(args)
         require_above_zero(args, cls.temperature_flag)
+        if args.distill_loss_weight is None and (args.task_loss_weight or 0) > 1:
+            raise UsageError(
+                f"--task-loss-weight {args.task_loss_weight:g}: given alone it leaves 1 - w to the distillation, as in "
+                "timm; give --distill-loss-weight too"
+            )
 
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device):
         task, distill = self.default_weights
+        if args.task_loss_weight is not None:  # alone, it shares 1 with the other, as in timm
+            task, distill = args.task_loss_weight, 1 - args.task_loss_weight
+        if args.distill_loss_weight is not None:
+            distill = args.distill_loss_weight
         super().__init__(
             student,
             teacher,
             criterion_kwargs=resolve_criterion_args(args),
-            task_loss_weight=task if args.task_loss_weight is None else args.task_loss_weight,
-            distill_loss_weight=distill if args.distill_loss_weight is None else args.distill_loss_weight,
+            task_loss_weight=task,
+            distill_loss_weight=distill,
             temperature=getattr(args, self.temperature_flag),
             device=device,
             verbose=False,

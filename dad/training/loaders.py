@@ -1,7 +1,8 @@
 """Training and validation data from flags: folders and DAD set in, timm's loaders out."""
 
 import argparse
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from dad.images.sources import SourceImage, class_folders, find_split, list_sour
 from dad.images.timm_datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
 from dad.runtime import Runtime
 from dad.shards import DadSet
+from dad.shards.reader import read_manifest
 from dad.training.batches import CollateLabels, CollateViews, TellingCollateMixup, TellingMixup
 from dad.training.interrupts import held_back
 from dad.training.loader_args import resolve_batch_args, resolve_mixup_args, resolve_transform_args
 from dad.training.resumable_loader import ResumableLoader, UnwatchedLoader
 from dad.training.train_loader import TrainLoader
 from dad.training.views import DadImages, Demands, View, ViewDataset, resolve_views
+
+_logger = logging.getLogger(__name__)
 
 
 def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
@@ -41,6 +45,19 @@ def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
             f"--dad-dir {dad_dir} holds codes alone; training reads images: generate with --store codes,image"
         )
     return dad_set
+
+
+def warn_of_other_teacher(dad_dir: str, teacher: Mapping[str, Any]) -> None:
+    """Warn if a DAD set was made with another teacher than the one that now judges its images; `teacher` are its
+    settings."""
+    made_with = read_manifest(Path(dad_dir))["settings"]
+    if made_with.get("teacher_weights") != teacher["teacher_weights"]:
+        _logger.warning(
+            "--dad-dir %s was made with the teacher %s (weights %s), but --teacher is %s (weights %s): its images are "
+            "adversarial for the former, and the latter may be wrong on them",
+            dad_dir, made_with.get("teacher", "unknown"), made_with.get("teacher_weights", "unknown"),
+            teacher["teacher"], teacher["teacher_weights"],
+        )  # fmt: skip
 
 
 def resolve_classes(args: argparse.Namespace) -> ClassList:
@@ -94,7 +111,7 @@ def create_train_loader(
             raise
         raise UsageError(f"--train-img-sizes {args.train_img_sizes}: {error}") from error
     watched = not args.use_multi_epochs_loader and not isinstance(dataset, IterableDataset)
-    return TrainLoader(_resumable(loader, runtime, watched), runtime, len(views), early, late)
+    return TrainLoader(_resumable(loader, runtime, watched), runtime, len(views), early, late, args.batch_size)
 
 
 def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:

@@ -13,13 +13,13 @@ from timm.task import TrainingTask
 from dad.errors import UsageError
 
 
-def resolve_learning_rate(args: argparse.Namespace, world_size: int) -> float:
+def resolve_learning_rate(args: argparse.Namespace, world_size: int, batch_size: float) -> float:
     """Return `--lr`, or timm's rule: `--lr-base` at a global batch of `--lr-base-size`, scaled linearly or by the
-    root."""
+    root; a process has batches of `batch_size` images, on average."""
     if args.lr is not None:
         return float(args.lr)
     rule = args.lr_base_scale or ("sqrt" if any(name in args.opt.lower() for name in ("ada", "lamb")) else "linear")
-    ratio = args.batch_size * world_size * args.grad_accum_steps / args.lr_base_size
+    ratio = batch_size * world_size * args.grad_accum_steps / args.lr_base_size
     return float(args.lr_base * (ratio**0.5 if rule == "sqrt" else ratio))
 
 

@@ -20,14 +20,17 @@ class TrainLoader:
         views: int = 1,
         early_mixup: TellingCollateMixup | None = None,
         late_mixup: TellingMixup | None = None,
+        batch_size: int = 1,
     ):
         """Wrap a ResumableLoader or an UnwatchedLoader, or timm's prefetcher above one.
 
         Args:
+            batch_size: images a batch, where the loader does not know better.
             early_mixup: what mixes while a batch is collated. late_mixup: what mixes on the device.
         """
         self.loader, self.runtime, self.views = loader, runtime, views
         self.early_mixup, self.late_mixup = early_mixup, late_mixup
+        self._batch_size = batch_size
         self.inner: ResumableLoader | UnwatchedLoader = loader
         if isinstance(loader, PrefetchLoader):
             self.inner = loader.loader
@@ -49,6 +52,12 @@ class TrainLoader:
     def images(self) -> int:
         """Number of images in the data set."""
         return self.inner.images
+
+    @property
+    def batch_size(self) -> float:
+        """Images a batch, of this process; the average where batches are of several sizes (`--train-batch-sizes`)."""
+        batches: Any = self.inner.batch_sampler
+        return float(getattr(batches, "average_batch_size", None) or self._batch_size)
 
     @property
     def workers(self) -> int:

@@ -44,14 +44,21 @@ class Updater:
     """
 
     def __init__(
-        self, args: argparse.Namespace, task: TrainingTask, optimizer: torch.optim.Optimizer, runtime: Runtime
+        self,
+        args: argparse.Namespace,
+        task: TrainingTask,
+        optimizer: torch.optim.Optimizer,
+        runtime: Runtime,
+        batch_size: float | None = None,
     ):
+        """`batch_size`: images of a batch whose loss has the weight 1; by default that of the flag."""
         self.task, self.optimizer = task, optimizer
         self.accumulation_steps: int = args.grad_accum_steps
         self.clip_value: float | None = args.clip_grad
         self.clip_mode: str = args.clip_mode
         self.scaler = LossScaler(runtime.device.type) if runtime.autocast_dtype is torch.float16 else None
-        self.batch_size, self.scale_rule = args.batch_size, args.variable_batch_loss_scale
+        self.batch_size = batch_size or args.batch_size
+        self.scale_rule: str = args.variable_batch_loss_scale
         self.synchronize = args.synchronize_step and runtime.device.type != "cpu"
         self.runtime, self.max_nonfinite = runtime, int(args.max_nonfinite)
         self.updates = self.skipped = self.skipped_in_a_row = 0

@@ -170,6 +170,7 @@ class DadImages:
         self.damaged = 0  # images that this process has met
         partners = [dad_set.index_of(source.key) for source in sources]
         self.partners = np.array([-1 if partner is None else partner for partner in partners])
+        self._tell_of_partners(len(sources))
 
     def open(self, index: int) -> Image.Image | None:
         """Return the DAD image of source `index`, or None where it is absent.
@@ -193,6 +194,25 @@ class DadImages:
                 self._report(error)
             partner = -1
         raise DataError(f"{self.dad_set.root}: {_TRIES} images in a row are damaged; python -m dad.shards repair it")
+
+    def _tell_of_partners(self, images: int) -> None:
+        """Say how many images have a DAD image of their own: of a set that was made of other files none may have.
+
+        Raises:
+            DataError: none has one.
+        """
+        own = int((self.partners >= 0).sum())
+        line = f"{own:,} of {images:,} training images have a DAD image of their own; {self.dad_set.root} holds "
+        line += f"{len(self.dad_set):,} of {self.dad_set.ledger.sources:,} source images"
+        if not own:
+            example = self.dad_set.keys[0] if len(self.dad_set) else "nothing"
+            raise DataError(
+                f"{line}, e.g. '{example}': was it made of other files, or of tars? Names have to be the same"
+            )
+        if 2 * own < images:
+            _logger.warning("%s; fewer than half, is it the set of this data?", line)
+        else:
+            _logger.info(line)
 
     def _report(self, error: DamagedSampleError) -> None:
         self.damaged += 1

@@ -34,6 +34,8 @@ CASES = {
     "uneven accumulation": "--grad-accum-steps 3 --clip-grad 0.01 --clip-mode value",
     "layer decay": "--layer-decay 0.7 --weight-decay 0.05 --drop-path 0.1 --drop 0.1",
     "binary loss": "--bce-loss --cutmix 1.0 --bce-target-thresh 0.2 --opt lookahead_adamw",
+    "mixing now and then": "--mixup 0.4 --cutmix 1.0 --mixup-prob 0.5 --mixup-mode elem",
+    "mixing and erasing": "--mixup 0.4 --reprob 0.5 --mixup-mode pair --mixup-switch-prob 0.2",
     "rare validation": "--val-interval 2 --recovery-interval 2 --log-interval 3",
     "adaptive clipping": "--model test_resnet --model-kwargs --clip-grad 0.02 --clip-mode agc --sched step",
 }
@@ -184,11 +186,22 @@ def test_ce_is_timms_script(case: str, workers: int, train_flags: list[str], tmp
     require_parity([*words, "--workers", str(workers)], tmp_path)
 
 
-@pytest.mark.parametrize("look, workers", [("", 0), ("--mean 0.3 --std 0.2 --mixup 0.4", 2)])
-def test_kd_is_timms_script(look: str, workers: int, train_flags: list[str], tmp_path: Path) -> None:
+BOTH = "--task-loss-weight 1 --distill-loss-weight 2"
+
+
+@pytest.mark.parametrize(
+    "look, workers, weights",
+    [
+        ("", 0, BOTH),
+        ("--mean 0.3 --std 0.2 --mixup 0.4", 2, BOTH),
+        ("", 0, "--task-loss-weight 0.3"),
+        ("", 0, "--distill-loss-weight 0.3"),
+    ],
+)
+def test_kd_is_timms_script(look: str, workers: int, weights: str, train_flags: list[str], tmp_path: Path) -> None:
     network = create_model("test_resnet", num_classes=6)
     torch.save({"state_dict": network.state_dict()}, tmp_path / "teacher.pth")
     teacher = ["--teacher", f"test_resnet@{tmp_path / 'teacher.pth'}", "--img-size", "160", "--model-kwargs"]
-    weights = ["--task-loss-weight", "1", "--distill-loss-weight", "2", "--epochs", "3", "--model", "test_resnet"]
-    words = [*train_flags, "--objective", "kd", *teacher, *weights, *look.split()]
+    more = [*weights.split(), "--epochs", "3", "--model", "test_resnet"]
+    words = [*train_flags, "--objective", "kd", *teacher, *more, *look.split()]
     require_parity([*words, "--workers", str(workers)], tmp_path)

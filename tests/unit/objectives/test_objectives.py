@@ -120,6 +120,18 @@ def test_flags_change_the_weights(name: str, build: Callable[..., Case]) -> None
 
 
 @pytest.mark.parametrize("name", DISTILLING)
+def test_the_task_s_weight_alone_leaves_the_rest_to_the_distillation_as_in_timm(
+    name: str, build: Callable[..., Case], flags: Callable[..., Namespace]
+) -> None:
+    first, second, *_ = build(name, "--task-loss-weight", 0.25).task.weights.values()
+    assert (first, second) == (0.25, 0.75)
+    own = load_objective(name).default_weights  # type: ignore[attr-defined]
+    assert build(name, "--distill-loss-weight", 3).task.task_loss_weight == own[0]
+    with pytest.raises(UsageError, match=r"--task-loss-weight 2: given alone it leaves 1 - w"):
+        load_objective(name).check_args(flags("--task-loss-weight", 2))
+
+
+@pytest.mark.parametrize("name", DISTILLING)
 def test_a_temperature_that_cannot_be_is_refused_by_its_flag(name: str, flags: Callable[..., Namespace]) -> None:
     objective: Any = load_objective(name)
     flag = "--" + objective.temperature_flag.replace("_", "-")

@@ -56,6 +56,12 @@ def test_batches_have_the_sizes_that_are_asked_for(colours: Path, flags: Flags, 
     assert found == {(4, 8), (2, 16)}
 
 
+def test_the_average_batch_counts_where_batches_are_of_several_sizes(colours: Path, flags: Flags, cpu: Runtime) -> None:
+    words = ("--train-img-sizes", 8, 16, "--train-batch-sizes", 4, 2, "--train-size-probs", 0.75, 0.25)
+    loader = train_loader(flags(colours, *SMALL, *words), cpu)
+    assert loader.batch_size == 3.5 and train_loader(flags(colours, *SMALL), cpu).batch_size == 4.0
+
+
 def test_a_progressive_schedule_ends_on_the_last_size(colours: Path, flags: Flags, cpu: Runtime) -> None:
     words = ("--train-img-sizes", 8, 16, "--train-size-schedule", "progressive", "--train-size-schedule-spread", 0)
     args = flags(colours, *SMALL, *words, "--train-size-random-mix", 0, "--epochs", 5)

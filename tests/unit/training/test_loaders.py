@@ -1,5 +1,6 @@
 """From flags to loaders: which folders, which DAD sets are refused, and what the loaders serve."""
 
+import json
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from dad.images.classes import ClassList
 from dad.images.sources import SourceImage, find_split, list_sources
 from dad.runtime import Runtime
 from dad.shards import DadSet
-from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set
+from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set, warn_of_other_teacher
 from dad.training.train_loader import TrainLoader
 from dad.training.views import CLEAN, DAD, Demands
 
@@ -249,6 +250,18 @@ def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
     args = flags(colours, *SMALL, "--objective", "ard", "--reprob", 0.25)
     with pytest.raises(UsageError, match=r"--reprob 0\.25: --objective ard compares .*--no-prefetcher"):
         train_loader(args, cpu, (CLEAN, DAD), paired=True)
+
+
+@pytest.mark.parametrize("weights, warns", [("abc", False), ("other", True)])
+def test_another_teacher_than_the_set_s_is_told_by_both_names(
+    weights: str, warns: bool, dad_set: DadSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = json.loads((dad_set.root / "manifest.json").read_text())
+    manifest["settings"] |= {"teacher": "clip/ViT-L-14/openai", "teacher_weights": "abc"}
+    (dad_set.root / "manifest.json").write_text(json.dumps(manifest))
+    warn_of_other_teacher(str(dad_set.root), {"teacher": "resnet50.a1_in1k", "teacher_weights": weights})
+    said = caplog.text
+    assert ("clip/ViT-L-14/openai" in said and "resnet50.a1_in1k" in said) == warns == bool(said)
 
 
 def test_a_view_that_nothing_serves_is_refused_before_the_first_batch(

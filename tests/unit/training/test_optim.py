@@ -29,7 +29,8 @@ Flags = Callable[..., Namespace]
     ],
 )
 def test_the_learning_rate_rule(words: tuple[Any, ...], world_size: int, expected: float, flags: Flags) -> None:
-    assert resolve_learning_rate(flags(*words), world_size) == pytest.approx(expected)
+    args = flags(*words)
+    assert resolve_learning_rate(args, world_size, args.batch_size) == pytest.approx(expected)
 
 
 def test_the_optimiser_has_the_flags_and_the_students_parameters(flags: Flags, toy: type) -> None:

@@ -1,6 +1,7 @@
 """Which views an objective may ask for, and what each of them shows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ def test_a_missing_partner_is_skipped_or_substituted(
     drawn = [dataset_of(sources, dad_set, substitute=True)[1] for _ in range(40)]
     assert {images[0] for images, _ in drawn} == {1} and {images[1] for images, _ in drawn} == {100, 104}
     assert all(label == (1, (True, True), "a/1") for _, label in drawn)
+
+
+@pytest.mark.parametrize("own, level", [(5, "INFO"), (3, "INFO"), (2, "WARNING"), (0, None)])
+def test_how_many_images_have_a_partner_is_told_and_none_is_refused(
+    own: int, level: str | None, sources: list[SourceImage], make_dad_set: Callable[..., DadSet],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level("INFO", "dad.training.views")
+    others = [replace(source, key=f"b/{source.label}") for source in sources[own:]]
+    dad_set = make_dad_set([*sources[:own], *others], dict.fromkeys(range(5), 100))
+    if level is None:
+        with pytest.raises(DataError, match=r"^0 of 5 training images have .*e\.g\. 'b/0': was it made of other files"):
+            DadImages(dad_set, sources, substitute=False)
+        return
+    DadImages(dad_set, sources, substitute=False)
+    [record] = caplog.records
+    assert record.levelname == level and record.message.startswith(f"{own} of 5 training images have a DAD image")
 
 
 def test_an_image_that_cannot_be_read_is_named(sources: list[SourceImage]) -> None:
