@@ -51,6 +51,42 @@ class SafeSaver(CheckpointSaver):
         self.prev_recovery_file = self.curr_recovery_file = ""
         return Path(self.checkpoint_dir) / LAST
 
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint's record of what was saved before it.
+
+        What a kill may have left undone after that checkpoint was renamed is done now: its numbered copy, and
+        `model_best`, which is then the best again.
+        """
+        self.load_state_dict(state)
+        epoch, metric = state.get("pending", (None, None))
+        last = Path(self.checkpoint_dir) / LAST
+        if epoch is not None and _epoch_of(last) == epoch and not Path(self._checkpoint_path(epoch)).exists():
+            self._keep(epoch, metric)
+        self._mend_best()
+
+    def _keep(self, epoch: int, metric: float | None) -> None:
+        """Give `last` a numbered copy if it earns a place, as `save_checkpoint` does."""
+        worst = self.checkpoint_files[-1][1] if len(self.checkpoint_files) >= self.max_history else None
+        is_full = len(self.checkpoint_files) >= self.max_history
+        if is_full and worst is not None and (metric is None or not self.cmp(metric, worst)):
+            return
+        if is_full:
+            self._cleanup_checkpoints(1)
+        path = self._checkpoint_path(epoch)
+        self._duplicate(str(Path(self.checkpoint_dir) / LAST), path)
+        self._track_checkpoint(path, epoch, metric)
+
+    def _mend_best(self) -> None:
+        best = Path(self.checkpoint_dir) / BEST
+        if self.best_epoch is None or _epoch_of(best) == self.best_epoch:
+            return
+        for path in (Path(self._checkpoint_path(self.best_epoch)), Path(self.checkpoint_dir) / LAST):
+            if _epoch_of(path) == self.best_epoch:
+                self._duplicate(str(path), str(best))
+                _logger.info("%s is made anew: it was not the best, epoch %d", best, self.best_epoch)
+                return
+        _logger.warning("%s is not of the best epoch, %d, whose checkpoint is gone", best, self.best_epoch)
+
     def _save(self, save_path: str, epoch: int, metric: float | None = None) -> None:
         path = Path(save_path)
         try:
@@ -84,6 +120,15 @@ def progress_of(content: dict[str, Any]) -> tuple[int, int]:
     """Return (epochs, batches of the next one) that a checkpoint has done."""
     batch = content.get(PROGRESS_KEY, {}).get("batch")
     return (int(content["epoch"]) + 1, 0) if batch is None else (int(content["epoch"]), int(batch))
+
+
+def _epoch_of(path: Path) -> int | None:
+    """Return the epoch at whose end a checkpoint was written; None if it is not there, damaged, or from amid one."""
+    try:
+        content = read_checkpoint(str(path), check=False)
+    except DataError:
+        return None
+    return None if content.get(PROGRESS_KEY, {}).get("batch") is not None else int(content["epoch"])
 
 
 def find_newest(folder: Path) -> Path | None:

@@ -57,7 +57,12 @@ class Schedule:
             self.timms.step_update(num_updates=updates, metric=None)
 
     def skip_to(self, epoch: int, updates: int) -> None:
-        """Set the rates of a run that comes from a checkpoint which knows no schedule."""
+        """Set the rates of a run that comes from a checkpoint whose schedule is unknown or another one.
+
+        Those of `--sched plateau` follow scores that are not known here: it begins anew.
+        """
+        if hasattr(self.timms, "lr_scheduler"):
+            return
         if self.steps_on_updates:
             self.step_update(updates)
         else:

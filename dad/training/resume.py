@@ -27,6 +27,8 @@ from dad.training.train_loader import TrainLoader
 from dad.training.updater import Updater
 
 _logger = logging.getLogger(__name__)
+# What flags set in an optimiser's groups, which its own state would bring back as they were.
+_GROUP_KEYS = {"weight_decay": "weight_decay", "momentum": "momentum", "opt_eps": "eps", "opt_betas": "betas"}
 _SET_BY_MODEL = {"mean", "std", "interpolation", "crop_pct", "img_size"}  # `with_data_config` fills them in
 
 
@@ -54,6 +56,7 @@ class RunState:
         self.meter = TermMeter()
         self.folder = resolve_folder(args)
         self._args = args
+        self._rates_changed = False  # by the command line
         self._order = {  # what decides which image is in which batch
             "images": parts.loader.images,
             "batch size": args.batch_size,
@@ -148,23 +151,63 @@ class RunState:
         task, updater = self.parts.task, self.parts.updater
         try:
             task.load_checkpoint_state(clean_state_dict(content["state_dict"]), content.get("task_state"))
-            if task.has_ema() and "state_dict_ema" in content:
-                task.load_checkpoint_state(clean_state_dict(content["state_dict_ema"]), ema=True)
+            self._load_average(content.get("state_dict_ema"))
             if not weights_only:
-                updater.optimizer.load_state_dict(content["optimizer"])
+                self._load_optimizer(content["optimizer"], content.get("args"))
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:160]
-            raise DataError(f"--resume {path}: not of this model and optimiser ({reason})") from error
-        if updater.scaler is not None and not weights_only and updater.scaler.state_dict_key in content:
-            updater.scaler.load_state_dict(content[updater.scaler.state_dict_key])
+            raise DataError(
+                f"--resume {path}: not of this model and optimiser ({reason}); --no-resume-opt takes the weights alone"
+            ) from error
+        if updater.scaler is not None and not weights_only:
+            if updater.scaler.state_dict_key in content:
+                updater.scaler.load_state_dict(content[updater.scaler.state_dict_key])
+            else:
+                _logger.info("the checkpoint has no loss scale: it begins at %g", updater.scaler.get_scale())
         is_own = Path(path).parent.resolve() == self.folder.resolve()
         if self._saver is not None and "saver" in content and is_own:
-            self._saver.load_state_dict(content["saver"])
+            self._saver.take_up(content["saver"])
+
+    def _load_average(self, weights: dict[str, Any] | None) -> None:
+        """Load the moving average; one that the checkpoint does not have begins at the resumed weights, not at random
+        ones."""
+        task = self.parts.task
+        if not task.has_ema():
+            if weights is not None:
+                _logger.info("the checkpoint's moving average is left out: --model-ema continues it")
+            return
+        if weights is not None:
+            task.load_checkpoint_state(clean_state_dict(weights), ema=True)
+            return
+        task.get_trainable_module(ema=True).set(task.get_trainable_module())
+        _logger.info("the checkpoint has no moving average: it begins at the resumed weights")
+
+    def _load_optimizer(self, state: dict[str, Any], there: argparse.Namespace | None) -> None:
+        """Load the optimiser's state; what the command line has changed of its settings is applied, as it says."""
+        optimizer = self.parts.updater.optimizer
+        fresh = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+        theirs = vars(there) if there is not None else {}
+        if theirs.get("opt", self._args.opt) != self._args.opt:
+            raise SettingsError(
+                f"--resume: the checkpoint is of --opt {theirs['opt']}, whose state is no use to --opt "
+                f"{self._args.opt}; use the former, or --no-resume-opt"
+            )
+        optimizer.load_state_dict(state)
+        ours = vars(self._args)
+        changed = [key for flag, key in _GROUP_KEYS.items() if flag in theirs and theirs[flag] != ours[flag]]
+        for group, own in zip(optimizer.param_groups, fresh, strict=True):
+            group.update({key: own[key] for key in changed if key in own})
+            if own.get("initial_lr", own["lr"]) != group.get("initial_lr", group["lr"]):
+                self._rates_changed = True
+                group.update({key: own[key] for key in ("initial_lr", "lr") if key in own})
 
     def _load_own(self, state: dict[str, Any], metric: float | None) -> None:
         parts = self.parts
         parts.updater.load_state_dict(state)
-        parts.schedule.load_state_dict(state["schedule"])
+        if self._rates_changed:
+            parts.schedule.skip_to(self.epoch, parts.updater.updates)
+        else:
+            parts.schedule.load_state_dict(state["schedule"])
         if state["batch"] is None:
             parts.schedule.step(self.epoch, metric)  # as at the end of the epoch before, after the checkpoint
         if self._is_same_order(state) and self._has_same_workers(state):

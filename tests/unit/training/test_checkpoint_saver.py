@@ -1,13 +1,15 @@
 """The newest checkpoint is found by what it says; files are whole, and replaced in one step."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from toy_run import ToyRun
 
+from dad.checkpoints import read_checkpoint
 from dad.errors import DataError
-from dad.training.checkpoint_saver import LAST, SafeSaver, find_newest, progress_of, set_aside
+from dad.training.checkpoint_saver import BEST, LAST, SafeSaver, find_newest, progress_of, set_aside
 
 
 def names(folder: Path) -> set[str]:
@@ -39,6 +41,50 @@ def test_what_went_farther_is_set_aside(stopped: ToyRun) -> None:
     set_aside(stopped.folder, (2, 0))
     assert {f"{LAST}.old", "checkpoint-2.pth.tar.old", "checkpoint-1.pth.tar"} <= names(stopped.folder)
     assert find_newest(stopped.folder) == stopped.folder / "checkpoint-1.pth.tar"
+
+
+def best_epoch(run: ToyRun) -> int:
+    epoch: int = read_checkpoint(str(run.folder / BEST))["epoch"]
+    return epoch
+
+
+def die_after_renaming_last(run: ToyRun, monkeypatch: pytest.MonkeyPatch, top1: float) -> None:
+    def die(*paths: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SafeSaver, "_duplicate", die)
+        with pytest.raises(KeyboardInterrupt):
+            run.epoch(3, top1)
+
+
+@pytest.mark.parametrize("top1, best", [(90.0, 3), (70.0, 1)])
+def test_what_a_kill_kept_the_saver_from_is_done_on_resume(
+    top1: float, best: int, stopped: ToyRun, start: Callable[..., ToyRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_after_renaming_last(stopped, monkeypatch, top1)
+    assert best_epoch(stopped) == 1 and "checkpoint-3.pth.tar" not in names(stopped.folder)
+    again = start()
+    again.run_state.resume(str(stopped.folder / LAST))
+    assert best_epoch(again) == best == again.run_state.best[1] and "checkpoint-3.pth.tar" in names(again.folder)
+
+
+def test_a_place_that_was_not_earned_is_not_given_on_resume(start: Callable[..., ToyRun]) -> None:
+    run = start("--checkpoint-hist", 2)
+    run.experiment.start()
+    for number, top1 in enumerate((50.0, 60.0, 70.0, 40.0)):
+        run.epoch(number, top1)
+    start("--checkpoint-hist", 2).run_state.resume(str(run.folder / LAST))
+    numbered = {name for name in names(run.folder) if name.startswith("checkpoint")}
+    assert numbered == {"checkpoint-1.pth.tar", "checkpoint-2.pth.tar"}
+
+
+def test_a_best_file_of_another_epoch_is_made_anew(stopped: ToyRun, start: Callable[..., ToyRun]) -> None:
+    content = (stopped.folder / LAST).read_bytes()
+    (stopped.folder / BEST).unlink()
+    (stopped.folder / BEST).write_bytes(content)
+    start().run_state.resume(str(stopped.folder / LAST))
+    assert best_epoch(stopped) == 1
 
 
 def test_recovery_files_go_when_an_epoch_has_ended(stopped: ToyRun) -> None:

@@ -65,6 +65,47 @@ def test_weights_alone_can_be_resumed(stopped: ToyRun, start: Start) -> None:
     torch.testing.assert_close(again.tensors()["state_dict"], stopped.tensors()["state_dict"], rtol=0, atol=0)
 
 
+def test_an_average_that_the_checkpoint_lacks_begins_at_the_resumed_weights(stopped: ToyRun, start: Start) -> None:
+    path = str(stopped.folder / LAST)
+    content = torch.load(path, weights_only=False)
+    del content["state_dict_ema"]
+    torch.save(content, path)
+    again = start()
+    again.run_state.resume(path)
+    tensors = again.tensors()
+    torch.testing.assert_close(tensors["state_dict_ema"], tensors["state_dict"], rtol=0, atol=0)
+    torch.testing.assert_close(tensors["state_dict"], stopped.tensors()["state_dict"], rtol=0, atol=0)
+
+
+def groups(run: ToyRun, key: str) -> set[float]:
+    return {group[key] for group in run.optimizer.param_groups}
+
+
+def test_settings_of_the_optimiser_are_the_checkpoint_s_unless_the_command_line_changes_them(
+    stopped: ToyRun, start: Start
+) -> None:
+    for words, expected in (((), 0.01), (("--weight-decay", 0.5), 0.5)):  # 0.01: what AdamW had when it was saved
+        run = start(*words)
+        for group in run.optimizer.param_groups:  # as create_optimizer does it by the flag
+            group["weight_decay"] = 0.5
+        run.run_state.resume(str(stopped.folder / LAST))
+        assert groups(run, "weight_decay") == {expected} and run.optimizer.state
+
+
+def test_another_learning_rate_is_applied(stopped: ToyRun, start: Start) -> None:
+    again = start()
+    for group in again.optimizer.param_groups:
+        group["lr"] = 0.7  # as create_optimizer does it by --lr
+    again.run_state.resume(str(stopped.folder / LAST))
+    assert groups(again, "lr") == {0.7} and groups(stopped, "lr") == {0.1}
+
+
+def test_the_state_of_another_optimiser_is_refused(stopped: ToyRun, start: Start) -> None:
+    with pytest.raises(SettingsError, match=r"--opt sgd, whose state is no use to --opt lamb; .*--no-resume-opt"):
+        start("--opt", "lamb").run_state.resume(str(stopped.folder / LAST))
+    start("--opt", "lamb").run_state.resume(str(stopped.folder / LAST), weights_only=True)
+
+
 def test_a_checkpoint_of_timms_own_scripts_is_taken_up_at_its_epoch(stopped: ToyRun, start: Start) -> None:
     path = str(stopped.folder / LAST)
     content = torch.load(path, weights_only=False)
