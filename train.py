@@ -31,7 +31,7 @@ from dad.training.loaders import create_train_loader, create_val_loader, resolve
 from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
 from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
-from dad.training.run_folder import resolve_experiment, resolve_folder
+from dad.training.run_folder import require_new_folder, require_writable, resolve_experiment, resolve_folder
 from dad.training.trainer import Settings, Trainer
 from dad.training.updater import Updater
 from dad.training.validation import score_teacher
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     schedule, epochs = create_schedule(args, optimizer, updates_per_epoch)
 
     # Resume: a checkpoint fits the bare network, so compiling and wrapping come after.
-    args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1])
+    args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1], runtime)
     state = create_run_state(args, Parts(task, updater, schedule, train_loader), data_config, runtime)
     prepare(args, task, runtime)
     teacher_top1 = None
@@ -185,9 +185,8 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         raise UsageError(f"--tta {args.tta}: no loader serves an image twice, so neighbours would be averaged")
     if args.sched == "plateau" and args.val_interval > 1:
         raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
-    folder = resolve_folder(args)
-    if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
-        raise UsageError(f"--output {args.output}: {folder} cannot be made, a file is in its way")
+    require_writable(resolve_folder(args))
+    require_new_folder(args)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Files that can be trusted: written whole or not at all, and stamped with the settings that they were made with."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +16,32 @@ from dad.errors import DataError, SettingsError
 Settings = Mapping[str, str | int | float | bool | None]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+RERUN = "mend that and rerun the same command to go on"
+
+
+@contextmanager
+def writing(folder: Path, advice: str = RERUN) -> Iterator[None]:
+    """Turn what a disk may refuse into one line that says what to do.
+
+    Raises:
+        DataError: a file below `folder` cannot be written (disk, inodes or quota used up, no permission, read-only).
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {error.filename or folder}: {_why(error, folder)}; {advice}") from error
+
+
+def _why(error: OSError, folder: Path, needed: int | None = None) -> str:
+    """Say why a write failed; numbers of bytes only where it is they that lack."""
+    reason = error.strerror or type(error).__name__
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return reason
+    free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
+    return f"{reason}; " + (f"it needs {needed:,} bytes, " if needed is not None else "") + f"{free:,} are free there"
+
+
+def write_atomically(path: Path, content: bytes, advice: str = RERUN) -> None:
     """Write a file under a temporary name, sync and rename it: others see the old file, the new one or none.
 
     Raises:
@@ -30,11 +57,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        free = shutil.disk_usage(next(parent for parent in path.parents if parent.exists())).free
-        raise DataError(
-            f"cannot write {path}: {error.strerror}; it needs {len(content):,} bytes, {free:,} are free there; "
-            "mend that and rerun the same command to go on"
-        ) from error
+        raise DataError(f"cannot write {path}: {_why(error, path.parent, len(content))}; {advice}") from error
     finally:
         if temporary.exists():
             temporary.unlink()

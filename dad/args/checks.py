@@ -13,7 +13,7 @@ _ABOVE_ZERO = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "task_loss_weight", "distill_loss_weight", "lr", "weight_decay", "mixup", "cutmix",
-    "attack_eps", "attack_step_size", "attack_steps", "workers", "recovery_interval",
+    "attack_eps", "attack_step_size", "attack_steps", "workers", "recovery_interval", "max_failed",
 )  # fmt: skip
 _SHARES = (
     "smoothing", "reprob", "mixup_prob", "mixup_switch_prob", "hflip", "vflip", "drop", "model_ema_decay",

@@ -61,5 +61,8 @@ def add_train_loader_args(parser: ArgumentParser) -> None:
         "--aug-repeats", default=0, type=float, metavar="N", help="versions of an image in one batch of all processes"
     )
     group.add_argument(
+        "--max-failed", default=100, type=int, metavar="N", help="unreadable images at which a loader process stops"
+    )
+    group.add_argument(
         "--worker-seeding", default="all", type=str, choices=["all", "part"], help="which generators a worker seeds"
     )

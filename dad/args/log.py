@@ -14,6 +14,12 @@ def add_output_args(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("Output")
     group.add_argument("--output", default="", type=str, metavar="DIR", help="parent of the run's folder")
     group.add_argument("--experiment", default="", type=str, metavar="NAME", help="name of the run's folder")
+    group.add_argument(
+        "--overwrite",
+        default=False,
+        action="store_true",
+        help="begin anew where a run has left its checkpoints, which are then renamed; else only --resume goes there",
+    )
     group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
     group.add_argument(
         "--val-interval",

@@ -97,8 +97,9 @@ class SafeSaver(CheckpointSaver):
         except (OSError, RuntimeError, DataError) as error:  # torch tells of a full disk in words of its own
             path.unlink(missing_ok=True)
             free = shutil.disk_usage(path.parent).free
+            reason = getattr(error, "strerror", None) or type(error).__name__
             raise DataError(
-                f"cannot write a checkpoint into {path.parent} ({type(error).__name__}, {free:,} bytes free there); "
+                f"cannot write a checkpoint into {path.parent} ({reason}, {free:,} bytes free there); "
                 "the one before it is intact: mend that and rerun with --resume auto"
             ) from error
 
@@ -148,11 +149,19 @@ def find_newest(folder: Path) -> Path | None:
 def set_aside(folder: Path, progress: tuple[int, int]) -> None:
     """Rename checkpoints of a run that are ahead of `progress`: they belong to a future that is being trained anew, and
     are not to be taken for the newest."""
+    best = folder / BEST
+    if progress == (0, 0) and best.exists():  # of a run that begins anew nothing is the best yet
+        best.replace(best.with_name(best.name + _OLD))
     for path in _checkpoints(folder):
         with contextlib.suppress(DataError):
             if progress_of(read_checkpoint(str(path), check=False)) > progress:
                 path.replace(path.with_name(path.name + _OLD))
                 _logger.info("%s is of a run that went farther: renamed to %s", path, path.name + _OLD)
+
+
+def has_checkpoints(folder: Path) -> bool:
+    """Whether a run has left checkpoints in a folder."""
+    return bool(_checkpoints(folder))
 
 
 def _checkpoints(folder: Path) -> list[Path]:

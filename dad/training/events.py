@@ -9,13 +9,18 @@ from torch.utils.tensorboard.summary import hparams
 
 from dad.training.engine import StepReport
 
+_FILES = "events.out.tfevents.*"
+
 
 class Events:
     """TensorBoard's events of a run, in `<folder>/tb`."""
 
     def __init__(self, folder: Path, updates: int):
         """Begin after so many updates: later events, from a run that was cut off, are dropped."""
-        self.writer = SummaryWriter(str(folder / "tb"), purge_step=updates + 1)
+        place = folder / "tb"
+        before = set(place.glob(_FILES))
+        self.writer = SummaryWriter(str(place), purge_step=updates + 1)
+        _keep_order(before, set(place.glob(_FILES)) - before)
 
     def settings(self, values: Mapping[str, Any], metric: str) -> None:
         """Write what TensorBoard compares runs by."""
@@ -47,3 +52,20 @@ class Events:
     def _write(self, group: str, values: Mapping[str, float], updates: int) -> None:
         for name, value in values.items():
             self.writer.add_scalar(f"{group}/{name}", value, updates)
+
+
+def _keep_order(before: set[Path], new: set[Path]) -> None:
+    """Rename earlier files where the clock has been set back since: TensorBoard reads files by the time in their name,
+    and would take what they hold for events that this run has thrown away."""
+    first = min((_time_of(path) for path in new), default=0)
+    late = sorted((path for path in before if _time_of(path) >= first), key=_time_of)
+    earlier = [_time_of(path) for path in before if path not in late]
+    for path, moment in zip(late, range(first - len(late), first), strict=True):
+        moment = max(moment, max(earlier, default=0))
+        rest = path.name.removeprefix(_FILES[:-1]).partition(".")[2]
+        path.rename(path.with_name(f"{_FILES[:-1]}{moment:010d}.{rest}"))
+
+
+def _time_of(path: Path) -> int:
+    digits = path.name.removeprefix(_FILES[:-1]).partition(".")[0]
+    return int(digits) if digits.isdecimal() else 0

@@ -12,7 +12,8 @@ from timm.utils.summary import trim_summary
 from torch import Tensor
 from torchvision.utils import save_image
 
-from dad.errors import UserError
+from dad.errors import DataError, UserError
+from dad.files import write_atomically, writing
 from dad.runtime import Runtime
 from dad.training.checkpoint_saver import LAST, set_aside
 from dad.training.engine import StepReport, Update
@@ -20,7 +21,8 @@ from dad.training.events import Events
 from dad.training.interrupts import InterruptedRun
 from dad.training.nonfinite import SkippedBatch, append_skipped, drop_skipped
 from dad.training.resume import RunState
-from dad.training.status import Status
+from dad.training.run_folder import next_number, number_of
+from dad.training.status import ADVICE, Status
 from dad.training.updater import NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
@@ -41,17 +43,20 @@ class Experiment:
         if not self.runtime.is_primary:
             return
         state, updates = self.state, self.state.parts.updater.updates
-        self.folder.mkdir(parents=True, exist_ok=True)
-        set_aside(self.folder, (state.epoch, state.batch))
-        (self.folder / "args.yaml").write_text(self._args_text, encoding="utf-8")
-        trim_summary(str(self.folder / "summary.csv"), state.epoch)
-        # Events of this many updates are written: they are of the end of an epoch that is done.
-        drop_skipped(self.folder, updates)
-        self.events = Events(self.folder, updates)
-        if updates == 0:
-            self.events.settings(vars(self._args), self.metric)
+        with writing(self.folder, ADVICE):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            set_aside(self.folder, (state.epoch, state.batch))
+            write_atomically(self.folder / "args.yaml", self._args_text.encode(), ADVICE)
+            trim_summary(str(self.folder / "summary.csv"), state.epoch)
+            # Events of this many updates are written: they are of the end of an epoch that is done.
+            drop_skipped(self.folder, updates)
+            self.events = Events(self.folder, updates)
+            if updates == 0:
+                self.events.settings(vars(self._args), self.metric)
         newest = self.folder / LAST
+        number = number_of(self.folder) or next_number(self.folder.parent)
         self._tell(
+            number=number,
             epoch=state.epoch, epochs=epochs, updates=updates, resumable=newest.exists(),
             checkpoint=str(newest) if newest.exists() else None, teacher_top1=teacher_top1,
         )  # fmt: skip
@@ -65,10 +70,11 @@ class Experiment:
 
     def record(self, epoch: int, update: Update) -> None:
         """Write what is to be told of an update; all processes have to call it."""
-        if update.report is not None:
-            self._report(update.report, update.input)
-        if not update.verdict.is_applied:
-            self._note_skipped(epoch, update)
+        with writing(self.folder, ADVICE):
+            if update.report is not None:
+                self._report(update.report, update.input)
+            if not update.verdict.is_applied:
+                self._note_skipped(epoch, update)
 
     def end_epoch(
         self,
@@ -86,8 +92,9 @@ class Experiment:
         if self.events is None:
             return
         *_, deciding = scores.values()
-        update_summary(epoch, train, deciding, str(self.folder / "summary.csv"), lr=learning_rate)
-        self.events.scores(scores, state["updates"])
+        with writing(self.folder, ADVICE):
+            update_summary(epoch, train, deciding, str(self.folder / "summary.csv"), lr=learning_rate)
+            self.events.scores(scores, state["updates"])
         path = self.state.save(epoch, state, deciding[self.metric])
         self._tell(epoch=epoch + 1, updates=state["updates"], resumable=True, checkpoint=str(path))
         best, best_epoch = self.state.best
@@ -98,7 +105,8 @@ class Experiment:
         """Close the event file, and print the best result as timm's scripts do, for programs that read it."""
         if self.events is None:
             return
-        self.events.close()
+        with writing(self.folder, ADVICE):
+            self.events.close()
         self._tell(state="done", exit_code=0, resumable=False)
         best, best_epoch = self.state.best
         result = {"epoch": best_epoch, self.metric: best, "folder": str(self.folder)}
@@ -110,14 +118,21 @@ class Experiment:
         try:
             yield
         except InterruptedRun as interrupted:
-            self._tell(state="interrupted", exit_code=interrupted.exit_code)
+            self._tell_of_end("interrupted", interrupted.exit_code)
             raise
         except NonFiniteLossError as error:  # the same command would take the same way again
-            self._tell(state="failed", exit_code=error.exit_code, resumable=False)
+            self._tell_of_end("failed", error.exit_code, resumable=False)
             raise
         except BaseException as error:
-            self._tell(state="failed", exit_code=error.exit_code if isinstance(error, UserError) else 1)
+            self._tell_of_end("failed", error.exit_code if isinstance(error, UserError) else 1)
             raise
+
+    def _tell_of_end(self, state: str, exit_code: int, **changes: Any) -> None:
+        """Write how it ends; what keeps that from being written must not hide why it ends."""
+        try:
+            self._tell(state=state, exit_code=exit_code, **changes)
+        except DataError as error:
+            _logger.warning("%s", error)
 
     def _report(self, report: StepReport, input: Tensor) -> None:
         _logger.info("%s", report)

@@ -45,13 +45,19 @@ class Interrupts:
     def __init__(self, runtime: Runtime):
         self._group: Any = dist.new_group(backend="gloo") if runtime.distributed else None
         self._received: int | None = None
+        self._parent = os.getppid()
         self._before = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
 
     def requested(self) -> bool:
-        """Whether any process was asked to stop; all processes have to call this at the same update."""
+        """Whether any process was asked to stop; all processes have to call this at the same update.
+
+        Losing the launcher is such a request: torchrun dies of a signal that it does not know and tells nobody.
+        """
+        is_asked = self._received is not None
         if self._group is None:
-            return self._received is not None
-        asked = torch.tensor([self._received is not None], dtype=torch.uint8)
+            return is_asked
+        is_asked = is_asked or os.getppid() != self._parent
+        asked = torch.tensor([is_asked], dtype=torch.uint8)
         dist.all_reduce(asked, dist.ReduceOp.MAX, group=self._group)
         return bool(asked.item())
 

@@ -140,7 +140,7 @@ def _create_dataset(args: argparse.Namespace, views: Sequence[View], demands: De
         own_alone = demands.needs_partner or demands.paired
         substitute = args.dad_missing == "substitute" and not own_alone
         dad_images = DadImages(open_dad_set(args.dad_dir, classes), sources, substitute)
-    return ViewDataset(sources, views, dad_images, demands.paired)
+    return ViewDataset(sources, views, dad_images, demands.paired, args.max_failed)
 
 
 def _stack(args: argparse.Namespace) -> Any:

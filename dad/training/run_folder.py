@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import torch.distributed as dist
 from timm.models import safe_model_name
 
+from dad.errors import DataError, UsageError
+from dad.files import read_json, writing
 from dad.runtime import Runtime
-from dad.training.checkpoint_saver import find_newest
+from dad.training.checkpoint_saver import find_newest, has_checkpoints
+from dad.training.status import NAME as STATUS
 
 _logger = logging.getLogger(__name__)
 _OUTPUT = "output/train"
 NOT_THE_RUN = {  # flags that change nothing in what is trained
     "resume", "no_resume_opt", "experiment", "output", "local_rank", "log_interval",
-    "recovery_interval", "checkpoint_hist",
+    "recovery_interval", "checkpoint_hist", "overwrite",
 }  # fmt: skip
 
 
@@ -25,22 +29,87 @@ def resolve_folder(args: argparse.Namespace) -> Path:
     return Path(args.output or _OUTPUT, args.experiment)
 
 
-def resolve_experiment(args: argparse.Namespace, args_text: str, img_size: int) -> str:
+def resolve_experiment(args: argparse.Namespace, args_text: str, img_size: int, runtime: Runtime) -> str:
     """Return the name of the run's folder; without `--experiment` time, model and image size, as timm's.
 
-    For `--resume auto` it is that of the newest run of the same settings (its name begins with the time), if there is
-    any.
+    For `--resume auto` it is that of the newest run of the same settings, if there is any: newest by the runs' own
+    count, since a clock may have jumped. The primary process decides for all, and makes a new folder at once, so that
+    runs which begin within one second have one each.
     """
     if args.experiment:
         return str(args.experiment)
-    root, suffix = resolve_folder(args), f"{safe_model_name(args.model)}-{img_size}"
-    if args.resume == "auto":
-        for folder in sorted(root.glob(f"2*-{suffix}"), reverse=True):
-            settings = folder / "args.yaml"
-            if settings.is_file() and _run_lines(settings.read_text(encoding="utf-8")) == _run_lines(args_text):
-                return folder.name
+    name = ""
+    if runtime.is_primary:
+        root, suffix = resolve_folder(args), f"{safe_model_name(args.model)}-{img_size}"
+        if args.resume == "auto":
+            name = _newest_run(root, suffix, args_text)
+        name = name or _make_folder(root, suffix)
+    return str(runtime.gather(name)[0])
+
+
+def next_number(root: Path) -> int:
+    """Return the number of a new run among those in `root`: one more than the highest."""
+    return 1 + max((number_of(path.parent) for path in root.glob(f"*/{STATUS}")), default=0)
+
+
+def _newest_run(root: Path, suffix: str, args_text: str) -> str:
+    """Return the newest run of the same settings, or nothing."""
+    found = []
+    for folder in root.glob(f"2*-{suffix}*"):
+        settings = folder / "args.yaml"
+        if settings.is_file() and _run_lines(settings.read_text(encoding="utf-8")) == _run_lines(args_text):
+            found.append((number_of(folder), folder.name))
+    if not found:
         _logger.info("--resume auto: no run of these settings in %s, so a new one begins", root)
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{suffix}"
+        return ""
+    return max(found)[1]
+
+
+def number_of(folder: Path) -> int:
+    """Return a run's number; 0 where it has none."""
+    try:
+        return int(read_json(folder / STATUS).get("number", 0))
+    except (DataError, ValueError, TypeError):
+        return 0
+
+
+def _make_folder(root: Path, suffix: str) -> str:
+    """Make a folder that nobody else has made; return its name."""
+    start = f"{time.strftime('%Y%m%d-%H%M%S')}-{suffix}"
+    for count in range(1, 1000):
+        name = start if count == 1 else f"{start}-{count}"
+        try:
+            with writing(root):
+                (root / name).mkdir(parents=True)
+            return name
+        except DataError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+    raise DataError(f"{root}: a thousand runs have begun within this second; give --experiment")
+
+
+def require_new_folder(args: argparse.Namespace) -> None:
+    """Refuse to begin anew where a run has left its checkpoints.
+
+    Raises:
+        UsageError: there are some, and neither `--resume` nor `--overwrite` says what to do with them.
+    """
+    folder = resolve_folder(args)
+    if not args.experiment or args.resume or args.overwrite or not has_checkpoints(folder):
+        return
+    raise UsageError(
+        f"{folder} holds the checkpoints of a run: --resume auto continues it, --overwrite begins anew (and renames "
+        "them), another --experiment leaves it alone"
+    )
+
+
+def require_writable(folder: Path) -> None:
+    """Raise a DataError if a folder cannot be made or written; nothing is made yet."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise DataError(f"--output: {folder} cannot be made, the file {there} is in its way")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(f"--output: {there} cannot be written (no permission, or read-only); choose another --output")
 
 
 def _run_lines(text: str) -> list[str]:

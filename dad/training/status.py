@@ -7,6 +7,7 @@ from typing import Any
 from dad.files import to_json, write_atomically
 
 NAME = "status.json"
+ADVICE = "what is saved is intact: mend that and rerun with --resume auto"
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Status:
     1, so the true one stands here."""
 
     state: str = "running"
+    number: int = 0  # of the run among those beside it, as they began
     resumable: bool = False
     epoch: int = 0
     epochs: int = 0
@@ -33,4 +35,4 @@ class Status:
 
     def write(self, folder: Path) -> None:
         """Write it into a run's folder."""
-        write_atomically(folder / NAME, to_json(asdict(self), indent=4))
+        write_atomically(folder / NAME, to_json(asdict(self), indent=4), ADVICE)

@@ -31,11 +31,16 @@ def run_evaluator(
         after_batch: called with the number of batches done; may raise to leave off.
     """
     limit = evaluation_sample_limit(loader)  # without the images that make shares even
-    evaluator = ClassificationEvaluator(runtime.device, max_samples=limit)
+    evaluator, seen = ClassificationEvaluator(runtime.device), 0
     for number, (input, target) in enumerate(loader, start=1):
         logits = forward(input.to(runtime.device, runtime.dtype))
+        target = target.to(runtime.device)
+        counts = target >= 0  # not so where an image cannot be read
+        if limit is not None:
+            counts[max(0, limit - seen) :] = False
+        seen += len(target)
         with torch.inference_mode():
-            evaluator.update(logits, target.to(runtime.device))
+            evaluator.update(logits[counts], target[counts])
         after_batch(number, evaluator)
     return evaluator
 

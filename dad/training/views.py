@@ -25,6 +25,7 @@ from dad.training.batches import ImageLabel
 
 _logger = logging.getLogger(__name__)
 CLEAN, DAD = "clean", "dad"
+_BLANK = 32  # pixels a side of what stands in for an unreadable image of an evaluation
 _TRIES = 50  # damaged images in a row after which it is the set, not bad luck
 
 Serve = Callable[["ViewDataset", int, Image.Image], Image.Image | None]
@@ -111,14 +112,19 @@ class ViewDataset(Dataset[Any]):
         views: Sequence[View] = (VIEWS[CLEAN],),
         dad_images: "DadImages | None" = None,
         paired: bool = False,
+        max_failed: int | None = None,
     ):
         """Serve `views` of `sources`, the clean one first.
 
         Args:
             dad_images: what views that need a DAD set are from.
             paired: the views show the same part of the picture under the same augmentation.
+            max_failed: images that this process may fail to read, each of which is named; another one, drawn at
+                random, then stands in. None is for evaluation: such an image is black and has the label -1.
         """
         self.sources = sources
+        self.max_failed = max_failed
+        self.failed: set[str] = set()  # keys
         self.views = tuple(views)
         self.dad_images = dad_images
         self.frame = None
@@ -129,8 +135,14 @@ class ViewDataset(Dataset[Any]):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> tuple[Any, ImageLabel]:
+        try:
+            clean = self._open(self.sources[index])
+        except UnreadableError as error:
+            self._note_unreadable(self.sources[index], error)
+            if self.max_failed is None:
+                return self._blank()
+            return self[random.randrange(len(self))]
         source = self.sources[index]
-        clean = self._open(source)
         if len(self.views) == 1:
             image = clean if self.transform is None else self.transform(clean)
             return image, ImageLabel(source.label, (True,), source.key)
@@ -153,11 +165,26 @@ class ViewDataset(Dataset[Any]):
         return tuple(views)
 
     def _open(self, source: SourceImage) -> Image.Image:
-        try:
-            image = read_rgb(source)
-        except UnreadableError as error:
-            raise DataError(f"{source}: cannot be read as an image ({error}); replace or remove it") from None
+        image = read_rgb(source)
         return image if self.frame is None else self.frame(image)
+
+    def _note_unreadable(self, source: SourceImage, error: UnreadableError) -> None:
+        if source.key in self.failed:
+            return
+        self.failed.add(source.key)
+        _logger.warning("%s: cannot be read as an image (%s); left out", source, error)
+        limit = len(self.sources) - 1
+        if self.max_failed is not None:
+            limit = min(limit, self.max_failed)
+        if len(self.failed) > limit:
+            raise DataError(
+                f"{len(self.failed)} images cannot be read, e.g. {source} ({error}); mend them, or allow more of them "
+                f"by --max-failed (now {self.max_failed})"
+            )
+
+    def _blank(self) -> tuple[Any, ImageLabel]:
+        image = Image.new("RGB", (_BLANK, _BLANK))
+        return image if self.transform is None else self.transform(image), ImageLabel(-1, (True,), "")
 
 
 class DadImages:

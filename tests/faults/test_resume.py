@@ -15,7 +15,7 @@ from run_tools import HARD, require_equal, signal_at, status, train_job
 
 import generate
 import train
-from dad.errors import SettingsError
+from dad.errors import SettingsError, UsageError
 from dad.training.checkpoint_saver import SafeSaver, find_newest
 
 CASES = [
@@ -42,7 +42,8 @@ def test_parts_of_a_run_equal_one_whole(
     assert status(tmp_path / "run")["state"] == "interrupted" and status(tmp_path / "run")["resumable"]
     assert train.main([*flags, "--resume", "auto"]) == 0
     require_equal(tmp_path / "run", tmp_path / "whole")
-    assert status(tmp_path / "run") == status(tmp_path / "whole") | {"checkpoint": str(tmp_path / "run/last.pth.tar")}
+    own = {"checkpoint": str(tmp_path / "run/last.pth.tar"), "number": 2}  # the whole run was the first here
+    assert status(tmp_path / "run") == status(tmp_path / "whole") | own
     assert not list((tmp_path / "run").glob("recovery*"))
 
 
@@ -113,6 +114,9 @@ def test_a_new_run_in_an_old_folder_sets_the_old_checkpoints_aside(train_flags: 
     job = train_job(train_flags, partial(signal_at, 1)).wait()  # the old run is done: --resume auto trains no more
     assert job.code == 0
     flags = [*train_flags, "--objective", "ce"]
-    assert run(flags, partial(signal_at, 1), main=train.main).code == 75
+    with pytest.raises(UsageError, match="holds the checkpoints of a run: --resume auto continues it, --overwrite"):
+        train.main(flags)
+    assert run([*flags, "--overwrite"], partial(signal_at, 1), main=train.main).code == 75
     assert find_newest(tmp_path / "run") == tmp_path / "run" / "recovery-0-1.pth.tar"
-    assert (tmp_path / "run" / "last.pth.tar.old").exists()
+    for name in ("last.pth.tar", "model_best.pth.tar"):
+        assert (tmp_path / "run" / f"{name}.old").exists() and not (tmp_path / "run" / name).exists()

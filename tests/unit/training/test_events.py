@@ -3,10 +3,13 @@
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 import generate
 import train
+from dad.training.events import Events
 
 TRAIN = {"loss", "loss_ce", "loss_kd_clean", "loss_kd_dad", "lr", "grad_norm", "loss_scale"}
 SCORES = {"loss", "top1", "top5"}
@@ -36,6 +39,21 @@ def test_without_scaler_and_average_there_is_nothing_of_them(train_flags: list[s
     assert train.main([*train_flags, "--objective", "ce"]) == 0
     tags = set(steps_by_tag(tmp_path / "run"))
     assert "train/loss_scale" not in tags and not any(tag.startswith("eval_ema") for tag in tags)
+
+
+def test_earlier_files_stay_earlier_when_the_clock_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = "tensorboard.summary.writer.event_file_writer.time.time"
+    for now, updates in ((2_000_000_000.0, 0), (2_000_000_500.0, 2), (1_900_000_000.0, 4)):
+        with monkeypatch.context() as patched:
+            patched.setattr(clock, lambda now=now: now)
+            events = Events(tmp_path, updates)
+            for update in (1, 2, 3):
+                events.scores({"eval": {"top1": 10.0 * updates + update}}, updates + update)
+            events.close()
+    found = EventAccumulator(str(tmp_path / "tb")).Reload().Scalars("eval/top1")
+    assert [(event.step, event.value) for event in found] == [
+        (1, 1), (2, 2), (3, 21), (4, 22), (5, 41), (6, 42), (7, 43)
+    ]  # fmt: skip
 
 
 def test_flags_are_written_once_however_often_a_run_is_taken_up(train_flags: list[str], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a run writes: rows, events, settings, status; and the score that decides what is best."""
 
 import csv
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,37 @@ def test_only_the_primary_process_writes(start: Start, tmp_path: Path) -> None:
 
 def test_the_settings_are_written_as_they_were_given(stopped: ToyRun) -> None:
     assert (stopped.folder / "args.yaml").read_text() == "a: 1\n" and list((stopped.folder / "tb").iterdir())
+
+
+WRITERS = {"args.yaml": "start", "summary.csv": "end_epoch", "tb": "start"}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_disk_that_is_full_is_one_line_with_advice(name: str, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*words: object, **settings: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    run = start()
+    if name == "summary.csv":
+        run.experiment.start()
+    places = {"args.yaml": "os.fsync", "summary.csv": "dad.training.experiment.update_summary",
+              "tb": "dad.training.events.SummaryWriter"}  # fmt: skip
+    monkeypatch.setattr(places[name], full)
+    with pytest.raises(DataError, match=rf"^cannot write .*{name}: No space left .*--resume auto$") as caught:
+        run.experiment.start() if WRITERS[name] == "start" else run.end_epoch(0, {"loss": 1.0, "top1": 1.0})
+    assert ("\n" not in str(caught.value) and "bytes" in str(caught.value)) or "free there" in str(caught.value)
+
+
+def test_a_status_that_cannot_be_written_hides_nothing(
+    stopped: ToyRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*words: object) -> None:
+        raise DataError("cannot write status.json: No space left on device")
+
+    monkeypatch.setattr("dad.training.status.Status.write", full)
+    with pytest.raises(ZeroDivisionError), stopped.experiment.reporting():
+        raise ZeroDivisionError
+    assert "cannot write status.json" in caplog.text
 
 
 def test_status_follows_the_run(stopped: ToyRun) -> None:

@@ -40,6 +40,20 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
     assert done.returncode == 128 + signal.SIGTERM and "still here" not in done.stdout
 
 
+def test_losing_the_launcher_is_a_request_where_there_are_other_processes(
+    cpu: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupts = Interrupts(cpu)
+    try:
+        monkeypatch.setattr("os.getppid", lambda: 1)
+        assert not interrupts.requested()  # alone: nohup and daemons outlive their shell
+        interrupts._group = object()
+        monkeypatch.setattr("torch.distributed.all_reduce", lambda *args, **settings: None)
+        assert interrupts.requested()
+    finally:
+        interrupts.close()
+
+
 def test_what_is_started_meanwhile_has_the_signals_blocked() -> None:
     with held_back():
         own = signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -41,6 +41,16 @@ def test_every_image_counts_once_whatever_the_batches_and_the_padding(padded: bo
     assert 0 < scores["top5"] < 100
 
 
+def test_an_image_without_a_label_does_not_count(cpu: Runtime) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 9))
+    batches = [(torch.randn(4, 3, 2, 2), torch.randint(9, (4,))) for _ in range(3)]
+    with_bad = [
+        (torch.cat([images, images[:1]]), torch.cat([labels, torch.tensor([-1])])) for images, labels in batches
+    ]
+    assert evaluate(model, with_bad, cpu) == pytest.approx(naive_scores(model, batches, 12), abs=1e-4)
+
+
 def test_evaluation_changes_nothing_and_runs_in_evaluation_mode(cpu: Runtime) -> None:
     model = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Flatten(), nn.Linear(12, 6))
     before = {key: value.clone() for key, value in model.state_dict().items()}

@@ -23,11 +23,15 @@ def sources(tmp_path: Path) -> list[SourceImage]:
 
 
 def dataset_of(
-    sources: list[SourceImage], dad_set: DadSet | None, substitute: bool = False, views: tuple[str, ...] = (CLEAN, DAD)
+    sources: list[SourceImage],
+    dad_set: DadSet | None,
+    substitute: bool = False,
+    views: tuple[str, ...] = (CLEAN, DAD),
+    max_failed: int | None = 0,
 ) -> ViewDataset:
     """A dataset that shows an image as the value of its first pixel."""
     if dad_set is None:
-        dataset = ViewDataset(sources)
+        dataset = ViewDataset(sources, max_failed=max_failed)
     else:
         dataset = ViewDataset(sources, resolve_views("x", views), DadImages(dad_set, sources, substitute))
     dataset.transform = lambda image: image.getpixel((0, 0))[0]
@@ -75,10 +79,36 @@ def test_how_many_images_have_a_partner_is_told_and_none_is_refused(
     assert record.levelname == level and record.message.startswith(f"{own} of 5 training images have a DAD image")
 
 
-def test_an_image_that_cannot_be_read_is_named(sources: list[SourceImage]) -> None:
+def test_an_image_that_cannot_be_read_is_named_once_and_another_stands_in(
+    sources: list[SourceImage], caplog: pytest.LogCaptureFixture
+) -> None:
     sources[3].path.write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"3\.png: cannot be read"):
-        dataset_of(sources, None)[3]
+    dataset = dataset_of(sources, None, max_failed=1)
+    assert {dataset[3][0] for _ in range(60)} == {0, 1, 2, 4}
+    assert all(image == label.label and label.key == f"a/{image}" for image, label in (dataset[3] for _ in range(9)))
+    assert caplog.text.count("3.png: cannot be read as an image") == 1
+
+
+def test_too_many_that_cannot_be_read_stop_training(
+    sources: list[SourceImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.randrange", lambda count: count - 1)
+    for source in sources[:2]:
+        source.path.write_bytes(b"no image")
+    dataset = dataset_of(sources, None, max_failed=1)
+    dataset[0]
+    with pytest.raises(DataError, match=r"2 images cannot be read, e\.g\. .*1\.png .*--max-failed \(now 1\)"):
+        dataset[1]
+
+
+def test_in_evaluation_it_has_no_label_and_not_even_one_may_be_left(sources: list[SourceImage]) -> None:
+    for source in sources[:4]:
+        source.path.write_bytes(b"no image")
+    dataset = dataset_of(sources, None, max_failed=None)
+    assert [dataset[index][1].label for index in range(5)] == [-1, -1, -1, -1, 4]
+    sources[4].path.write_bytes(b"no image")
+    with pytest.raises(DataError, match="5 images cannot be read"):
+        dataset[4]
 
 
 @pytest.mark.parametrize(
