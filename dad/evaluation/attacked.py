@@ -19,7 +19,7 @@ from dad.attacks import keyed_generator
 from dad.errors import DataError, UsageError
 from dad.evaluation.judge import Judge
 from dad.evaluation.metrics import wilson_interval
-from dad.evaluation.pool import Batch, ImagePool
+from dad.evaluation.pool import ImageBatch, ImagePool
 from dad.evaluation.threats import Threat, load_attack_list, robust_hits
 from dad.pixels import PixelModel, denormalize
 from dad.variants import ImageSet
@@ -106,7 +106,7 @@ class _ScoredModel(PixelModel):
 
 
 def _attack_batch(
-    model: _ScoredModel, batch: Batch, pool: ImagePool, judge: Judge, threat: Threat, seed: int, start: int
+    model: _ScoredModel, batch: ImageBatch, pool: ImagePool, judge: Judge, threat: Threat, seed: int, start: int
 ) -> Tensor:
     """Return how many images there are, are right, and stay right."""
     kept = batch.readable.cpu()

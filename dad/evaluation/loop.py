@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dad.evaluation.judge import TOP, Judge
-from dad.evaluation.pool import Batch, ImagePool
+from dad.evaluation.pool import ImageBatch, ImagePool
 from dad.evaluation.scores import Scores, summarize, warn
 from dad.memory import FittingBatches
 from dad.runtime import Runtime
@@ -100,7 +100,7 @@ class _Judges(dict[int, Judge]):
         return self[which]
 
 
-def _parts(batch: Batch, pool: ImagePool) -> Iterator[tuple[int, slice]]:
+def _parts(batch: ImageBatch, pool: ImagePool) -> Iterator[tuple[int, slice]]:
     """Yield (number of the set, images) for each set that `batch` has images of."""
     which = np.searchsorted(pool.starts, batch.numbers, side="right") - 1
     for other in np.unique(which):

@@ -38,7 +38,7 @@ class LoaderSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ImageBatch:
     """Images of one or more sets, in order.
 
     Shapes: `images` [B, 3, H, W], normalised for the model, `readable` bool [B], both on the device; `numbers` [B],
@@ -76,10 +76,10 @@ class ImagePool:
         self.starts = np.cumsum([0, *map(len, image_sets)])
         pipelines = [_create_pipeline(image_set, data_config, settings.prefetcher) for image_set in image_sets]
         self.transforms = [_describe(pipeline) for pipeline in pipelines]
-        self._batches = _Batches(settings.batch_size, runtime)
+        self._batch_numbers = _BatchNumbers(settings.batch_size, runtime)
         loader = DataLoader(
             _StreamOfSets(image_sets, self.starts, pipelines, data_config["input_size"]),
-            batch_sampler=self._batches,
+            batch_sampler=self._batch_numbers,
             num_workers=settings.workers,
             pin_memory=settings.pin_memory,
             persistent_workers=settings.workers > 0,
@@ -91,17 +91,17 @@ class ImagePool:
 
     def count(self, wanted: Sequence[int]) -> int:
         """Return how many batches of the sets numbered `wanted` are this process's."""
-        self._batches.wanted = [range(self.starts[which], self.starts[which + 1]) for which in wanted]
-        return len(self._batches)
+        self._batch_numbers.wanted = [range(self.starts[which], self.starts[which + 1]) for which in wanted]
+        return len(self._batch_numbers)
 
-    def batches(self, wanted: Sequence[int]) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[int]) -> Iterator[ImageBatch]:
         """Yield this process's batches of the sets numbered `wanted` (in ascending order); every image is in one batch
         of one process."""
         if not self.count(wanted):
             return  # before workers are started
-        for numbers, (images, flags) in zip(self._batches, self._loader, strict=True):
+        for numbers, (images, flags) in zip(self._batch_numbers, self._loader, strict=True):
             flags, images = flags.to(self.runtime.device), images.to(self.runtime.device, self.runtime.dtype)
-            yield Batch(images, np.asarray(numbers), flags >= 0)
+            yield ImageBatch(images, np.asarray(numbers), flags >= 0)
 
     def path(self, number: int) -> Path:
         """Return the file of an image of the stream."""
@@ -168,7 +168,7 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
             return self.pipelines[which](self.blank), -1 - number
 
 
-class _Batches(Sampler[list[int]]):
+class _BatchNumbers(Sampler[list[int]]):
     """Numbers of the `wanted` ranges cut into batches, of which process r of w takes every w-th from the r-th on."""
 
     def __init__(self, batch_size: int, runtime: Runtime):
