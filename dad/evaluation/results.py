@@ -12,9 +12,9 @@ import torch.distributed as dist
 from dad.errors import DataError
 from dad.evaluation.scores import Scores
 from dad.files import read_any_json, to_json, write_atomically
+from dad.report.results import FORMAT
 from dad.runtime import Runtime
 
-FORMAT = 2
 Entry = dict[str, Any]
 
 _LONG = ("per_class", "mistakes", "corruptions", "extra", "unreadable", "transform", "images")  # in the file alone

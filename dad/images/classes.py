@@ -49,6 +49,11 @@ def imagenet_folders() -> tuple[str, ...]:
     return tuple(ImageNetInfo().label_names())
 
 
+def is_imagenet(folders: Iterable[str]) -> bool:
+    """Whether class folders are ImageNet's 1,000, in whatever order."""
+    return set(folders) == set(imagenet_folders())
+
+
 def imagenet_class_list() -> ClassList:
     """Return ImageNet's 1,000 WordNet ids in class order, with OpenAI's names for them (as open_clip carries them)."""
     from open_clip import IMAGENET_CLASSNAMES  # slow to import, and only ImageNet needs it

@@ -6,9 +6,10 @@ A printed average that is not the mean of its row stays as it is printed, with t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dad.images.classes import imagenet_folders
 from dad.report.columns import average_over, metrics_of
 from dad.report.paper import PaperTable
-from dad.report.results import Result, is_imagenet, row_name
+from dad.report.results import Result, has_imagenets_classes, row_name
 from dad.report.table import MISSING, format_number, format_radius
 from dad.tables import format_rows
 
@@ -64,13 +65,21 @@ def caveats(results: Iterable[Result]) -> list[str]:
     """Say of which results the numbers cannot be compared with the paper's."""
     names: dict[str, list[str]] = {}
     for result in results:
-        if not is_imagenet(result):
-            count = result.get("settings", {}).get("num_classes")
-            why = f"{count:,} classes, not ImageNet's 1,000" if count else "a class list that the file does not name"
-            names.setdefault(why, []).append(row_name(result))
+        if not has_imagenets_classes(result):
+            names.setdefault(_other_classes(result), []).append(row_name(result))
     return [
         f"{', '.join(found)}: {why}; no number of theirs compares with the paper's." for why, found in names.items()
     ]
+
+
+def _other_classes(result: Result) -> str:
+    """Say which classes a model has that are not ImageNet's."""
+    count = result.get("settings", {}).get("num_classes")
+    if not count:
+        return "a class list that the file does not name"
+    if count == len(imagenet_folders()):
+        return f"{count:,} classes, but others than ImageNet's"
+    return f"{count:,} classes, not ImageNet's 1,000"
 
 
 def _under_attack(result: Result) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dad.report.markup import section
 from dad.report.model_section import model_section
 from dad.report.notes import notes_of
 from dad.report.paper import PaperTable, paper_tables
-from dad.report.results import Result, is_imagenet, is_teacher, row_name
+from dad.report.results import Result, has_imagenets_classes, is_teacher, row_name
 from dad.report.score_table import best_values, score_tables
 from dad.report.side_tables import attack_table, paper_table, provenance_table
 from dad.report.table import averages, format_number
@@ -101,7 +101,7 @@ def _attacks(results: Sequence[Result]) -> str:
 
 
 def _beside_paper(results: Sequence[Result], tables: Sequence[PaperTable] | None) -> str:
-    beside = results if tables is not None else [result for result in results if is_imagenet(result)]
+    beside = results if tables is not None else [result for result in results if has_imagenets_classes(result)]
     if not beside:
         lines = [*caveats(results), "The paper's tables are therefore left out; --paper all shows them all the same."]
         return section("Beside the paper", "", *(element("p", escape(line), class_="about") for line in lines))

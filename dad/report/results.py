@@ -6,11 +6,11 @@ from typing import Any
 
 from dad.errors import DataError
 from dad.files import read_any_json
+from dad.images.classes import imagenet_folders, is_imagenet
 
 Result = Mapping[str, Any]  # one scored model, as results.json has it
 
-FORMAT = 2
-_IMAGENET_CLASSES = 1000
+FORMAT = 2  # of what validate.py writes; raise it when an old reader would misread it. 1 had no settings
 
 
 def load_results(paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -27,9 +27,16 @@ def row_name(result: Result) -> str:
     return str(result.get("name") or result["model"])
 
 
-def is_imagenet(result: Result) -> bool:
-    """Whether the classes are known to be as many as ImageNet's, so that the paper's numbers can stand beside."""
-    return bool(result.get("settings", {}).get("num_classes") == _IMAGENET_CLASSES)
+def has_imagenets_classes(result: Result) -> bool:
+    """Whether the class list is known to be ImageNet's, so that the paper's numbers can stand beside.
+
+    Results name every class. Where a file names only some of them, these and their number have to be ImageNet's.
+    """
+    names = result.get("class_names", {})
+    count = result.get("settings", {}).get("num_classes")
+    if len(names) == count:
+        return is_imagenet(names)
+    return bool(count == len(imagenet_folders()) and set(names) <= set(imagenet_folders()))
 
 
 def is_teacher(result: Result) -> bool:

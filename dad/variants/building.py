@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dad.errors import DataError
-from dad.images.classes import ClassList
+from dad.images.classes import ClassList, is_imagenet
 from dad.variants.image_set import ImageSet
 from dad.variants.labels import Labelled, list_attributes, list_labelled, list_objects, list_outliers, list_real
-from dad.variants.listing import corruption_folders, is_imagenet, list_images
+from dad.variants.listing import corruption_folders, list_images
 from dad.variants.table import SEVERITIES, Variant
 
 
@@ -33,7 +33,7 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
     base = Path(os.path.commonpath([folder, val])) if variant.layout == "outliers" and val else folder
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
-    expected = variant.images if is_imagenet(classes) else None
+    expected = variant.images if is_imagenet(classes.folders) else None
     digest = _digest(base, paths, labels, columns, *(accepted or ()))
     return ImageSet(variant, paths, labels, columns, accepted, digest=digest, expected=expected)
 
@@ -73,7 +73,7 @@ def _corrupted_set(variant: Variant, folder: Path, classes: ClassList) -> ImageS
     extra = {name.partition("/")[0] for name in folders} & set(variant.extra_corruptions)
     published = variant.images * len(SEVERITIES) * (len(variant.corruptions) + len(extra))
     digest = _digest(folder, all_paths, all_labels)
-    expected = published if is_imagenet(classes) else None
+    expected = published if is_imagenet(classes.folders) else None
     return ImageSet(variant, all_paths, all_labels, columns, parts=parts, digest=digest, expected=expected)
 
 

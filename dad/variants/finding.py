@@ -6,8 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dad.errors import DataError, UsageError
-from dad.images.classes import ClassList, imagenet_folders
-from dad.variants.listing import is_imagenet
+from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.variants.table import VARIANTS, Variant
 
 _IMAGENET = VARIANTS[0]
@@ -68,7 +67,7 @@ def _requested(names: str) -> tuple[Variant, ...]:
 
 def _obstacle(variant: Variant, root: Path, folder: Path, classes: ClassList) -> str:
     """Return why a variant that is there cannot be scored, or nothing."""
-    if variant.imagenet_only and not is_imagenet(classes):
+    if variant.imagenet_only and not is_imagenet(classes.folders):
         return f"its labels are ImageNet's 1,000 classes, the class list has {len(classes)} others"
     if variant.layout == "real" and next(folder.glob("*/ILSVRC2012_val_*"), None) is None:
         return f"its labels go by file name, and no file in {folder} is named ILSVRC2012_val_*"

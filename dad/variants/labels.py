@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from dad.errors import DataError
 from dad.files import read_json
-from dad.images.classes import ClassList, imagenet_folders
+from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage
-from dad.variants.listing import is_imagenet, list_folders, list_images
+from dad.variants.listing import list_folders, list_images
 from dad.variants.table import Variant
 
 _ATTRIBUTES = ("background", "texture", "material")
@@ -128,7 +128,7 @@ def list_outliers(folder: Path, val: Path, classes: ClassList, variant: Variant)
     """
     outliers = list_folders(folder, classes)
     taken_for = {source.label for source in outliers}
-    if is_imagenet(classes) and len(taken_for) != variant.classes:
+    if is_imagenet(classes.folders) and len(taken_for) != variant.classes:
         raise DataError(f"{folder} has {len(taken_for)} class folders, expected {variant.classes}; fetch the set again")
     inliers = [source for source in list_images(val, classes, variant) if source.label in taken_for]
     return [Labelled(source.path, (source.label,)) for source in inliers] + [

@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from dad.errors import DataError
-from dad.images.classes import ClassList, imagenet_folders
+from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage, class_folders, list_sources
 from dad.variants.table import SEVERITIES, Variant
 
@@ -58,11 +58,6 @@ def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
     return found
 
 
-def is_imagenet(classes: ClassList) -> bool:
-    """Whether the classes are ImageNet's 1,000, in whatever order."""
-    return set(classes.folders) == set(imagenet_folders())
-
-
 def _numbered(folder: Path, classes: ClassList) -> ClassList:
     """Return `classes` under decimal folder names, which some copies of ImageNet-V2 pad with zeros.
 
@@ -72,7 +67,7 @@ def _numbered(folder: Path, classes: ClassList) -> ClassList:
     for name in sorted(entry.name for entry in folder.iterdir() if entry.name.isdecimal()):
         if names.setdefault(int(name), name) != name:
             raise DataError(f"{folder}: '{names[int(name)]}' and '{name}' are one class; remove one of them")
-    order = imagenet_folders() if is_imagenet(classes) else classes.folders
+    order = imagenet_folders() if is_imagenet(classes.folders) else classes.folders
     number_of = {wnid: number for number, wnid in enumerate(order)}
     numbers = [number_of[wnid] for wnid in classes.folders]
     return ClassList(tuple(names.get(number, str(number)) for number in numbers), classes.names)

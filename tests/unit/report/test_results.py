@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError
+from dad.images.classes import imagenet_folders
 from dad.report import load_results
-from dad.report.results import class_name, is_imagenet, is_teacher
+from dad.report.results import class_name, has_imagenets_classes, is_teacher
 
 
 def test_results_files_hold_one_model_or_several(tmp_path: Path, made_up: list[dict], first_format: dict) -> None:
@@ -37,7 +38,34 @@ def test_other_files_are_refused(tmp_path: Path, content: str | None, named: str
 
 
 def test_what_is_not_known_is_not_claimed(made_up: list[dict], first_format: dict) -> None:
-    assert is_imagenet(made_up[0]) and not is_imagenet(first_format)
+    assert not has_imagenets_classes(first_format)
     assert is_teacher({**first_format, "weights": "teacher"}) and not is_teacher(first_format)
     assert class_name(made_up[0], "n01440764") == "tench"
     assert class_name(first_format, "n01440764") == "n01440764"
+
+
+@pytest.mark.parametrize(
+    ("folders", "count", "imagenets"),
+    [
+        (imagenet_folders(), 1000, True),
+        (imagenet_folders()[::-1], 1000, True),
+        (imagenet_folders()[:12], 1000, True),  # a file that does not name all of them
+        ((), 1000, True),
+        (imagenet_folders()[:999], 999, False),
+        ((*imagenet_folders()[:999], "tench"), 1000, False),
+        (tuple(map(str, range(1000))), 1000, False),
+        (("apple",), 1000, False),
+        (("apple", "bear"), 2, False),
+    ],
+)
+def test_a_class_list_is_imagenets_by_its_names(folders: tuple[str, ...], count: int, imagenets: bool) -> None:
+    result = {"settings": {"num_classes": count}, "class_names": dict.fromkeys(folders, "")}
+    assert has_imagenets_classes(result) is imagenets
+
+
+def test_made_up_files_of_both_formats_are_read_from_disk(made_up: list[dict], first_format: dict) -> None:
+    golden = Path(__file__).parents[2] / "golden"
+    assert load_results([str(golden / name) for name in ("results_v1.json", "results_v2.json")]) == [
+        first_format,
+        *made_up,
+    ]
