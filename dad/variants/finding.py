@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
+from dad.variants.subsets import load_subset
 from dad.variants.table import VARIANTS, Variant
 
 _IMAGENET = VARIANTS[0]
@@ -39,6 +40,8 @@ def find_variants(
                 raise DataError(f"--variants {variant.name}: {reason}")
             missing.append((variant, reason))
         else:
+            if variant.subset:
+                load_subset(variant)  # a row whose file is missing shows before millions of images are listed
             found.append((variant, folder))
     return found, missing
 

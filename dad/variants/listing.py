@@ -1,11 +1,11 @@
 """List class folders with class indices, or say in one line why a tree would give a wrong number."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from dad.errors import DataError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage, class_folders, list_sources
+from dad.variants.subsets import load_subset
 from dad.variants.table import SEVERITIES, Variant
 
 
@@ -74,11 +74,19 @@ def _numbered(folder: Path, classes: ClassList) -> ClassList:
 
 
 def _expected_classes(variant: Variant, classes: ClassList) -> set[int]:
-    """Return the classes that must be there: all, ImageNet's subset, or nothing if the list is not ImageNet's."""
+    """Return the classes that must be there: all, those of the subset file, or nothing if the list is another."""
     if not variant.subset:
         return set(range(len(classes)))
-    subset = (files("timm.data") / "_info" / variant.subset).read_text(encoding="utf-8").split()
-    return {classes.index[folder] for folder in subset} if set(subset) <= set(classes.folders) else set()
+    subset = load_subset(variant)
+    unknown = [folder for folder in subset if folder not in classes.index]
+    if not unknown:
+        return {classes.index[folder] for folder in subset}
+    strays = [folder for folder in unknown if folder not in imagenet_folders()]
+    if strays:
+        raise DataError(
+            f"'{strays[0]}' of {variant.subset} (the subset of {variant.name}) is none of the {len(classes)} classes"
+        )
+    return set()  # a part of ImageNet's classes, and a list of others
 
 
 def _severities(folder: Path, names: tuple[str, ...]) -> dict[int, Path]:

@@ -18,7 +18,8 @@ class Variant:
     images: int  # of the published set; of each severity, where there are corruptions
     classes: int = 1000  # that it has images of
     layout: Layout = "folders"  # how its files lie, and where what is right for each comes from (labels.py)
-    subset: str = ""  # timm's file of the ImageNet classes that it holds and that it is scored among; all, if empty
+    # file of the class folders that it holds and is scored among, beside this one or timm's (subsets.py); "": all
+    subset: str = ""
     numbered: bool = False  # class folders are named by class index
     merged: bool = False  # classes that one object folder stands for are scored as one (ObjectNet among 113)
     imagenet_only: bool = False  # what is right for its images is told in ImageNet's classes
