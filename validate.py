@@ -11,10 +11,10 @@ processes share the images of each set.
 import json
 import sys
 from argparse import Namespace
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from dad.args import create_validate_parser
 from dad.args.checks import require_preprocessing
@@ -22,75 +22,78 @@ from dad.args.hparams import parse_args
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.evaluation.attacked import find_attacked
-from dad.evaluation.candidates import create_candidates
+from dad.evaluation.candidates import Candidate, create_candidates
+from dad.evaluation.image_sets import find_classes, find_image_sets
 from dad.evaluation.loop import Forward
 from dad.evaluation.pool import LoaderSettings
-from dad.evaluation.results import ResultsFile, in_short
-from dad.evaluation.scores import format_scores
+from dad.evaluation.results import Entry, ResultsFile, in_short, resolve_results_path
+from dad.evaluation.scores import Scores, format_scores
 from dad.evaluation.session import Session, Task
 from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid_labels
 from dad.evaluation.threats import create_threats
 from dad.files import write_atomically
-from dad.images.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
-from dad.images.sources import class_folders
-from dad.images.timm_datasets import resolve_foreign, resolve_foreign_classes
+from dad.images.classes import ClassList
+from dad.images.timm_datasets import resolve_foreign
 from dad.report import format_csv, format_table
 from dad.runtime import Runtime, setup_runtime
-from dad.variants import ImageSet, find_folder, find_variants, list_image_set
-from dad.variants.table import VARIANTS
+from dad.variants import ImageSet
 
 
 def main(argv: list[str] | None = None) -> int:
     """Score every candidate on every set that is there."""
+    # parse
     args, _ = parse_args(create_validate_parser(), argv)
-    is_stream = check_args(args)
+    require_values(args)
+    is_stream = resolve_foreign(args)
+    require_sets(args, is_stream)
     threats = create_threats(args)
+    results_path = resolve_results_path(args)
     runtime = setup_runtime(args)
 
+    # build
     classes = find_classes(args, is_stream)
-    image_sets = [] if is_stream else find_image_sets(args, classes, runtime)
-    attacked = find_attacked(args, image_sets) if threats else None
     valid_labels = resolve_valid_labels(args, len(classes))
-    candidates = create_candidates(args, classes, runtime)
-    results = ResultsFile(find_results_file(args), runtime)
-    task = Task(image_sets, attacked, threats, classes.folders, args.seed, args.log_freq, args.metrics_avg)
+    image_sets: list[ImageSet] = []
+    if not is_stream:
+        image_sets = find_image_sets(args, classes, runtime)
+    task = Task(
+        image_sets,
+        find_attacked(args, image_sets),
+        threats,
+        classes.folders,
+        seed=args.seed,
+        log_freq=args.log_freq,
+        average=args.metrics_avg,
+    )
     loader = LoaderSettings(args.batch_size, args.workers, args.pin_mem, not args.no_prefetcher)
+    candidates = create_candidates(args, classes, runtime)
+    results = ResultsFile(results_path, runtime)
     session = Session(task, loader, results, runtime)
 
-    entries = []
+    # score
+    entries: list[Entry] = []
     for candidate in candidates:
-        runtime.say(f"{candidate.name}: {candidate.identity['model']} {candidate.identity['checkpoint']}".rstrip())
-        about = {"param_count": candidate.params(), "versions": versions(), "class_names": classes.by_folder}
-        entries.append(results.entry(candidate.identity, about))
-        results.write()  # a place that cannot be written shows now
-        candidate.model.to(runtime.device, runtime.dtype)
-        if args.channels_last:
-            candidate.model.to(memory_format=torch.channels_last)
-        if args.torchcompile:
-            candidate.model.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
-        forward = Forward(candidate.model, runtime, args.retry)
+        entry = start_entry(candidate, classes, results, runtime)
+        entries.append(entry)
+        forward = Forward(prepare(candidate.model, args, runtime), runtime, args.retry)
         if is_stream:
-            stream = create_stream(args, candidate.data_config, runtime)
-            scores = evaluate_stream(forward, stream, args.dataset, valid_labels, runtime, args.log_freq)
-            entries[-1]["variants"][args.dataset] = scores
-            runtime.say(format_scores(args.dataset, scores))
+            scores = score_stream(args, candidate, forward, valid_labels, runtime)
+            entry["variants"][args.dataset] = scores
         else:
-            session.score(candidate, forward, entries[-1])
+            session.score(candidate, forward, entry)
         results.write()
         candidate.model.cpu()  # make room for the next
 
+    # finish
     if runtime.is_primary and args.results_format == "csv":
         write_atomically(results.path.with_suffix(".csv"), format_csv(results.entries).encode())
-    runtime.say(f"\n{format_table(entries)}\n\nwritten to {results.path}")
-    short = [in_short(entry) for entry in entries]
-    # last, as timm's bulk runner reads all that follows
-    runtime.say(f"--result\n{json.dumps(short if len(short) > 1 else short[0])}")
+    report(entries, results, runtime)
     runtime.close()
     return 0
 
 
-def check_args(args: Namespace) -> bool:
-    """Refuse flags that cannot work, before anything is loaded; return whether `--dataset` names one of timm's."""
+def require_values(args: Namespace) -> None:
+    """Refuse values and pairs of flags that cannot work, before anything is loaded."""
     if not (args.checkpoint or args.pretrained or args.teacher):
         raise UsageError("nothing to score: give --checkpoint FILE, --model NAME --pretrained, or --teacher SPEC")
     if args.batch_size < 1 or args.workers < 0 or args.log_freq < 1:
@@ -104,75 +107,67 @@ def check_args(args: Namespace) -> bool:
     if args.attack and args.model_dtype not in (None, "float32"):  # it rounds pixels by as much as an attack may add
         raise UsageError(f"--attack {args.attack}: it needs float32; leave out --model-dtype {args.model_dtype}")
     require_preprocessing(args)
-    is_stream = resolve_foreign(args)
-    if not args.data_dir and not is_stream:
-        raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
-    if args.valid_labels and not is_stream:
+
+
+def require_sets(args: Namespace, is_stream: bool) -> None:
+    """Refuse flags that do not say which images to score; `is_stream`: `--dataset` names one of timm's."""
+    if is_stream:
+        _require_stream_alone(args)
+        return
+    if args.valid_labels:
         raise UsageError("--valid-labels goes with --dataset; --variants knows which classes each test set has")
-    if args.split != "validation" and not is_stream and args.variants != "all":
+    if args.split != "validation" and args.variants != "all":
         raise UsageError(f"--variants {args.variants}: --split {args.split} is scored in their place; leave out one")
-    if is_stream and (args.attack or args.metrics_avg or args.variants != "all"):
-        flag = "--attack" if args.attack else "--metrics-avg" if args.metrics_avg else "--variants"
-        raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")
-    return is_stream
+    if not args.data_dir:
+        raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
 
 
-def find_classes(args: Namespace, is_stream: bool) -> ClassList:
-    """Return the list of `--class-map`, else the validation folders', else ImageNet's; a variant may hold a subset."""
-    if is_stream and (args.class_map or args.num_classes):
-        return resolve_foreign_classes(args)
-    if args.class_map:
-        return load_class_list(args.class_map, args.class_names)
-    val = None if is_stream else find_val(args)
-    return resolve_class_list("", args.class_names, class_folders(val)) if val else imagenet_class_list()
+def _require_stream_alone(args: Namespace) -> None:
+    for flag, value, unset in (
+        ("--attack", args.attack, ""),
+        ("--metrics-avg", args.metrics_avg, None),
+        ("--variants", args.variants, "all"),
+    ):
+        if value != unset:
+            raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")
 
 
-def find_val(args: Namespace) -> Path | None:
-    """Return the folder of the validation images, if it is there."""
-    root = Path(args.data_dir)
-    return find_folder(root, VARIANTS[0]) if args.split == "validation" else root / args.split
+def start_entry(candidate: Candidate, classes: ClassList, results: ResultsFile, runtime: Runtime) -> Entry:
+    """Return the entry of a model in the results file, with the scores that it has already."""
+    identity = candidate.identity
+    runtime.say(f"{candidate.name}: {identity['model']} {identity['checkpoint']}".rstrip())
+    about = {"param_count": candidate.params(), "versions": versions(), "class_names": classes.by_folder}
+    entry = results.entry(identity, about)
+    results.write()  # a place that cannot be written shows now
+    return entry
 
 
-def find_image_sets(args: Namespace, classes: ClassList, runtime: Runtime) -> list[ImageSet]:
-    """List the images of every set that is there, and tell which are not."""
-    val = find_folder(Path(args.data_dir), VARIANTS[0])
-    if args.split != "validation":
-        return [list_split(args, classes, val)]
-    found, missing = find_variants(Path(args.data_dir), args.variants, classes)
-    for variant, reason in missing:
-        runtime.say(f"{variant.name:<22}{reason}")
-    image_sets = [list_image_set(variant, folder, classes, val) for variant, folder in found]
-    for warning in filter(None, (image_set.count_warning for image_set in image_sets)):
-        runtime.say(warning)
-    return image_sets
+def prepare(model: nn.Module, args: Namespace, runtime: Runtime) -> nn.Module:
+    """Bring a model to its device, in the layout and compiled as the flags say."""
+    model.to(runtime.device, runtime.dtype)
+    if args.channels_last:
+        model.to(memory_format=torch.channels_last)
+    if args.torchcompile:
+        model.compile(backend=args.torchcompile, mode=args.torchcompile_mode)
+    return model
 
 
-def list_split(args: Namespace, classes: ClassList, val: Path | None) -> ImageSet:
-    """List the images of `--split`, as the row "imagenet" only if they are the validation images."""
-    folder, row = Path(args.data_dir) / args.split, VARIANTS[0]
-    if folder == val:
-        return list_image_set(row, folder, classes)
-    name = f"{row.name}/{args.split}"
-    return replace(list_image_set(replace(row, name=name, title=name), folder, classes), expected=None)
+def score_stream(
+    args: Namespace, candidate: Candidate, forward: Forward, valid_labels: list[int] | None, runtime: Runtime
+) -> Scores:
+    """Score a model on `--dataset`."""
+    stream = create_stream(args, candidate.data_config, runtime)
+    scores = evaluate_stream(forward, stream, args.dataset, valid_labels, runtime, args.log_freq)
+    runtime.say(format_scores(args.dataset, scores))
+    return scores
 
 
-def find_results_file(args: Namespace) -> Path:
-    """Decide where the results go: the flag, else beside the one checkpoint, else the current folder.
-
-    Raises:
-        UsageError: not a .json file.
-    """
-    if args.results_file:
-        path = Path(args.results_file)
-        if path.suffix != ".json":
-            raise UsageError(
-                f"--results-file {path}: scores are JSON, name it {path.with_suffix('.json')}; "
-                "the table beside it is CSV (--results-format)"
-            )
-        return path
-    alone = len(args.checkpoint) == 1 and not args.teacher
-    place = Path(args.checkpoint[0]) if alone else Path()
-    return (place if place.is_dir() else place.parent) / "results.json"
+def report(entries: Sequence[Entry], results: ResultsFile, runtime: Runtime) -> None:
+    """Print the table of the models of this run, and their results as timm's bulk runner reads them."""
+    runtime.say(f"\n{format_table(entries)}\n\nwritten to {results.path}")
+    short = [in_short(entry) for entry in entries]
+    # last, as that runner reads all that follows
+    runtime.say(f"--result\n{json.dumps(short if len(short) > 1 else short[0])}")
 
 
 if __name__ == "__main__":

@@ -28,12 +28,14 @@ _ATTACKED = "imagenet"  # the set that attacks are defined on
 _logger = logging.getLogger(__name__)
 
 
-def find_attacked(args: argparse.Namespace, image_sets: Sequence[ImageSet]) -> ImageSet:
-    """Return the validation images to attack: those of `--attack-images`, or all.
+def find_attacked(args: argparse.Namespace, image_sets: Sequence[ImageSet]) -> ImageSet | None:
+    """Return the validation images to attack: those of `--attack-images`, or all; None without `--attack`.
 
     Raises:
         UsageError: there are no validation images. DataError: some of the list are not there.
     """
+    if not args.attack:
+        return None
     found = next((images for images in image_sets if images.variant.name == _ATTACKED), None)
     if found is None:
         raise UsageError(f"--attack {args.attack}: it attacks the validation images; let --variants name {_ATTACKED}")

@@ -72,6 +72,21 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
     return list(once.values())
 
 
+def trained_class_map(checkpoint: str) -> str | None:
+    """Return where the class list was that a checkpoint was trained with: a file, "" for its class folders in natural
+    order, None if it does not say.
+
+    Raises:
+        DataError: as `dad.checkpoints.read_checkpoint`.
+    """
+    trained = read_checkpoint(checkpoint, check=False).get("args")
+    if not isinstance(trained, argparse.Namespace):
+        return None
+    if getattr(trained, "dataset", "") not in ("", "folder", "tar"):
+        return None
+    return str(getattr(trained, "class_map", ""))
+
+
 def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:
     """Load the teacher and the students, all of them now: what does not fit stops the run before the first batch.
 
@@ -140,12 +155,9 @@ def _require_classes(model: str, published: int | None, classes: ClassList) -> N
 
 
 def _require_class_order(checkpoint: str, classes: ClassList) -> None:
-    """As many classes in another order fit the weights too. A checkpoint knows only where its class list was."""
-    trained = read_checkpoint(checkpoint, check=False).get("args")
-    class_map = getattr(trained, "class_map", "")
-    if not isinstance(trained, argparse.Namespace) or getattr(trained, "dataset", "") not in ("", "folder", "tar"):
-        return
-    if class_map and not Path(class_map).is_file():
+    """As many classes in another order fit the weights too."""
+    class_map = trained_class_map(checkpoint)
+    if class_map is None or (class_map and not Path(class_map).is_file()):
         return
     folders = load_class_list(class_map).folders if class_map else tuple(sorted(classes.folders, key=natural_key))
     if folders != classes.folders:

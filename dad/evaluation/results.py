@@ -3,13 +3,14 @@
 An entry belongs to a name, a checkpoint with its hash, and settings; entries of other models and settings stay.
 """
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
-from dad.errors import DataError
+from dad.errors import DataError, UsageError
 from dad.evaluation.scores import Scores
 from dad.files import read_any_json, to_json, write_atomically
 from dad.report.results import FORMAT
@@ -17,7 +18,9 @@ from dad.runtime import Runtime
 
 Entry = dict[str, Any]
 
-_LONG = ("per_class", "mistakes", "corruptions", "extra", "unreadable", "transform", "images")  # in the file alone
+_LONG = (  # in the file alone
+    "per_class", "mistakes", "corruptions", "extra", "unreadable", "transform", "images", "title", "metric",
+)  # fmt: skip
 
 
 class ResultsFile:
@@ -58,6 +61,30 @@ class ResultsFile:
         if self.runtime.is_primary:
             content = self.entries if len(self.entries) > 1 else self.entries[0]
             write_atomically(self.path, to_json(content, indent=1))
+
+
+def resolve_results_path(args: argparse.Namespace) -> Path:
+    """Decide where the results go: the flag, else beside the one checkpoint, else the current folder.
+
+    Raises:
+        UsageError: not a .json file.
+    """
+    if not args.results_file:
+        return _default_folder(args) / "results.json"
+    path = Path(args.results_file)
+    if path.suffix != ".json":
+        raise UsageError(
+            f"--results-file {path}: scores are JSON, name it {path.with_suffix('.json')}; "
+            "the table beside it is CSV (--results-format)"
+        )
+    return path
+
+
+def _default_folder(args: argparse.Namespace) -> Path:
+    if len(args.checkpoint) != 1 or args.teacher:
+        return Path()
+    place = Path(args.checkpoint[0])
+    return place if place.is_dir() else place.parent
 
 
 def is_scored(entry: Entry, name: str, digest: str, average: str | None = None) -> bool:

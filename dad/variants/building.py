@@ -33,7 +33,7 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
     base = Path(os.path.commonpath([folder, val])) if variant.layout == "outliers" and val else folder
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
-    expected = variant.images if is_imagenet(classes.folders) else None
+    expected = variant.images if variant.images and is_imagenet(classes.folders) else None
     digest = _digest(base, paths, labels, columns, *(accepted or ()))
     return ImageSet(variant, paths, labels, columns, accepted, digest=digest, expected=expected)
 

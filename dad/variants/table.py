@@ -15,7 +15,7 @@ class Variant:
     title: str  # of its column in a report
     folders: tuple[str, ...]  # names below the data root; case counts as little as the difference of "-" and "_"
     source: str
-    images: int  # of the published set; of each severity, where there are corruptions
+    images: int  # of the published set, 0 if it is none; of each severity, where there are corruptions
     classes: int = 1000  # that it has images of
     layout: Layout = "folders"  # how its files lie, and where what is right for each comes from (labels.py)
     # file of the class folders that it holds and is scored among, beside this one or timm's (subsets.py); "": all

@@ -157,3 +157,7 @@ def test_a_model_that_was_scored_before_can_be_attacked(mixed: ImageSet) -> None
     model = Caching()
     Forward(model, CPU)(torch.rand(2, 3, 8, 8))
     assert evaluate_attack(model, make_pool([mixed]), 0, FGSM, seed=0)["count"] == 13
+
+
+def test_nothing_is_attacked_without_the_flag(greys: ImageSet) -> None:
+    assert find_attacked(parse_args(create_validate_parser(), [])[0], [greys]) is None

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from known_answers import CPU
 
-from dad.errors import DataError
-from dad.evaluation.results import ResultsFile, in_short, is_scored
+from dad.args import create_validate_parser
+from dad.args.hparams import parse_args
+from dad.errors import DataError, UsageError
+from dad.evaluation.results import ResultsFile, in_short, is_scored, resolve_results_path
+from dad.report.results import FORMAT
 
 IDENTITY = {
     "name": "run",
@@ -18,7 +21,15 @@ IDENTITY = {
     "weights": "ema",
     "settings": {"input_size": [3, 8, 8], "crop_pct": 0.9, "precision": "float32"},
 }
-SCORES = {"top1": 50.0, "images": "abc", "per_class": {"a": (1, 2)}, "mistakes": [], "unreadable": []}
+SCORES = {
+    "title": "ImageNet",
+    "metric": "top1",
+    "top1": 50.0,
+    "images": "abc",
+    "per_class": {"a": (1, 2)},
+    "mistakes": [],
+    "unreadable": [],
+}
 
 
 @pytest.fixture
@@ -54,7 +65,7 @@ def test_an_entry_of_the_same_weights_is_gone_on_with(path: Path) -> None:
 
 def test_what_is_told_of_a_model_is_told_anew(path: Path) -> None:
     entry = ResultsFile(path, CPU).entry(IDENTITY, {"versions": {"torch": "9"}})
-    assert entry["versions"] == {"torch": "9"} and "param_count" not in entry and entry["format"] == 2
+    assert entry["versions"] == {"torch": "9"} and "param_count" not in entry and entry["format"] == FORMAT == 2
 
 
 def test_an_entry_of_earlier_weights_is_replaced(path: Path) -> None:
@@ -117,3 +128,28 @@ def test_scores_belong_to_the_images_that_were_listed(path: Path) -> None:
 def test_what_fills_a_screen_stands_in_the_file_alone(path: Path) -> None:
     short = in_short(ResultsFile(path, CPU).entries[0])
     assert short["variants"] == {"imagenet": {"top1": 50}} and set(short) >= {"name", "model", "attacks"}
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("--results-file new/scores.json", "new/scores.json"),
+        ("--checkpoint run/last.pth.tar", "run/results.json"),
+        ("--checkpoint run", "run/results.json"),
+        ("--checkpoint run/last.pth.tar run/best.pth.tar", "results.json"),
+        ("--checkpoint run/last.pth.tar --teacher clip/x", "results.json"),
+        ("--pretrained", "results.json"),
+    ],
+)
+def test_results_lie_beside_a_checkpoint_that_is_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, place: str
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert resolve_results_path(parse_args(create_validate_parser(), words.split())[0]) == Path(place)
+
+
+def test_another_kind_of_results_file_is_refused() -> None:
+    args = parse_args(create_validate_parser(), ["--results-file", "scores.csv"])[0]
+    with pytest.raises(UsageError, match=r"--results-file scores.csv: scores are JSON, name it scores.json"):
+        resolve_results_path(args)
