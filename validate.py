@@ -36,7 +36,7 @@ from dad.images.classes import ClassList
 from dad.images.timm_datasets import resolve_foreign
 from dad.report import format_csv, format_table
 from dad.runtime import Runtime, setup_runtime
-from dad.variants import ImageSet
+from dad.variants import ImageSet, resolve_extra_sets
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     require_values(args)
     is_stream = resolve_foreign(args)
     require_sets(args, is_stream)
+    extra_sets = resolve_extra_sets(args.extra_set)
     threats = create_threats(args)
     results_path = resolve_results_path(args)
     runtime = setup_runtime(args)
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     valid_labels = resolve_valid_labels(args, len(classes))
     image_sets: list[ImageSet] = []
     if not is_stream:
-        image_sets = find_image_sets(args, classes, runtime)
+        image_sets = find_image_sets(args, extra_sets, classes, runtime)
     task = Task(
         image_sets,
         find_attacked(args, image_sets),
@@ -118,8 +119,22 @@ def require_sets(args: Namespace, is_stream: bool) -> None:
         raise UsageError("--valid-labels goes with --dataset; --variants knows which classes each test set has")
     if args.split != "validation" and args.variants != "all":
         raise UsageError(f"--variants {args.variants}: --split {args.split} is scored in their place; leave out one")
+    if args.variants == "none" and not args.extra_set:
+        raise UsageError("--variants none: nothing is left to score; give --extra-set NAME=FOLDER, or name test sets")
     if not args.data_dir:
+        _require_extra_sets_alone(args)
+
+
+def _require_extra_sets_alone(args: Namespace) -> None:
+    if not args.extra_set:
         raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
+    for flag, value, unset in (
+        ("--attack", args.attack, ("",)),
+        ("--split", args.split, ("validation",)),
+        ("--variants", args.variants, ("all", "none")),
+    ):
+        if value not in unset:
+            raise UsageError(f"--data-dir is needed for {flag} {value}; without it, --extra-set alone is scored")
 
 
 def _require_stream_alone(args: Namespace) -> None:
@@ -127,6 +142,7 @@ def _require_stream_alone(args: Namespace) -> None:
         ("--attack", args.attack, ""),
         ("--metrics-avg", args.metrics_avg, None),
         ("--variants", args.variants, "all"),
+        ("--extra-set", args.extra_set, []),
     ):
         if value != unset:
             raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")

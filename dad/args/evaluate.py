@@ -1,6 +1,8 @@
-"""What validate.py scores, and where the scores go. `--variants` is ours, the others are timm's."""
+"""What validate.py scores, and where the scores go. `--variants` and `--extra-set` are ours, the others are timm's."""
 
 from argparse import ArgumentParser
+
+from dad.args.repeatable import Repeatable
 
 
 def add_evaluate_args(parser: ArgumentParser) -> None:
@@ -10,7 +12,19 @@ def add_evaluate_args(parser: ArgumentParser) -> None:
         "--checkpoint", default=[], type=str, nargs="+", metavar="FILE", help="checkpoints, or folders of them"
     )
     group.add_argument("--use-ema", default=False, action="store_true", help="score the averaged weights")
-    group.add_argument("--variants", default="all", type=str, metavar="LIST", help="test sets, comma-separated, or all")
+    group.add_argument(
+        "--variants", default="all", type=str, metavar="LIST", help="test sets, comma-separated, or all, or none"
+    )
+    group.add_argument(
+        "--extra-set",
+        default=[],
+        type=str,
+        nargs="+",
+        action=Repeatable,
+        metavar="NAME=FOLDER",
+        help="further test sets: folders of class folders, all or a part of the class list, scored among all of it; "
+        "repeatable; without --data-dir they alone are scored",
+    )
     group.add_argument(
         "--split", default="validation", metavar="NAME", help="of --dataset; of folders, one to score in place of val"
     )

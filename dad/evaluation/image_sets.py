@@ -1,21 +1,26 @@
 """What a run of validate.py scores: the class list, and the images of each test set with what is right for them."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dad.errors import UsageError
+from dad.evaluation.candidates import find_checkpoints, trained_class_map
 from dad.images.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
 from dad.images.sources import class_folders
 from dad.images.timm_datasets import resolve_foreign_classes
 from dad.runtime import Runtime
 from dad.variants import ImageSet, find_folder, find_variants, list_image_set
-from dad.variants.table import VARIANTS
+from dad.variants.table import VARIANTS, Variant
 
 _IMAGENET = VARIANTS[0]
 
 
 def find_classes(args: argparse.Namespace, is_stream: bool) -> ClassList:
     """Return the list of `--class-map`, else the validation folders', else ImageNet's; a variant may hold a subset.
+
+    Without a data root, the list that a checkpoint was trained with takes the place of the validation folders'.
 
     Args:
         is_stream: `--dataset` names one of timm's data sets, whose classes may be mere numbers.
@@ -26,27 +31,47 @@ def find_classes(args: argparse.Namespace, is_stream: bool) -> ClassList:
         return resolve_foreign_classes(args)
     if is_stream:
         return imagenet_class_list()
+    if not args.data_dir:
+        return _find_trained_classes(args)
     val = _find_val(args)
     if val is None:
         return imagenet_class_list()
     return resolve_class_list("", "", class_folders(val))
 
 
-def find_image_sets(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[ImageSet]:
-    """List the images of every set below the data root, and tell which are not there.
+def find_image_sets(
+    args: argparse.Namespace, extra_sets: Sequence[tuple[Variant, Path]], classes: ClassList, runtime: Runtime
+) -> list[ImageSet]:
+    """List the images of every set below the data root, and tell which are not there; then those of `extra_sets`.
 
     Raises:
         UsageError, DataError: as `dad.variants.find_variants` and `dad.variants.list_image_set`.
     """
     image_sets = []
-    if args.split != "validation":
+    if args.data_dir and args.split != "validation":
         image_sets.append(_list_split(args, classes))
-    else:
+    elif args.data_dir:
         image_sets += _list_variants(args, classes, runtime)
+    image_sets += [list_image_set(variant, folder, classes) for variant, folder in extra_sets]
     for image_set in image_sets:
         if image_set.count_warning:
             runtime.say(image_set.count_warning)
     return image_sets
+
+
+def _find_trained_classes(args: argparse.Namespace) -> ClassList:
+    """Return the list that the first checkpoint which names one was trained with, else ImageNet's."""
+    for checkpoint in find_checkpoints(args):
+        class_map = trained_class_map(checkpoint)
+        if not class_map:
+            continue
+        if not Path(class_map).is_file():
+            raise UsageError(
+                f"--class-map is needed: checkpoint {checkpoint} was trained with --class-map {class_map}, "
+                "and there is no such file"
+            )
+        return load_class_list(class_map)
+    return imagenet_class_list()
 
 
 def _find_val(args: argparse.Namespace) -> Path | None:

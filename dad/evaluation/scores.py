@@ -48,6 +48,8 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
     count, places = int(scored.sum()), answers.places[scored]
     correct, among_best = int((places < 1).sum()), int((places < TOP).sum())
     scores = share_scores(correct, among_best, count) | {
+        "title": image_set.variant.title,
+        "metric": image_set.variant.metric,
         "loss": float(answers.losses[scored].astype(np.float64).mean()),
         "listed": len(image_set),
         "expected": image_set.expected,

@@ -51,20 +51,24 @@ class Column:
         return (known[0], known[1]) if known else None
 
 
+_TABLE = tuple(Column(variant.name, variant.title, variant.metric) for variant in VARIANTS)
+
+
 def columns_of(results: Iterable[Result]) -> list[Column]:
     """Return the paper's seven columns in the table's order, then those of the other sets that a result has."""
     scored: dict[str, Mapping[str, Any]] = {}
     for result in results:
         scored.update(result["variants"])
-    table = {variant.name: Column(variant.name, variant.title, variant.metric) for variant in VARIANTS}
-    others = [column for name, column in table.items() if name not in SEVEN and name in scored]
-    unknown = [Column(name, name, _metric(scores)) for name, scores in sorted(scored.items()) if name not in table]
-    return [*(column for name, column in table.items() if name in SEVEN), *others, *unknown]
+    seven = [column for column in _TABLE if column.name in SEVEN]
+    others = [column for column in _TABLE if column.name in scored and column.name not in SEVEN]
+    known = {column.name for column in _TABLE}
+    extra = [_extra_column(name, scores) for name, scores in sorted(scored.items()) if name not in known]
+    return [*seven, *others, *extra]
 
 
 def metrics_of(result: Result) -> dict[str, float | None]:
-    """Return a model's number of each set."""
-    return {column.name: column.value(result) for column in columns_of([result])}
+    """Return a model's number of each set of the table of variants; those of others are not the paper's."""
+    return {column.name: column.value(result) for column in _TABLE}
 
 
 def average_natural(metrics: Mapping[str, float | None]) -> float | None:
@@ -88,6 +92,7 @@ def average_over(names: Iterable[str], metrics: Mapping[str, float | None]) -> f
     return fmean(values)
 
 
-def _metric(scores: Mapping[str, Any]) -> str:
-    """Return what stands for a set that the table of variants does not have."""
-    return next((metric for metric in _MARKS if scores.get(metric) is not None), "top1")
+def _extra_column(name: str, scores: Mapping[str, Any]) -> Column:
+    """Return the column of a set that the table of variants does not have: as its scores say, in files that say it."""
+    metric = next((metric for metric in _MARKS if scores.get(metric) is not None), "top1")
+    return Column(name, str(scores.get("title", name)), str(scores.get("metric", metric)))

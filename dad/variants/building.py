@@ -35,6 +35,8 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
     paths = _path_array(image.path for image in labelled)
     expected = variant.images if variant.images and is_imagenet(classes.folders) else None
     digest = _digest(base, paths, labels, columns, *(accepted or ()))
+    if variant.any_classes:
+        digest = _digest_with_place(digest, folder)
     return ImageSet(variant, paths, labels, columns, accepted, digest=digest, expected=expected)
 
 
@@ -122,3 +124,11 @@ def _digest(base: Path, paths: NDArray[np.bytes_], *rest: NDArray[np.int64]) -> 
     for numbers in rest:
         digest.update(numbers.tobytes() + b"\n")
     return digest.hexdigest()[:16]
+
+
+def _digest_with_place(digest: str, folder: Path) -> str:
+    """Return another hash for another folder.
+
+    A set of the table is the same wherever it lies; two folders of a user's may have the same names for other pixels.
+    """
+    return hashlib.sha256(digest.encode() + os.fsencode(folder.resolve())).hexdigest()[:16]

@@ -16,7 +16,8 @@ _IMAGENET = VARIANTS[0]
 def find_variants(
     root: Path, requested: str, classes: ClassList
 ) -> tuple[list[tuple[Variant, Path]], list[tuple[Variant, str]]]:
-    """Look below `root` for the variants that `requested` names (comma-separated, or "all"), in the table's order.
+    """Look below `root` for the variants that `requested` names (comma-separated, "all" or "none"), in the table's
+    order.
 
     Returns:
         (found variants with their folders, those that cannot be scored with the reason).
@@ -29,7 +30,7 @@ def find_variants(
     if not root.is_dir():
         raise DataError(f"--data-dir {root}: no such folder; expected the parent of {_folder_names(VARIANTS)}")
     folders = {variant: find_folder(root, variant, classes.folders) for variant in wanted}
-    if not any(folders.values()):
+    if wanted and not any(folders.values()):
         raise DataError(f"--data-dir {root} {_without_sets(root, classes)}; expected {_folder_names(wanted)}")
     found, missing = [], []
     for variant, folder in folders.items():
@@ -60,11 +61,13 @@ def find_folder(root: Path, variant: Variant, class_folders: Collection[str] = (
 
 def _requested(names: str) -> tuple[Variant, ...]:
     table = {variant.name: variant for variant in VARIANTS}
+    if names == "none":
+        return ()
     wanted = set(table) if names == "all" else {name.strip() for name in names.split(",")}
     for name in sorted(wanted - set(table)):
         near = difflib.get_close_matches(name, table, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"--variants: no test set named '{name}'; {hint}known are all, {', '.join(table)}")
+        raise UsageError(f"--variants: no test set named '{name}'; {hint}known are all, none, {', '.join(table)}")
     return tuple(variant for variant in VARIANTS if variant.name in wanted)
 
 

@@ -74,7 +74,9 @@ def _numbered(folder: Path, classes: ClassList) -> ClassList:
 
 
 def _expected_classes(variant: Variant, classes: ClassList) -> set[int]:
-    """Return the classes that must be there: all, those of the subset file, or nothing if the list is another."""
+    """Return the classes that must be there: all, those of the subset file, or nothing if any will do."""
+    if variant.any_classes:
+        return set()
     if not variant.subset:
         return set(range(len(classes)))
     subset = load_subset(variant)

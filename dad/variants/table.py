@@ -20,6 +20,7 @@ class Variant:
     layout: Layout = "folders"  # how its files lie, and where what is right for each comes from (labels.py)
     # file of the class folders that it holds and is scored among, beside this one or timm's (subsets.py); "": all
     subset: str = ""
+    any_classes: bool = False  # it may hold any part of the classes, and is scored among all of them (extra.py)
     numbered: bool = False  # class folders are named by class index
     merged: bool = False  # classes that one object folder stands for are scored as one (ObjectNet among 113)
     imagenet_only: bool = False  # what is right for its images is told in ImageNet's classes

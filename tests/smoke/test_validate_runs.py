@@ -137,6 +137,41 @@ def test_the_csv_and_the_report_card_have_these_numbers(world: Path, tmp_path: P
     assert f"{top1:.1f}" in card and "run1" in card and "data:image/jpeg;base64," in card
 
 
+def test_an_extra_set_has_a_column_of_its_own_everywhere(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extra = f"mine={world / 'imagenet-r'}"
+    flags = words(world, "--results-file", str(tmp_path / "r.json"), "--variants", "imagenet,imagenet-r")
+    assert validate.main([*flags, "--extra-set", extra, "--attack", "fgsm"]) == 0
+    printed, entry = capsys.readouterr().out, scores_of(tmp_path / "r.json")
+    mine = entry["variants"]["mine"]
+    assert (mine["title"], mine["metric"], mine["count"], mine["expected"]) == ("mine", "top1", 18, None)
+    assert mine["per_class"] == entry["variants"]["imagenet-r"]["per_class"]
+    assert [row["variant"] for row in entry["attacks"]] == ["imagenet"]
+    header = next(line for line in printed.splitlines() if line.startswith("| Model"))
+    assert [cell.strip() for cell in header.split("|")][-3:-1] == ["Avg", "mine"]
+    assert ",mine,18,top1," in (tmp_path / "r.csv").read_text()
+    for flag, column in (("--markdown", "mine |"), ("--csv", ",mine,"), ("--html", '<th scope="col">mine</th>')):
+        report([str(tmp_path / "r.json"), flag])
+        assert column in capsys.readouterr().out
+    assert validate.main([*flags, "--extra-set", extra]) == 0
+    assert f"mine                  is in {tmp_path / 'r.json'} already" in capsys.readouterr().out
+
+
+def test_extra_sets_are_scored_alone_without_a_data_root(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "classes.txt").write_text("\n".join(NAMES))
+    for name in "bd":
+        shutil.copytree(world / "val" / name, tmp_path / "part" / name)
+    monkeypatch.chdir(tmp_path)  # relative folders are of the current one
+    flags = words(world, "--class-map", "classes.txt", "--results-file", "r.json")[2:]
+    assert validate.main([*flags, "--extra-set", "part=part", "--extra-set", f"whole={world}/val"]) == 0
+    variants = scores_of(tmp_path / "r.json")["variants"]
+    assert set(variants) == {"part", "whole"} and list(variants["part"]["per_class"]) == ["b", "d"]
+    assert {name: variants["whole"]["per_class"][name] for name in "bd"} == variants["part"]["per_class"]
+
+
 @pytest.mark.slow
 def test_two_processes_score_as_one(world: Path, tmp_path: Path) -> None:
     flags = words(world, "--attack", "pgd", "-b", "4", "--workers", "1")

@@ -57,6 +57,7 @@ KWARGS_WORDS = ["--torchcompile", "--opt-kwargs", "betas=(0.9,0.95)", "name=yes"
         ("train", KWARGS_WORDS),
         ("generate", ["root", "--store", "codes", "--attack-lr", "1"]),
         ("validate", ["--checkpoint", "a.pth.tar", "b.pth.tar"]),
+        ("validate", ["--extra-set", "a=x", "b=y: z", "--extra-set", "c=.."]),
     ],
 )
 def test_yaml_text_given_back_yields_the_same_namespace(write, script, argv):

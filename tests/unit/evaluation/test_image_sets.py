@@ -1,19 +1,23 @@
 """Which classes and which image sets a run of validate.py scores."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from image_trees import IMAGENET, make_val
 from known_answers import CPU, SIX, write_images
 
-from dad.args import create_validate_parser
+from dad.args import create_train_parser, create_validate_parser
 from dad.args.hparams import parse_args
-from dad.errors import DataError
+from dad.errors import DataError, UsageError
 from dad.evaluation.image_sets import find_classes, find_image_sets
 from dad.images.classes import ClassList, imagenet_folders
+from dad.variants import resolve_extra_sets
 
 EVERY = dict.fromkeys("abcdef", "a")
+Checkpoint = Callable[..., Path]
 
 
 def resolve(*words: object) -> Namespace:
@@ -23,16 +27,30 @@ def resolve(*words: object) -> Namespace:
 
 def names_of(args: Namespace) -> list[tuple[str, int]]:
     """Name and number of images of each set that is scored."""
-    found = find_image_sets(args, SIX, CPU)
+    extra_sets = resolve_extra_sets(args.extra_set)
+    found = find_image_sets(args, extra_sets, SIX, CPU)
     return [(image_set.variant.name, len(image_set)) for image_set in found]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A data root with val and R."""
+    """A data root with val and R, and a folder beside it."""
     write_images(tmp_path / "data" / "val", EVERY)
     write_images(tmp_path / "data" / "imagenet-r", {"b": "bb"})
+    write_images(tmp_path / "mine", {"c": "c", "d": "dd"})
     return tmp_path / "data"
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    """Write what a checkpoint knows of its training."""
+
+    def save(*trained: str) -> Path:
+        args = parse_args(create_train_parser(), trained)[0]
+        torch.save({"state_dict": {}, "args": args}, tmp_path / "last.pth.tar")
+        return tmp_path / "last.pth.tar"
+
+    return save
 
 
 def test_sets_that_are_there_are_scored_and_the_others_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,17 +59,27 @@ def test_sets_that_are_there_are_scored_and_the_others_told(root: Path, capsys: 
     assert capsys.readouterr().out.startswith(f"imagenet-sketch       not found below {root}")
 
 
-@pytest.mark.parametrize(
-    ("split", "name", "images"), [("val", "imagenet", 6), ("imagenet-r", "imagenet/imagenet-r", 7)]
-)
-def test_a_split_takes_the_place_of_the_tables_sets(root: Path, split: str, name: str, images: int) -> None:
+def test_extra_sets_follow_the_others(root: Path) -> None:
+    words = ("--data-dir", root, "--variants", "imagenet-r", "--extra-set", f"mine={root}/../mine", f"more={root}/val")
+    assert names_of(resolve(*words)) == [("imagenet-r", 2), ("mine", 3), ("more", 6)]
+
+
+@pytest.mark.parametrize("words", [("--data-dir", "{root}", "--variants", "none"), ()])
+def test_extra_sets_may_be_alone(root: Path, words: tuple[str, ...]) -> None:
+    flags = [word.format(root=root) for word in words]
+    assert names_of(resolve(*flags, "--extra-set", f"mine={root}/../mine")) == [("mine", 3)]
+
+
+@pytest.mark.parametrize(("split", "name"), [("val", "imagenet"), ("imagenet-r", "imagenet/imagenet-r")])
+def test_a_split_takes_the_place_of_the_tables_sets(root: Path, split: str, name: str) -> None:
     write_images(root / "imagenet-r", dict.fromkeys("acdef", "a"))
-    assert names_of(resolve("--data-dir", root, "--split", split)) == [(name, images)]
+    words = ("--data-dir", root, "--split", split, "--extra-set", f"mine={root}/../mine")
+    assert [found for found, _ in names_of(resolve(*words))] == [name, "mine"]
 
 
 def test_a_split_is_compared_with_no_published_set(tmp_path: Path) -> None:
     make_val(tmp_path).rename(tmp_path / "other")
-    (image_set,) = find_image_sets(resolve("--data-dir", tmp_path, "--split", "other"), IMAGENET, CPU)
+    (image_set,) = find_image_sets(resolve("--data-dir", tmp_path, "--split", "other"), [], IMAGENET, CPU)
     assert (len(image_set), image_set.expected) == (1000, None)
 
 
@@ -67,9 +95,10 @@ def test_classes_are_the_folders_of_the_validation_images(root: Path) -> None:
     assert find_classes(args, False).folders == ("b",)
 
 
-def test_classes_are_imagenets_where_nothing_names_them(root: Path) -> None:
+def test_classes_are_imagenets_where_nothing_names_them(root: Path, checkpoint: Checkpoint) -> None:
     (root / "val").rename(root / "elsewhere")
-    assert find_classes(resolve("--data-dir", root), False).folders == imagenet_folders()
+    for words in (("--data-dir", root), ("--pretrained",), ("--checkpoint", checkpoint("--opt", "sgd"))):
+        assert find_classes(resolve(*words), False).folders == imagenet_folders()
     assert find_classes(resolve("--dataset", "wds/x"), True).folders == imagenet_folders()
 
 
@@ -78,8 +107,19 @@ def test_classes_of_a_stream_may_be_numbers() -> None:
     assert find_classes(args, True).folders == ("0", "1", "2")
 
 
+def test_without_a_data_root_a_checkpoint_knows_its_class_list(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("\n".join("fedcba"))
+    path = checkpoint("--class-map", str(tmp_path / "classes.txt"))
+    assert find_classes(resolve("--checkpoint", path), False).folders == tuple("fedcba")
+    (tmp_path / "classes.txt").unlink()
+    with pytest.raises(
+        UsageError, match=r"^--class-map is needed: checkpoint .*last.pth.tar was trained with .*/classes"
+    ):
+        find_classes(resolve("--checkpoint", path), False)
+
+
 def test_a_set_of_other_classes_is_refused(root: Path) -> None:
     with pytest.raises(DataError, match=r"3 class folders are not in the class list used for .*val \(3 classes\)"):
         find_image_sets(
-            resolve("--data-dir", root, "--variants", "imagenet"), ClassList(tuple("abc"), tuple("abc")), CPU
+            resolve("--data-dir", root, "--variants", "imagenet"), [], ClassList(tuple("abc"), tuple("abc")), CPU
         )

@@ -1,16 +1,21 @@
 """Made-up trees of every test set, of empty files: what is listed is decided by names."""
 
 import json
-from importlib.resources import files
+import os
 from pathlib import Path
 
+import numpy as np
+
 from dad.images.classes import ClassList, imagenet_folders
+from dad.variants import ImageSet
+from dad.variants.subsets import load_subset
 from dad.variants.table import VARIANTS, Variant
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 WNIDS = imagenet_folders()
 IMAGENET = ClassList(WNIDS, WNIDS)
 CLASSES = ClassList(("zebra", "ant", "cat"), ("zebra", "ant", "cat"))
+ALL = tuple(f"{name}/0.jpg" for name in CLASSES.folders)
 OBJECTS = {"alarm_clock": ("Alarm clock", "analog clock; digital clock"), "tie": ("Tie", "bow tie"), "rug": ("Rug", "")}
 OBJECTNET_LINES = {"409": 3, "530": 1, "457": 0}  # ImageNet's class: line of its name
 OBJECTNET_NAMES = ("bow tie", "digital clock", "a name that nobody maps", "analog clock")
@@ -24,9 +29,9 @@ def make_tree(folder: Path, *names: str) -> Path:
     return folder
 
 
-def subset_folders(variant: Variant) -> list[str]:
-    """The class folders of ImageNet-A or -R, as timm lists them."""
-    return (files("timm.data") / "_info" / variant.subset).read_text().split()
+def parts(*names: str) -> tuple[str, ...]:
+    """An image of every class of `CLASSES` in each of the folders `names`."""
+    return tuple(f"{name}/{image}" for name in names for image in ALL)
 
 
 def objects_of_d() -> list[str]:
@@ -85,7 +90,7 @@ def make_set(folder: Path, variant: Variant, val: Path) -> Path:
     if variant.numbered:
         return link(folder, {str(index): val / name for index, name in enumerate(WNIDS)})
     if variant.subset:
-        return link(make_tree(folder, "README.txt"), {name: val / name for name in subset_folders(variant)})
+        return link(make_tree(folder, "README.txt"), {name: val / name for name in load_subset(variant)})
     folder.symlink_to(val)
     return folder
 
@@ -96,3 +101,15 @@ def link(folder: Path, targets: dict[str, Path]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(target)
     return folder
+
+
+def by_place(image_set: ImageSet) -> dict[str, int]:
+    """Label of each image by the end of its path."""
+    places = ["/".join(os.fsdecode(path).split("/")[-2:]) for path in image_set.paths]
+    return dict(zip(places, image_set.labels.tolist(), strict=True))
+
+
+def accepted(image_set: ImageSet) -> list[list[int]]:
+    """The columns that are right for each image, where they are more than its label's."""
+    offsets, columns = image_set.accepted
+    return [part.tolist() for part in np.split(columns, offsets[1:-1])]

@@ -43,7 +43,7 @@ def test_case_and_underscores_do_not_count(tmp_path: Path, folder: str, name: st
     ("root", "requested", "error", "named"),
     [
         ("", "imagenet-skech", UsageError, "no test set named 'imagenet-skech'; did you mean 'imagenet-sketch'?"),
-        ("", "imagenet,", UsageError, "no test set named ''; known are all, imagenet, "),
+        ("", "imagenet,", UsageError, "no test set named ''; known are all, none, imagenet, "),
         ("", "imagenet-r", DataError, "holds none of the sets asked for; expected imagenet-r"),
         ("nowhere", "all", DataError, "--data-dir .*nowhere: no such folder; expected the parent of val|validation"),
         (
