@@ -1,6 +1,9 @@
 """Made-up results: of today's format with every variant, and of the first format."""
 
 import json
+import re
+from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +24,10 @@ def first_format() -> dict[str, Any]:
     """A model on three sets, C of which is incomplete, as a file of the first format has it."""
     result: dict[str, Any] = json.loads((GOLDEN / "results_v1.json").read_bytes())
     return result
+
+
+@pytest.fixture
+def text_of() -> Callable[[str], str]:
+    """What a page says: without its style and its tags, and with single spaces."""
+    markup = re.compile(r"<style>.*?</style>|<[^>]+>", re.DOTALL)
+    return lambda page: " ".join(unescape(markup.sub(" ", page)).split())

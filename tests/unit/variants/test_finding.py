@@ -4,14 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from image_trees import BY_NAME, CLASSES, IMAGENET, make_set, make_tree
+from image_trees import BY_NAME, CLASSES, IMAGENET, WNIDS, make_set, make_tree, val_name
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import load_class_list
 from dad.variants import find_folder, find_variants, list_image_set
-from dad.variants.table import VARIANTS
+from dad.variants.table import VARIANTS, Variant
 from emojinet.concepts import CLASS_FILE
 from emojinet.render import CORRUPTED_FOLDER, HARD_SET, SETS
+
+NAMES = [(variant, name) for variant in VARIANTS for name in variant.folders]
 
 
 def test_requested_variants_come_in_the_order_of_the_table(tmp_path: Path) -> None:
@@ -21,6 +23,13 @@ def test_requested_variants_come_in_the_order_of_the_table(tmp_path: Path) -> No
     assert [(variant.name, reason) for variant, reason in missing] == [
         ("imagenet-sketch", f"not found below {tmp_path} (expected imagenet-sketch or sketch)")
     ]
+
+
+def test_none_needs_no_set_but_a_root(tmp_path: Path) -> None:
+    make_tree(tmp_path, "val/a")
+    assert find_variants(tmp_path, "none", CLASSES) == ([], [])
+    with pytest.raises(DataError, match=r"--data-dir .*nowhere: no such folder"):
+        find_variants(tmp_path / "nowhere", "none", CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +150,13 @@ def test_imagenet_r_itself_is_no_data_root(tmp_path: Path, val: Path) -> None:
     make_set(tmp_path / "imagenet-r", BY_NAME["imagenet-r"], val)
     with pytest.raises(DataError, match="imagenet-r is a test set itself"):
         find_variants(tmp_path / "imagenet-r", "imagenet-r", IMAGENET)
+
+
+@pytest.mark.parametrize(("variant", "folder"), NAMES)
+def test_a_set_is_found_under_every_folder_name(tmp_path: Path, variant: Variant, folder: str) -> None:
+    inliers = ["val"] if variant.layout == "outliers" else []
+    make_tree(tmp_path, *(f"{name}/{WNIDS[0]}/{val_name(1)}" for name in (folder, *inliers)))
+    assert find_folder(tmp_path, variant) == tmp_path / folder
+    found, missing = find_variants(tmp_path, "all", IMAGENET)
+    assert dict(found).get(variant) == tmp_path / folder or (variant.watermark and variant in dict(missing))
+    assert len(found) + len(missing) == len(VARIANTS)

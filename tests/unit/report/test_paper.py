@@ -1,9 +1,8 @@
-"""The paper's tables as data: their averages, their misprints, and our rows beside them."""
+"""The paper's tables as data: their averages and their misprints."""
 
 import pytest
 
 from dad.errors import UsageError
-from dad.report.beside import caveats, format_paper, our_rows, printed_rows
 from dad.report.paper import paper_tables, resolve_tables
 
 ROWS = {"1": 17, "2": 17, "3": 5, "4": 3, "5": 17, "6": 4, "7": 6, "8": 10, "9": 6, "10": 2, "11": 2, "12": 6}
@@ -56,49 +55,6 @@ def test_a_main_result_is_what_the_paper_prints() -> None:
     rows = dict(paper_tables()["1"].rows)
     dad = rows["ViT-B/16", "+ DAD"]
     assert (dad["imagenet-r"], dad["imagenet-sketch"], dad["imagenet-a"], dad["imagenet"]) == (65.1, 46.1, 31.8, 79.6)
-
-
-def test_our_rows_have_the_tables_columns(made_up: list[dict]) -> None:
-    rows = [[cell.text for cell in row] for row in our_rows(paper_tables()["5"], made_up)]
-    assert rows[1] == ["vitb_dad", "", "79.6", "31.8", "53.2", "69.9", "65.1", "46.1", "22.4", "51.7"]
-
-
-def test_our_rows_under_attack_say_how_strong_it_was(made_up: list[dict]) -> None:
-    rows = [[cell.text for cell in row] for row in our_rows(paper_tables()["12"], made_up)]
-    assert rows[0] == ["vitb_ce", "49.4 at 1/255", "24.7 at 1/255", "0.0 at 4/255"]
-
-
-def test_a_result_without_a_number_for_a_table_has_no_row(made_up: list[dict], first_format: dict) -> None:
-    assert our_rows(paper_tables()["7"], made_up) == [] == our_rows(paper_tables()["12"], [first_format])
-
-
-def test_a_misprint_stays_as_printed_with_its_correction() -> None:
-    advprop = next(row for row in printed_rows(paper_tables()["1"]) if row[1].text == "Advprop" and row[-1].correction)
-    assert (advprop[-1].text, advprop[-1].correction) == ("35.6", "71.55")
-    assert not any(cell.correction for row in printed_rows(paper_tables()["3"]) for cell in row)
-
-
-def test_numbers_stand_as_they_are_printed() -> None:
-    changes = [cell.text for cell in printed_rows(paper_tables()["8"])[-1]]
-    assert changes == ["Average", "change", "2.1", "2.8", "-5.7", "3.75", "10.2", "6.63", "1.73"]
-    assert [cell.text for cell in printed_rows(paper_tables()["7"])[4]] == ["DAT", "1", "3.5"]
-
-
-def test_markdown_has_our_rows_above_the_printed_ones(made_up: list[dict]) -> None:
-    lines = format_paper([paper_tables()["10"]], made_up).splitlines()
-    assert lines[0] == "Table 10: The generator"
-    assert [line.split("|")[1].strip() for line in lines[4:]] == [
-        "**vitb_ce**", "**vitb_dad**", "Stable Diffusion", "VQGAN"
-    ]  # fmt: skip
-    assert "69.5 (sic; 58.5)" in lines[-1]
-
-
-def test_numbers_of_other_classes_are_said_not_to_compare(made_up: list[dict], first_format: dict) -> None:
-    made_up[1]["settings"]["num_classes"] = 64
-    assert caveats(made_up[:1]) == []
-    other, unknown = caveats([*made_up, first_format])
-    assert other.startswith("vitb_dad: 64 classes, not ImageNet's 1,000")
-    assert unknown.startswith("emojinet_ce: a class list that the file does not name")
 
 
 def test_tables_are_named_by_number() -> None:

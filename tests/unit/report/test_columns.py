@@ -1,20 +1,11 @@
-"""The tables of results, and the paper's averages."""
+"""Which columns results have, and the paper's averages over them."""
 
 import pytest
 
-from dad.report import average_natural, average_seven, format_table
-from dad.report.table import format_attacks, format_radius
+from dad.report.columns import Column, average_natural, average_seven, columns_of, metrics_of
 
 SEVEN = ("imagenet", "imagenetv2", "imagenet-c", "imagenet-style", "imagenet-r", "imagenet-sketch", "imagenet-a")
 DAD_VIT = dict(zip(SEVEN, (79.6, 69.9, 53.2, 22.4, 65.1, 46.1, 31.8), strict=True))
-RESNET = dict(zip(SEVEN, (76.1, 63.2, 76.7, 7.4, 36.1, 24.0, 0.0), strict=True))
-
-
-def as_result(metrics: dict[str, float], **fields: str) -> dict:
-    variants = {name: {"top1": value} for name, value in metrics.items()}
-    if "imagenet-c" in metrics:
-        variants["imagenet-c"] = {"top1": 12.3, "mce": metrics["imagenet-c"], "complete": True}
-    return {"model": "vit_base_patch16_224", **fields, "variants": variants}
 
 
 @pytest.mark.parametrize(
@@ -77,56 +68,39 @@ def test_an_average_needs_all_its_sets(missing: str) -> None:
     assert (average_natural(metrics) is None) is (missing in ("imagenet-r", "imagenet-sketch", "imagenet-a"))
 
 
-def test_the_table_has_a_row_for_each_result_and_the_papers_columns() -> None:
-    table = format_table([as_result(RESNET, name="plain"), as_result(DAD_VIT)])
-    header, _, plain, vit = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    assert header[:8] == ["Model", "ImageNet", "V2", "R", "Sketch", "C (mCE ↓)", "Stylized", "A"]
-    assert header[8:] == ["Avg natural", "Avg"]
-    assert plain == ["plain", "76.1", "63.2", "36.1", "24.0", "76.7", "7.4", "0.0", "20.0", "32.9"]
-    assert vit == ["vit_base_patch16_224", "79.6", "69.9", "65.1", "46.1", "53.2", "22.4", "31.8", "47.7", "51.7"]
-
-
-def test_the_table_is_aligned() -> None:
-    table = format_table([as_result(RESNET, name="plain"), as_result({"imagenet": 100.0})])
-    assert len({len(line) for line in table.splitlines()}) == 1
-    assert all("--" in cell for cell in table.splitlines()[1].strip("|").split("|"))
-
-
-def test_missing_sets_are_dashes_and_an_incomplete_one_says_so() -> None:
-    result = as_result({"imagenet": 76.1})
-    result["variants"]["imagenet-c"] = {"top1": 40.0, "mce": None, "complete": False}
-    cells = [cell.strip() for cell in format_table([result]).splitlines()[2].strip("|").split("|")]
-    assert cells[1:] == ["76.1", "–", "–", "–", "incomplete", "–", "–", "–", "–"]
-
-
-def test_sets_that_the_paper_does_not_average_follow_the_averages(made_up: list[dict]) -> None:
-    header, _, plain, dad = [[cell.strip() for cell in line.strip("|").split("|")]
-                             for line in format_table(made_up).splitlines()]  # fmt: skip
-    titles = dict(zip(header, zip(plain, dad, strict=True), strict=True))
-    assert header.index("Avg") == 9 and len(header) == 1 + 7 + 2 + 13
-    assert titles["Avg"] == ("42.5", "51.7")
-    assert [pair for title, pair in titles.items() if "AUPR" in title] == [("23.1", "27.9")]
-    assert ("incomplete", "66.2") in titles.values() and ("–", "16.1") in titles.values()
-
-
-def test_a_file_of_the_first_format_has_its_row(first_format: dict) -> None:
-    cells = [cell.strip() for cell in format_table([first_format]).splitlines()[2].strip("|").split("|")]
-    assert cells == ["emojinet_ce", "97.7", "–", "10.3", "–", "incomplete", "–", "–", "–", "–"]
-
-
-def test_attacks_are_listed_with_their_radius_norm_and_steps(made_up: list[dict]) -> None:
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in format_attacks(made_up).splitlines()]
-    assert len(rows) == 2 + 6
-    assert rows[3] == ["vitb_ce", "PGD", "L∞", "1/255", "0.5/255", "5", "5,000", "79.9", "24.7"]
-
-
-def test_there_is_no_table_without_attacks(first_format: dict) -> None:
-    assert format_attacks([first_format]) == ""
+def test_the_seven_come_first_and_sets_that_no_row_has_last() -> None:
+    variants = {name: {"top1": 50.0} for name in ("mine", "imagenet-d", "elsewhere", "imagenetv2")}
+    names = [column.name for column in columns_of([{"model": "m", "variants": variants}])]
+    assert names[:4] == ["imagenet", "imagenetv2", "imagenet-r", "imagenet-sketch"]
+    assert names[7:] == ["imagenet-d", "elsewhere", "mine"]
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1 / 255, "1/255"), (0.5 / 255, "0.5/255"), (0.0039, "0.0039"), (3.0, "3"), (0.5, "0.5"), (None, "–")],
+    ("scores", "column"),
+    [
+        ({"top1": 50.0}, Column("mine", "mine", "top1")),
+        ({"top1": 50.0, "mce": 70.0}, Column("mine", "mine", "mce")),  # of a file that does not say it
+        ({"top1": 50.0, "mce": 70.0, "metric": "top1"}, Column("mine", "mine", "top1")),
+        ({"top1": 50.0, "aupr": 7.0, "title": "Mine", "metric": "aupr"}, Column("mine", "Mine", "aupr")),
+    ],
 )
-def test_a_radius_is_written_in_255ths_where_it_is_one(value: float | None, expected: str) -> None:
-    assert format_radius(value) == expected
+def test_a_set_that_no_row_has_is_as_its_scores_say(scores: dict, column: Column) -> None:
+    assert columns_of([{"model": "m", "variants": {"mine": scores}}])[-1] == column
+
+
+def test_the_table_decides_on_its_own_sets() -> None:
+    scores = {"top1": 50.0, "title": "other", "metric": "top5"}
+    columns = columns_of([{"model": "m", "variants": {"imagenet-d": scores}}])
+    assert columns[-1] == Column("imagenet-d", "D", "top1")
+
+
+def test_numbers_of_other_sets_are_not_compared_with_the_papers() -> None:
+    metrics = metrics_of({"model": "m", "variants": {"fgsm": {"top1": 1.0}, "imagenet": {"top1": 2.0}}})
+    assert metrics["imagenet"] == 2.0 and "fgsm" not in metrics
+
+
+def test_an_incomplete_set_has_no_number() -> None:
+    column = Column("imagenet-c", "C", "mce")
+    result = {"model": "m", "variants": {"imagenet-c": {"mce": 70.0, "mce_interval": [69, 71], "complete": False}}}
+    assert column.is_incomplete(result) and column.value(result) is None
+    assert column.interval(result) == (69, 71) and column.heading == "C (mCE ↓)" and column.lower_is_better

@@ -1,0 +1,23 @@
+"""What is missing of a model's scores, in one line each."""
+
+from dad.report.notes import notes_of
+
+
+def test_a_whole_set_of_which_not_all_images_count_is_not_noted(made_up: list[dict]) -> None:
+    made_up[1]["variants"] = {"imagenet-o": {"count": 10_000, "listed": 12_000, "expected": 12_000}}
+    assert notes_of(made_up[1:]) == []
+    made_up[1]["variants"]["imagenet-o"]["listed"] = 11_999
+    assert notes_of(made_up[1:]) == ["vitb_dad, O (AUPR): 11,999 images, the published set has 12,000"]
+
+
+def test_a_long_list_of_unreadable_images_is_cut(made_up: list[dict]) -> None:
+    made_up[1]["variants"] = {"imagenet": {"unreadable": [f"{number}.jpg" for number in range(100)]}}
+    (line,) = notes_of(made_up[1:])
+    assert line.endswith(
+        "100 images could not be read: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg, 5.jpg, 6.jpg, 7.jpg and 92 more"
+    )
+
+
+def test_a_set_that_no_row_has_is_noted_by_its_title() -> None:
+    scores = {"title": "Mine", "count": 2, "unreadable": ["0.jpg"]}
+    assert notes_of([{"model": "m", "variants": {"mine": scores}}]) == ["m, Mine: 1 image could not be read: 0.jpg"]
