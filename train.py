@@ -185,8 +185,10 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         raise UsageError(f"--tta {args.tta}: no loader serves an image twice, so neighbours would be averaged")
     if args.sched == "plateau" and args.val_interval > 1:
         raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
-    require_writable(resolve_folder(args))
-    require_new_folder(args)
+    folder = resolve_folder(args)
+    require_writable(folder)
+    if args.experiment and not args.resume and not args.overwrite:
+        require_new_folder(folder)
 
 
 if __name__ == "__main__":

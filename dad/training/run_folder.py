@@ -88,19 +88,13 @@ def _make_folder(root: Path, suffix: str) -> str:
     raise DataError(f"{root}: a thousand runs have begun within this second; give --experiment")
 
 
-def require_new_folder(args: argparse.Namespace) -> None:
-    """Refuse to begin anew where a run has left its checkpoints.
-
-    Raises:
-        UsageError: there are some, and neither `--resume` nor `--overwrite` says what to do with them.
-    """
-    folder = resolve_folder(args)
-    if not args.experiment or args.resume or args.overwrite or not has_checkpoints(folder):
-        return
-    raise UsageError(
-        f"{folder} holds the checkpoints of a run: --resume auto continues it, --overwrite begins anew (and renames "
-        "them), another --experiment leaves it alone"
-    )
+def require_new_folder(folder: Path) -> None:
+    """Raise a UsageError if a run has left its checkpoints in a folder in which another is to begin."""
+    if has_checkpoints(folder):
+        raise UsageError(
+            f"{folder} holds the checkpoints of a run: --resume auto continues it, --overwrite begins anew (and "
+            "renames them), another --experiment leaves it alone"
+        )
 
 
 def require_writable(folder: Path) -> None:

@@ -64,19 +64,10 @@ def test_the_newest_run_is_so_by_its_number_whatever_the_clock_said(flags: Flags
     assert next_number(tmp_path) == 4
 
 
-@pytest.mark.parametrize(
-    "words, refused",
-    [((), True), (("--resume", "auto"), False), (("--overwrite",), False), (("--experiment", "x"), False)],
-)
-def test_a_folder_with_checkpoints_is_not_begun_in_anew(
-    words: tuple[str, ...], refused: bool, stopped: ToyRun, flags: Flags
-) -> None:
-    args = flags("--output", stopped.folder.parent, "--experiment", "run", *words)
-    if refused:
-        with pytest.raises(UsageError, match="holds the checkpoints of a run: --resume auto"):
-            require_new_folder(args)
-    else:
-        require_new_folder(args)
+def test_a_folder_with_checkpoints_is_not_begun_in_anew(stopped: ToyRun, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"run holds the checkpoints of a run: --resume auto"):
+        require_new_folder(stopped.folder)
+    require_new_folder(tmp_path / "other")
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_loaded(
