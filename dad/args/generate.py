@@ -1,8 +1,15 @@
 """The making of a DAD set (paper, section 3.3 and appendix C)."""
 
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, Namespace
 
 from dad.attacks import NORMS
+from dad.errors import UsageError
+
+_LEAST = {
+    "shard_size": 1, "batch_size": 1, "workers": 0, "preview": 0, "gallery": 0, "max_failed": 0, "attack_eps": 0,
+    "attack_steps": 0,
+}  # fmt: skip
 
 
 def add_generate_args(parser: ArgumentParser) -> None:
@@ -47,6 +54,26 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
     group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
     group.add_argument("--dry-run", default=False, action="store_true", help="time a few batches, print the cost, stop")
+
+
+def require_generation(args: Namespace) -> None:
+    """Refuse values that generate.py cannot work with, before anything is loaded.
+
+    Raises:
+        UsageError: the first such value, by its flag.
+    """
+    for name in ("data_dir", "dad_dir", "teacher"):
+        if not getattr(args, name):
+            raise UsageError(f"--{name.replace('_', '-')} is needed; see generate.py --help")
+    for name, least in _LEAST.items():
+        if getattr(args, name) < least:
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name):g}: it must be at least {least}")
+    if not 0 <= args.random_start_prob <= 1 or not 0 < args.crop_pct <= 1:
+        raise UsageError("--random-start-prob must lie in [0, 1], --crop-pct above 0 and at most 1")
+    if not 1 <= args.image_quality <= 100 or args.read_timeout <= 0:
+        raise UsageError("--image-quality must lie in 1 to 100, --read-timeout above 0")
+    if not re.fullmatch(r"(\d*:\d*)?", args.shard_range):
+        raise UsageError(f"--shard-range {args.shard_range}: expected A:B, the shards from A up to but not including B")
 
 
 def add_discretizer_args(parser: ArgumentParser) -> None:

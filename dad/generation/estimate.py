@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,10 @@ from dad.errors import DataError
 from dad.generation.generator import Generated
 from dad.generation.progress import format_duration
 from dad.generation.recorder import ShardRecorder
-from dad.images.reading import SourceBatch
+from dad.generation.workload import cut, spread_over
+from dad.images.reading import SourceBatch, SourceReader
+
+_BATCHES = 4  # that are made, one of them to warm up
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,16 @@ class Estimate:
 
 
 def estimate_cost(
-    batches: Sequence[SourceBatch], generate: Callable[[SourceBatch], Generated], recorder: ShardRecorder
+    reader: SourceReader, batch_size: int, generate: Callable[[SourceBatch], Generated], recorder: ShardRecorder
 ) -> Estimate:
-    """Make the images of `batches` without writing them; the first one warms up, and is timed only if it is alone.
+    """Make a few batches of images from all over the listing without writing them; the first one warms up, and is timed
+    only if it is alone.
 
     Raises:
         DataError: none of them can be read.
     """
-    batches = [batch for batch in batches if batch.sources]
+    spread = spread_over(len(reader.sources), batch_size * _BATCHES)
+    batches = [batch for batch in reader.batches(cut(spread, batch_size)) if batch.sources]
     if not batches:
         raise DataError("none of the source images that were tried can be read; see them with any image viewer")
     timed = batches[1:] or batches

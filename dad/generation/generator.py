@@ -1,6 +1,7 @@
 """Make DAD images: x -> Q(x) -> attack on the teacher -> x' -> Q(x') -> is the teacher still right? (section 3.3, eq.
 9)."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -89,6 +90,16 @@ def _share(codes: Tensor | None, others: Tensor | None, labels: Tensor) -> Tenso
     if codes is None or others is None:
         return torch.full(labels.shape, float("nan"))
     return (codes != others).flatten(1).float().mean(1)
+
+
+def create_generator(
+    args: Namespace, teacher: PixelModel, discretizer: Discretizer, attack: Attack | None, runtime: Runtime
+) -> "FittingGenerator":
+    """Build the generator from what it is made of, compiled with `--torchcompile`."""
+    generator = Generator(teacher, discretizer, attack, runtime, args.seed, args.keep == "all")
+    if args.torchcompile:
+        generator.compile(args.torchcompile, args.torchcompile_mode)
+    return FittingGenerator(generator, args.batch_size)
 
 
 class FittingGenerator:

@@ -15,7 +15,7 @@ from dad.shards import Ledger
 _logger = logging.getLogger(__name__)
 
 
-class Progress:
+class ProgressBar:
     """Counts images and says how fast, how many are kept and how long it still takes.
 
     `already` of the `total` images were done by earlier runs: they count as progress, but not for the speed.
@@ -67,6 +67,12 @@ def format_duration(seconds: float) -> str:
         if seconds < below:
             return f"{seconds / length:.{1 if unit == 'h' else 0}f} {unit}"
     return f"{seconds / 86400:.1f} days"
+
+
+def log_name(shard_range: str, rank: int) -> str:
+    """Return the name of a process's log file: processes that share a set must not share one."""
+    name = shard_range.replace(":", "-") or "all"
+    return f"{name}-rank{rank}.log" if rank else f"{name}.log"
 
 
 class _LogFile(logging.FileHandler):

@@ -1,6 +1,7 @@
 """From generated batches to a shard's samples, in a thread: pictures are encoded while the device makes the next
 batch."""
 
+from argparse import Namespace
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,10 +10,11 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from dad.errors import DataError
 from dad.generation.generator import Generated
 from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
-from dad.shards import DadWriter, Sample, encode_codes, encode_image
+from dad.shards import EXTENSION_OF, DadWriter, Sample, encode_codes, encode_image
 from dad.shards.marker import Ledger, Metadata
 
 _IN_FLIGHT = 2  # batches that wait for encoding; more would pile up tensors on the device
@@ -39,12 +41,26 @@ class ShardRecorder:
     at most the shard in work.
     """
 
-    def __init__(self, writer: DadWriter | None, codes: bool, image_extension: str | None, quality: int):
-        """`codes` stores VQ codes; `image_extension` is one of `IMAGE_EXTENSIONS`, or None to store no images.
+    def __init__(
+        self,
+        writer: DadWriter | None,
+        codes: bool,
+        image_extension: str | None,
+        quality: int,
+        max_failed: int | None = None,
+    ):
+        """Begin with the first shard.
 
-        Without a writer, there is only `encode`.
+        Args:
+            writer: without one, there is only `encode`.
+            codes: whether VQ codes are stored.
+            image_extension: one of `IMAGE_EXTENSIONS`, or None to store no images.
+            quality: of jpeg, 1 to 100.
+            max_failed: how many sources may be unreadable; None: all.
         """
-        self.writer, self.codes, self.image_extension, self.quality = writer, codes, image_extension, quality
+        self.writer = writer
+        self.codes, self.image_extension, self.quality = codes, image_extension, quality
+        self.max_failed, self.failed = max_failed, 0
         self._done: list[Fates] = []
         self._pool = ThreadPoolExecutor(1, "encode")
         self._waiting: deque[Future[Fates]] = deque()
@@ -63,8 +79,19 @@ class ShardRecorder:
         self._waiting.append(self._pool.submit(self.encode, sources, generated))
 
     def add_unreadable(self, unreadable: dict[str, str]) -> None:
-        """Take sources of the current shard that could not be read, with reasons."""
+        """Take sources of the current shard that could not be read, with reasons.
+
+        Raises:
+            DataError: together with those before, they are more than there may be.
+        """
         self._done.append(Fates(unreadable=unreadable))
+        self.failed += len(unreadable)
+        if self.max_failed is not None and self.failed > self.max_failed:
+            key, reason = next(iter(unreadable.items()))
+            raise DataError(
+                f"{self.failed} sources cannot be read, e.g. {key} ({reason}); mend them, or allow more by "
+                f"--max-failed (now {self.max_failed}); what is finished stays"
+            )
 
     def commit(self, index: int) -> Ledger:
         """Write what was added as shard `index`, and begin the next one; return what became of its sources."""
@@ -105,6 +132,12 @@ class ShardRecorder:
         if self.image_extension is not None:
             stored[self.image_extension] = encode_image(image, self.image_extension, self.quality)
         return stored
+
+
+def create_recorder(args: Namespace, writer: DadWriter | None) -> ShardRecorder:
+    """Build the recorder from the flags that say what is stored."""
+    extension = EXTENSION_OF[args.image_format] if "image" in args.store else None
+    return ShardRecorder(writer, "codes" in args.store, extension, args.image_quality, args.max_failed)
 
 
 def describe(sources: list[SourceImage], generated: Generated) -> list[Metadata]:

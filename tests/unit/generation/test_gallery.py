@@ -1,4 +1,4 @@
-"""What is shown of a few images before generation starts: the picture and the page, with made-up verdicts."""
+"""The page that shows a few images before generation starts, with made-up verdicts."""
 
 import base64
 import io
@@ -11,20 +11,14 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
+from inspections import NAMES, guess, make_inspection
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from dad.attacks import Attack
-from dad.discretizers.identity import Identity
 from dad.files import Settings
 from dad.generation.gallery import write_gallery
-from dad.generation.generator import Generator
-from dad.generation.preview import Inspection, inspect, write_preview
-from dad.pixels import PixelModel, to_uint8
-from dad.runtime import Runtime
-
-NAMES = ("ant", "bee", "cat", "dog", "eel")
-RANKED = torch.tensor([0.6, 0.2, 0.1, 0.07, 0.03])  # the first guess's probability, the second's, ...
+from dad.generation.preview import Inspection
+from dad.pixels import to_uint8
 
 
 class Page(HTMLParser):
@@ -58,24 +52,6 @@ class Page(HTMLParser):
         return [np.asarray(Image.open(io.BytesIO(base64.b64decode(image)))) for image in encoded]
 
 
-def guess(first: Sequence[int], classes: int = 5) -> Tensor:
-    """Logits of images whose first guess is class first[i], the second the class after it, and so on."""
-    places = torch.stack([(torch.arange(classes) - index) % classes for index in first])
-    return RANKED[:classes].log()[places]
-
-
-def make_inspection(side: int = 8, **changes: object) -> Inspection:
-    """Four images of ant, bee, cat and dog; one is wrong at Q(x), two at Q(x')."""
-    source, discretized = torch.rand(2, 4, 3, side, side, generator=torch.Generator().manual_seed(0))
-    discretized *= 0.9  # room for the difference
-    inspection = Inspection(
-        source, discretized, discretized + 0.02, guess([0, 1, 2, 3]), guess([0, 1, 2, 4]),
-        guess([0, 1, 1, 4]), torch.arange(4), torch.tensor([True, True, False, False]),
-        torch.tensor([0.1, 0.2, 0.3, 0.4]), [f"pets/{number}" for number in range(4)],
-    )  # fmt: skip
-    return replace(inspection, **changes)  # type: ignore[arg-type]
-
-
 def pick(inspection: Inspection, rows: list[int]) -> Inspection:
     """The images of these rows, each as often as it is named."""
     tensors = {name: value[rows] for name, value in vars(inspection).items() if isinstance(value, Tensor)}
@@ -90,41 +66,6 @@ def show(
 ) -> Page:
     write_gallery(folder / "gallery.html", inspection, names, settings)
     return Page(folder / "gallery.html")
-
-
-def test_an_inspection_is_what_the_generator_and_its_teacher_say() -> None:
-    torch.manual_seed(0)
-    teacher = PixelModel(nn.Sequential(nn.Flatten(), nn.Linear(192, 5)), (0.4, 0.5, 0.6), (0.2, 0.2, 0.2))
-    generator = Generator(teacher, Identity(), Attack(epsilon=1.0, step_size=1.0), Runtime(torch.device("cpu")), 3)
-    pixels, labels, keys = make_inspection().source, torch.arange(4), ("a", "b", "c", "d")
-    inspection, generated = inspect(generator, pixels, labels, keys), generator(pixels, labels, keys)
-    assert torch.equal(inspection.source, pixels) and torch.equal(inspection.logits_source, teacher(pixels))
-    assert torch.equal(inspection.adversarial, generated.adversarial) and not inspection.logits_source.requires_grad
-    assert torch.equal(inspection.logits_discretized, generated.logits_before)
-    assert torch.equal(inspection.logits_adversarial, generated.logits_after)
-    assert torch.equal(inspection.keep, generated.keep) and inspection.codes_changed.isnan().all()
-    assert torch.equal(inspection.labels, labels) and inspection.keys == list(keys)
-
-
-@pytest.mark.parametrize("side", [8, 320])  # enlarged and shrunk to the same cells
-def test_the_preview_has_a_row_an_image_and_a_column_a_stage(tmp_path: Path, side: int) -> None:
-    colours = [torch.full((4, 3, side, side), value / 255) for value in (10, 20, 30)]
-    shown = make_inspection(source=colours[0], discretized=colours[1], adversarial=colours[2])
-    write_preview(tmp_path / "preview.png", shown, NAMES)
-    picture = Image.open(tmp_path / "preview.png")
-    assert picture.size == (3 * 160, 30 + 4 * 190)
-    assert [picture.getpixel((80 + 160 * column, 30 + 190 * 3 + 80)) for column in range(3)] == [
-        (value,) * 3 for value in (10, 20, 30)
-    ]
-
-
-def test_the_preview_is_green_where_the_teacher_is_right_and_red_where_not(tmp_path: Path) -> None:
-    write_preview(tmp_path / "preview.png", make_inspection(), NAMES)
-    picture = np.asarray(Image.open(tmp_path / "preview.png")).astype(int)
-    captions = np.stack([picture[190 * row : 190 * row + 30].reshape(30, 3, 160, 3) for row in range(1, 5)])
-    greener = (captions[..., 1] - captions[..., 0]).transpose(0, 2, 1, 3)  # letters have soft edges, paper is white
-    right = [[True, True, True], [True, True, True], [True, True, False], [True, False, False]]
-    assert ((greener > 60).any((2, 3)) == right).all() and ((greener < -60).any((2, 3)) != right).all()
 
 
 def test_the_summary_counts_what_the_inspection_holds(tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from dad.args import create_generate_parser
+from dad.args.hparams import parse_args
 from dad.attacks import Attack
 from dad.discretizers.identity import Identity
-from dad.generation.generator import Generated, Generator
-from dad.pixels import PixelModel
+from dad.generation.generator import FittingGenerator, Generated, Generator, create_generator
+from dad.images.reading import SourceBatch
+from dad.images.sources import SourceImage
+from dad.pixels import PixelModel, to_uint8
 from dad.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
@@ -150,3 +155,28 @@ def test_an_image_comes_out_the_same_in_any_batch_and_order(norm: str, order: li
 def test_another_seed_gives_other_images() -> None:
     first, second = (generate(make_generator(seed=seed, discretizer=Identity())).adversarial for seed in (3, 4))
     assert (first != second).flatten(1).any(dim=1).sum() > 3
+
+
+def test_a_batch_that_was_read_is_made_in_parts_that_fit() -> None:
+    sources = [SourceImage(key, Path("x.png"), row % 5) for row, key in enumerate(KEYS)]
+    batch = SourceBatch(to_uint8(make_pixels()), sources, {})
+    whole, parts = (FittingGenerator(make_generator(), size).make(batch) for size in (7, 3))
+    for field in FIELDS:
+        torch.testing.assert_close(getattr(parts, field), getattr(whole, field), rtol=0, atol=1e-6)
+    assert torch.equal(whole.discretized, GreyLevels().decode(GreyLevels().encode(batch.pixels(CPU.device))))
+
+
+def test_parts_without_codes_are_joined_too() -> None:
+    generator = FittingGenerator(make_generator(discretizer=Identity()), batch_size=3)
+    generated = generator(make_pixels(), torch.arange(7) % 5, KEYS)
+    assert generated.codes is None and len(generated.adversarial) == 7
+
+
+@pytest.mark.parametrize(("words", "keep_all"), [([], False), (["--keep", "all"], True)])
+def test_it_is_built_from_the_flags(words: list[str], keep_all: bool) -> None:
+    args = parse_args(create_generate_parser(), [*words, "--seed", "7", "--torchcompile", "eager"])[0]
+    teacher = make_teacher()
+    generator = create_generator(args, teacher, Identity(), None, CPU)
+    assert (generator.generator.seed, generator.generator.keep_all) == (7, keep_all)
+    assert (generator.teacher, generator.runtime) == (teacher, CPU)
+    assert torch.equal(generate(generator.generator).logits_after, make_teacher()(make_pixels()))

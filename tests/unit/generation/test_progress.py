@@ -1,4 +1,4 @@
-"""What a long run says about itself, and what it is expected to cost."""
+"""What a long run says about itself, on a terminal, in lines and in its log file."""
 
 import io
 import logging
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError
-from dad.generation.estimate import Estimate
-from dad.generation.progress import Progress, format_duration, log_file
+from dad.generation.progress import ProgressBar, format_duration, log_file, log_name
 from dad.shards import Ledger
 
 
@@ -21,7 +20,7 @@ class Terminal(io.StringIO):
 
 
 def test_lines_count_what_earlier_runs_did_and_what_is_kept(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Progress(total=100, already=40, visible=True, interval=0)
+    progress = ProgressBar(total=100, already=40, visible=True, interval=0)
     with caplog.at_level(logging.INFO, logger="dad"):
         progress.update(10)
         progress.shard_done(Ledger(sources=20, kept=15, rejected=4, unreadable=1))
@@ -32,7 +31,7 @@ def test_lines_count_what_earlier_runs_did_and_what_is_kept(caplog: pytest.LogCa
 
 def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    progress = Progress(total=100, already=40, visible=True, interval=0)
+    progress = ProgressBar(total=100, already=40, visible=True, interval=0)
     with caplog.at_level(logging.INFO, logger="dad"):
         progress.update(60)
         progress.shard_done(Ledger(100, 75, 25, 0))
@@ -42,7 +41,7 @@ def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch, cap
 
 def test_other_ranks_draw_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    progress = Progress(total=10, already=0, visible=False)
+    progress = ProgressBar(total=10, already=0, visible=False)
     progress.update(10)
     progress.close()
     assert terminal.getvalue() == ""
@@ -70,8 +69,15 @@ def test_a_log_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_an_estimate_scales_with_the_sources_and_the_processes() -> None:
-    estimate = Estimate(128, 0.05, 40_000, 0.9, 3_000_000_000, "of the device")
-    said = estimate.describe(sources=1_281_167, shard_size=1000, processes=8)
-    assert "1,281,167 source images in 1,282 shards" in said and "about 2.2 h  (20.00 img/s a process)" in said
-    assert "about 51.25 GB  (kept 90%)" in said and "3.00 GB peak, of the device" in said
+@pytest.mark.parametrize(
+    ("shard_range", "rank", "name"),
+    [
+        ("", 0, "all.log"),
+        ("", 3, "all-rank3.log"),
+        ("4:8", 0, "4-8.log"),
+        (":8", 1, "-8-rank1.log"),
+        ("4:", 0, "4-.log"),
+    ],
+)
+def test_processes_of_one_set_have_log_files_of_their_own(shard_range: str, rank: int, name: str) -> None:
+    assert log_name(shard_range, rank) == name

@@ -1,0 +1,45 @@
+"""Preview and gallery, made before the long work, so that wrong colours or a wrong teacher are seen at once."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from dad.files import Settings
+from dad.generation.gallery import write_gallery
+from dad.generation.generator import FittingGenerator
+from dad.generation.preview import Inspection, inspect, write_preview
+from dad.generation.workload import spread_over
+from dad.images.reading import SourceReader
+
+_logger = logging.getLogger(__name__)
+
+
+def write_first_look(
+    root: Path, settings: Settings, generator: FittingGenerator, reader: SourceReader, class_names: Sequence[str],
+    preview: int, gallery: int,
+) -> None:  # fmt: skip
+    """Write `preview.png` and `gallery.html` to `root`, of as many images as asked for; what is there already stays.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    for path, count in ((root / "preview.png", preview), (root / "gallery.html", gallery)):
+        if not count or path.exists():
+            continue
+        inspection = _inspect(generator, reader, count)
+        if inspection is None:
+            return  # none of them can be read, which the ledger will say
+        if path.suffix == ".png":
+            write_preview(path, inspection, class_names)
+        else:
+            write_gallery(path, inspection, class_names, settings)
+        right = inspection.logits_source.argmax(1).eq(inspection.labels).sum().item()
+        _logger.info("%s: the teacher is right on %d of %d sources", path, right, len(inspection.keys))
+
+
+def _inspect(generator: FittingGenerator, reader: SourceReader, count: int) -> Inspection | None:
+    """Return what is made of images from all over the listing; None if none of them can be read."""
+    batch = next(reader.batches([spread_over(len(reader.sources), count)]))
+    if not batch.sources:
+        return None
+    return inspect(generator, batch.pixels(generator.runtime.device), batch.labels, batch.keys)

@@ -1,0 +1,40 @@
+"""Values that generate.py cannot work with, refused by the flag that has them."""
+
+import pytest
+
+from dad.args import create_generate_parser
+from dad.args.generate import require_generation
+from dad.args.hparams import parse_args
+from dad.errors import UsageError
+
+NEEDED = ["--data-dir", "data", "--dad-dir", "dad", "--teacher", "clip/ViT-L-14/openai"]
+
+
+def check(*words: str) -> None:
+    require_generation(parse_args(create_generate_parser(), [*NEEDED, *words])[0])
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--shard-range", "3:"], ["--shard-range", ":"], ["--attack-eps", "0"], ["--workers", "0"]]
+)
+def test_what_can_work_is_taken(words: list[str]) -> None:
+    check(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--teacher", ""], "--teacher is needed"),
+        (["--batch-size", "0"], "--batch-size 0: it must be at least 1"),
+        (["--preview", "-1"], "--preview -1: it must be at least 0"),
+        (["--attack-eps", "-0.5"], "--attack-eps -0.5: it must be at least 0"),
+        (["--random-start-prob", "1.1"], "--random-start-prob must lie in"),
+        (["--crop-pct", "0"], "--crop-pct above 0"),
+        (["--image-quality", "101"], "--image-quality must lie in 1 to 100"),
+        (["--read-timeout", "0"], "--read-timeout above 0"),
+        *((["--shard-range", text], f"--shard-range {text}: expected A:B") for text in ("4", "a:b", "1:2:3", "-1:2")),
+    ],
+)
+def test_what_cannot_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check(f"{words[0]}={words[1]}")

@@ -1,0 +1,83 @@
+"""What is shown before the long work, of which images, and when not."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from dad.attacks import Attack
+from dad.discretizers.identity import Identity
+from dad.generation.first_look import write_first_look
+from dad.generation.generator import FittingGenerator, Generator
+from dad.images.reading import SourceReader
+from dad.images.sources import SourceImage
+from dad.pixels import PixelModel
+from dad.runtime import Runtime
+
+
+class Bright(nn.Module):
+    """Class 1 for bright images, class 0 for dark ones."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        mean = images.mean(dim=(1, 2, 3))
+        return torch.stack([0.5 - mean, mean - 0.5], dim=1)
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Any:
+    """Look at some of ten images, the first five black and of class 0, the others white and of class 1."""
+
+    def write(preview: int, gallery: int, broken: Sequence[int] = ()) -> Path:
+        sources = [SourceImage(f"a/{n}", tmp_path / f"{n}.png", int(n > 4)) for n in range(10)]
+        for number, source in enumerate(sources):
+            Image.new("RGB", (8, 8), "white" if number > 4 else "black").save(source.path)
+            if number in broken:
+                source.path.write_bytes(b"no picture")
+        teacher = PixelModel(Bright(), (0.0,) * 3, (1.0,) * 3)
+        generator = Generator(teacher, Identity(), Attack(epsilon=0.0), Runtime(torch.device("cpu")), 0)
+        reader = SourceReader(sources, 8, 1.0, threads=0, timeout=9)
+        names = ["dark", "bright"]
+        write_first_look(tmp_path, {"seed": 1}, FittingGenerator(generator, 4), reader, names, preview, gallery)
+        return tmp_path
+
+    return write
+
+
+def test_both_show_as_many_images_as_asked_for_from_all_over_the_listing(
+    look: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        root = look(preview=2, gallery=5)
+    assert Image.open(root / "preview.png").size == (3 * 160, 30 + 2 * 190)
+    page = (root / "gallery.html").read_text()
+    assert page.count("<article>") == 5 and all(f"a/{number}" in page for number in (0, 2, 4, 6, 8))
+    told = [f"{root / 'preview.png'}: the teacher is right on 2 of 2 sources",
+            f"{root / 'gallery.html'}: the teacher is right on 5 of 5 sources"]  # fmt: skip
+    assert caplog.messages == told
+
+
+@pytest.mark.parametrize(("preview", "gallery"), [(0, 0), (1, 0), (0, 1)])
+def test_nothing_is_made_that_is_not_asked_for(look: Any, preview: int, gallery: int) -> None:
+    root = look(preview, gallery)
+    assert [(root / name).exists() for name in ("preview.png", "gallery.html")] == [bool(preview), bool(gallery)]
+
+
+def test_what_is_there_already_stays(look: Any, tmp_path: Path) -> None:
+    (tmp_path / "gallery.html").write_text("mine")
+    root = look(1, 1)
+    assert (root / "gallery.html").read_text() == "mine" and (root / "preview.png").exists()
+
+
+def test_images_that_cannot_be_read_are_left_out(look: Any) -> None:
+    root = look(2, 2, broken=[0])
+    assert (root / "gallery.html").read_text().count("<article>") == 1
+
+
+def test_if_none_can_be_read_there_is_nothing_to_show(look: Any) -> None:
+    root = look(2, 2, broken=range(10))
+    assert not (root / "preview.png").exists() and not (root / "gallery.html").exists()
