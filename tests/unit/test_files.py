@@ -1,0 +1,77 @@
+"""Files that are written whole or not at all, and settings that are compared field by field."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dad.errors import DataError, SettingsError
+from dad.files import read_json, require_same_settings, settings_fingerprint, to_json, write_atomically
+
+
+def test_a_file_is_written_with_its_folders_and_replaces_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.txt"
+    for content in (b"first", b"second"):
+        write_atomically(path, content)
+        assert path.read_bytes() == content and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    write_atomically(tmp_path / "a.txt", b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[step], fail)
+    with pytest.raises(
+        DataError, match=r"cannot write .*a\.txt: No space left on device; it needs 3 bytes, [\d,]+ are free"
+    ):
+        write_atomically(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_equal_contents_give_equal_json_bytes() -> None:
+    assert to_json({"b": 1, "a": [None, 0.5]}) == to_json({"a": [None, 0.5], "b": 1}) == b'{"a":[null,0.5],"b":1}\n'
+    assert to_json({"a": 1}, indent=1) == b'{\n "a": 1\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(float("nan"))
+
+
+def test_json_is_read_back(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a.json", to_json({"a": [1, "é"]}))
+    assert read_json(tmp_path / "a.json") == {"a": [1, "é"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"a\.json: no such file; restore it, or delete"),
+        (b"{", r"a\.json: not readable as JSON .*; restore it, or delete"),
+        (b"\xff\xfe", r"a\.json: not readable as JSON"),
+        (b"[1]", r"a\.json: expected a JSON object, found list"),
+    ],
+)
+def test_json_that_is_none_is_named_with_the_remedy(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(DataError, match="; ask your colleague"):
+        read_json(tmp_path / "a.json", "ask your colleague")
+
+
+def test_a_fingerprint_is_of_the_values_and_not_of_their_order() -> None:
+    fingerprint = settings_fingerprint({"seed": 1, "keep": "all"})
+    assert fingerprint == settings_fingerprint({"keep": "all", "seed": 1}) and len(fingerprint) == 16
+    assert fingerprint != settings_fingerprint({"seed": 2, "keep": "all"}) != settings_fingerprint({"seed": 2})
+
+
+def test_settings_that_differ_are_told_field_by_field(tmp_path: Path) -> None:
+    require_same_settings(tmp_path, {"seed": 1}, {"seed": 1})
+    with pytest.raises(
+        SettingsError, match="amp: here nothing, asked for off; seed: here 1, asked for 2; size: here 8, asked"
+    ):
+        require_same_settings(tmp_path, {"seed": 1, "size": 8, "keep": "all"}, {"seed": 2, "amp": "off", "keep": "all"})
