@@ -1,5 +1,6 @@
 """The attack: one table over the norms for budget, step and start; and where its random draws come from."""
 
+import math
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
@@ -237,6 +238,13 @@ def test_the_l1_projection_is_the_one_that_bisection_finds(epsilon: float, edge:
     pairs = zip(delta, pixels, strict=True)
     expected = torch.stack([nearest_by_bisection(moved, epsilon, images) for moved, images in pairs])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
+def test_the_l1_projection_holds_where_rounding_hides_its_threshold() -> None:
+    # the length is level at 0.125 from 0.375 to 0.15; rounding puts one end below epsilon and the other above
+    delta = torch.tensor([0.5, 0.15], dtype=torch.float64).view(1, 1, 1, 2)
+    found = NORMS["l1"].project(delta, math.nextafter(0.125, 1), torch.full_like(delta, 0.875))
+    torch.testing.assert_close(found.flatten().tolist(), [0.125, 0.0], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("epsilon", [0.01, 1.0, 20.0])
