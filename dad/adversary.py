@@ -45,7 +45,8 @@ class Adversary:
             input: [B, 3, H, W], normalised for the student.
             target: labels [B], or probabilities [B, K] when mixed; the attack raises the cross-entropy to them.
         """
-        mean, std = self.student.mean, self.student.std
+        mean = self.student.mean
+        std = self.student.std
         pixels = denormalize(input.float(), mean, std).clamp(0, 1)  # random erasing leaves noise outside
         generators = [torch.Generator().manual_seed(seed) for seed in torch.randint(1 << 62, (len(input),)).tolist()]
         adversarial, _ = discretize(self.discretizer, pixels, generators)

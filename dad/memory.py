@@ -15,7 +15,8 @@ class FittingBatches:
 
     def __init__(self, device: torch.device, size: int = 0):
         """Begin with batches of `size` images; 0: of all that there are."""
-        self.device, self.size = device, size
+        self.device = device
+        self.size = size
 
     def run(self, count: int, work: Callable[[slice], _Result]) -> list[_Result]:
         """Return what `work` makes of each batch of `count` images; after a halving, all of them are made anew.

@@ -58,9 +58,13 @@ class StableDiffusion(nn.Module):
 
     def __init__(self, pipeline: Any, denoising: Denoising, settings: dict[str, str]):
         super().__init__()
-        self.pipeline, self.denoising, self.settings = pipeline, denoising, settings
+        self.pipeline = pipeline
+        self.denoising = denoising
+        self.settings = settings
         self.downscale: int = pipeline.vae_scale_factor
-        self.text_encoder, self.unet, self.vae = pipeline.text_encoder, pipeline.unet, pipeline.vae
+        self.text_encoder = pipeline.text_encoder
+        self.unet = pipeline.unet
+        self.vae = pipeline.vae
         self.eval().requires_grad_(False)
 
     def forward(self, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

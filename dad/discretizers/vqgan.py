@@ -104,7 +104,8 @@ class Vqgan(nn.Module):
             "z_channels": config.z_channels, "double_z": False,
         }  # fmt: skip
         with contextlib.redirect_stdout(io.StringIO()):  # taming prints the latent shape
-            self.encoder, self.decoder = Encoder(**keywords), Decoder(**keywords)
+            self.encoder = Encoder(**keywords)
+            self.decoder = Decoder(**keywords)
         if not config.mid_attention:
             self.encoder.mid.attn_1 = self.decoder.mid.attn_1 = nn.Identity()
         self.quantize = _Codebook(config)

@@ -61,8 +61,10 @@ def estimate_cost(
         recorder.encode(batches[0].sources, generate(batches[0]))
     start = time.perf_counter()
     fates = [recorder.encode(batch.sources, generate(batch)) for batch in timed]
-    seconds, images = time.perf_counter() - start, sum(len(batch.sources) for batch in timed)
-    stored, kept = sum(fate.stored_bytes for fate in fates), sum(len(fate.samples) for fate in fates)
+    seconds = time.perf_counter() - start
+    images = sum(len(batch.sources) for batch in timed)
+    stored = sum(fate.stored_bytes for fate in fates)
+    kept = sum(len(fate.samples) for fate in fates)
     return Estimate(images, seconds / images, stored / images, kept / images, *_peak_memory())
 
 

@@ -48,7 +48,8 @@ class Generator:
     @torch.no_grad()
     def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
         """Make the DAD images of source pixels [B, 3, H, W] in [0, 1]; draws depend on (seed, key) alone."""
-        pixels, labels = pixels.to(self.runtime.device), labels.to(self.runtime.device)
+        pixels = pixels.to(self.runtime.device)
+        labels = labels.to(self.runtime.device)
         discretized, codes_before = self._discretize(pixels, keys)
         before = self._verdict(discretized)
         if self.attack is None:

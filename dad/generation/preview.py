@@ -79,7 +79,8 @@ def write_preview(path: Path, inspection: Inspection, class_names: Sequence[str]
     for column, (title, images, logits) in enumerate(inspection.stages):
         draw.text((column * _CELL + 4, 8), title, fill="black")
         for row, label in enumerate(inspection.labels.tolist()):
-            left, top = column * _CELL, row * height + _CAPTION
+            left = column * _CELL
+            top = row * height + _CAPTION
             sheet.paste(_to_picture(images[row]), (left, top))
             text, right = _describe(logits[row], label, class_names)
             draw.text((left + 4, top + _CELL + 8), text, fill="#007020" if right else "#c00000")

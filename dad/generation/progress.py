@@ -22,9 +22,14 @@ class ProgressBar:
     """
 
     def __init__(self, total: int, already: int, visible: bool, interval: float = 10.0):
-        self.total, self.done, self._already, self._interval = total, already, already, interval
-        self.kept = self._counted = 0
-        self._start = self._last = time.perf_counter()
+        self.total = total
+        self.done = already
+        self.kept = 0
+        self._already = already
+        self._counted = 0  # sources of the shards that `kept` is of
+        self._interval = interval
+        self._start = time.perf_counter()
+        self._last = self._start
         self._bar = None
         if visible and sys.stderr.isatty():
             self._bar = tqdm(total=total, initial=already, unit="img", desc="Generate", dynamic_ncols=True)

@@ -54,7 +54,9 @@ def _compare(
     entries = {entry.key: entry for entry in marker.samples}
     tar = shard_paths(writer.root, index)[0].read_bytes()
     images = to_uint8(generated.adversarial).permute(0, 2, 3, 1).cpu().numpy()
-    verdicts, shares, levels = 0, [], [0.0]
+    verdicts = 0
+    shares = []
+    levels = [0.0]
     for row, source in enumerate(batch.sources):
         entry = entries.get(source.key)
         verdicts += bool(generated.keep[row]) != (entry is not None)

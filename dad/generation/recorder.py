@@ -59,8 +59,11 @@ class ShardRecorder:
             max_failed: how many sources may be unreadable; None: all.
         """
         self.writer = writer
-        self.codes, self.image_extension, self.quality = codes, image_extension, quality
-        self.max_failed, self.failed = max_failed, 0
+        self.codes = codes
+        self.image_extension = image_extension
+        self.quality = quality
+        self.max_failed = max_failed
+        self.failed = 0
         self._done: list[Fates] = []
         self._pool = ThreadPoolExecutor(1, "encode")
         self._waiting: deque[Future[Fates]] = deque()
@@ -97,7 +100,8 @@ class ShardRecorder:
         """Write what was added as shard `index`, and begin the next one; return what became of its sources."""
         assert self.writer is not None
         self._wait_for_all_but(0)
-        done, self._done = self._done, []
+        done = self._done
+        self._done = []
         samples = [sample for fates in done for sample in fates.samples]
         rejected = {key: seen for fates in done for key, seen in fates.rejected.items()}
         unreadable = {key: reason for fates in done for key, reason in fates.unreadable.items()}

@@ -108,7 +108,8 @@ def _hydrate(args: Namespace) -> None:
 
 def _create_discretizer(args: Namespace) -> CodedDiscretizer:
     """Build the set's Q by the flags of generate.py that made the set, but for those that are given here."""
-    parser, config = create_generate_parser(), args.root / "args.yaml"
+    parser = create_generate_parser()
+    config = args.root / "args.yaml"
     flags = vars(parse_args(parser, [])[0]) | {"discretizer": coded_by(args.root)} | _stored_flags(config, parser)
     flags |= {flag: value for flag, value in vars(args).items() if flag in flags}
     try:

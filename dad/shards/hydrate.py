@@ -59,7 +59,8 @@ def hydrate(
     missing = set(writer.missing())
     for index, marker in enumerate(committed_markers(root, manifest)):
         if index in missing:
-            tar, extension = shard_paths(root, index)[0], EXTENSION_OF[image_format]
+            tar = shard_paths(root, index)[0]
+            extension = EXTENSION_OF[image_format]
             samples = _decoded(tar, marker, decode, extension, quality, batch_size)
             writer.commit(index, samples, marker.rejected, marker.unreadable)
     ledger = writer.finish()
@@ -88,7 +89,8 @@ def _require_codes(root: Path, settings: Mapping[str, Any]) -> None:
 def _decoded(
     tar: Path, marker: Marker, decode: Callable[[Tensor], Tensor], extension: str, quality: int, batch_size: int
 ) -> list[Sample]:
-    content, samples = tar.read_bytes(), []
+    content = tar.read_bytes()
+    samples = []
     if hashlib.sha256(content).hexdigest() != marker.sha256:
         raise DataError(f"{tar}: its bytes have changed; mend it: python -m dad.shards repair {tar.parents[1]}")
     for start in range(0, len(marker.samples), batch_size):
