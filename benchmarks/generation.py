@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ from benchmarks.generation_loops import Outcome, naive_codes, overlapped, start_
 from benchmarks.generation_world import PRESETS, Batch, Networks, Preset, create_networks, make_batches
 from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, matmul_rate, synchronize
 from dad.attacks import Attack
+from dad.discretizers import is_coded
 from dad.discretizers import vqgan as vqgan_module
 from dad.discretizers.vqgan import nearest_codes
 from dad.errors import UsageError, run_script
@@ -31,13 +33,25 @@ from dad.pixels import to_uint8
 from dad.runtime import Runtime, setup_runtime
 
 _SEARCH_BATCH = 64  # images whose latents the check of the code search takes at once
+Loop = Callable[[Sequence[Batch]], list[Outcome]]
+
+
+@dataclass(frozen=True)
+class Side:
+    """How fast a loop was: the median and each run, in images a second, and the most memory held beyond the weights."""
+
+    images_per_second: float
+    runs: list[float]
+    peak_bytes: int | None
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure both loops and print the tables."""
     args = _parse(argv)
-    preset, runtime = PRESETS[args.preset], setup_runtime(args)
-    device, attack = runtime.device, Attack()
+    preset = PRESETS[args.preset]
+    runtime = setup_runtime(args)
+    device = runtime.device
+    attack = Attack()
     results: dict[str, Any] = {"machine": machine(device), "settings": {**vars(args), "device": str(device)}}
     plain, ours = create_networks(preset, device)
     batches = make_batches(preset, args, plain)
@@ -48,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        loops = {
+        loops: dict[str, Loop] = {
             "straightforward": partial(straightforward, plain, attack, args.seed, device, folder),
             "ours": partial(overlapped, generator, folder),
         }
@@ -69,11 +83,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def compare(loops: dict[str, Any], batches: list[Batch], repeats: int, device: torch.device) -> dict[str, Any]:
+def compare(loops: dict[str, Loop], batches: list[Batch], repeats: int, device: torch.device) -> dict[str, Any]:
     """Time the loops in turn, so that what else happens on the machine hits both, and compare what they made."""
     images = sum(len(batch.keys) for batch in batches)
     runs: dict[str, list[float]] = {name: [] for name in loops}
-    peaks: dict[str, list[int | None]] = {name: [] for name in loops}
+    peaks: dict[str, list[int]] = {name: [] for name in loops}
     made: dict[str, list[Outcome]] = {}
     for _ in range(repeats):
         for name, loop in loops.items():
@@ -82,17 +96,13 @@ def compare(loops: dict[str, Any], batches: list[Batch], repeats: int, device: t
                 made[name] = loop(batches)
                 synchronize(device)
                 runs[name].append(images / (time.perf_counter() - start))
-            peaks[name].append(memory.bytes)
-    sides = {
-        name: {
-            "images_per_second": median(runs[name]), "runs": runs[name],
-            "peak_bytes": None if None in peaks[name] else max(peaks[name]),
-        }
-        for name in loops
-    }  # fmt: skip
-    ratio = sides["ours"]["images_per_second"] / sides["straightforward"]["images_per_second"]
+            if memory.bytes is not None:
+                peaks[name].append(memory.bytes)
+    sides = {name: Side(median(runs[name]), runs[name], max(peaks[name], default=None)) for name in loops}
+    ratio = sides["ours"].images_per_second / sides["straightforward"].images_per_second
     kept = torch.cat([outcome.keep for outcome in made["straightforward"]]).float().mean().item()
-    return {**sides, "ratio": ratio, "kept": kept, "chain": differences(made["straightforward"], made["ours"])}
+    chain = differences(made["straightforward"], made["ours"])
+    return {**{name: asdict(side) for name, side in sides.items()}, "ratio": ratio, "kept": kept, "chain": chain}
 
 
 @torch.no_grad()
@@ -104,9 +114,8 @@ def step_differences(plain: Networks, ours: Networks, runtime: Runtime, batch: B
     images = plain.vqgan.decode(codes)
     verdicts = plain.teacher(images).argmax(1)
     with runtime.autocast():
-        reduced = ours.vqgan.encode(pixels), ours.teacher(images).argmax(1), ours.vqgan.decode(codes)
-    pairs = ((to_uint8(images), codes, verdicts), (to_uint8(reduced[2]), reduced[0], reduced[1]))
-    return differences(*([Outcome(*tensors)] for tensors in pairs))
+        reduced = Outcome(to_uint8(ours.vqgan.decode(codes)), ours.vqgan.encode(pixels), ours.teacher(images).argmax(1))
+    return differences([Outcome(to_uint8(images), codes, verdicts)], [reduced])
 
 
 def differences(reference: list[Outcome], ours: list[Outcome]) -> dict[str, float]:
@@ -127,10 +136,14 @@ def time_stages(generator: Generator, batch: Batch, folder: Path) -> dict[str, f
     """Return seconds by stage of one more batch, one stage after the other."""
     clock = Stopwatch(generator.runtime.device)
     inner = generator.discretizer
+    assert is_coded(inner) and generator.attack is not None, "it is compared with a loop of codes and attacks"
+    # functions stand in for the parts, which a generator only calls
+    teacher: Any = clock.wrap("verdicts", generator.teacher)
+    attack: Any = clock.wrap("attack", generator.attack)
     watched = replace(
         generator,
-        teacher=clock.wrap("verdicts", generator.teacher),
-        attack=clock.wrap("attack", generator.attack),
+        teacher=teacher,
+        attack=attack,
         discretizer=SimpleNamespace(
             has_codes=True, downscale=inner.downscale, settings=inner.settings,
             encode=clock.wrap("encode and search", inner.encode), decode=clock.wrap("decode", inner.decode),
@@ -148,7 +161,7 @@ def check_code_search(preset: Preset, device: torch.device) -> dict[str, int | N
     latents = _SEARCH_BATCH * (preset.img_size // preset.vqgan.downscale) ** 2
     codebook = torch.randn(preset.vqgan.codebook_size, preset.vqgan.embed_dim, device=device)
     vectors = torch.randn(latents, preset.vqgan.embed_dim, device=device)
-    nearest_codes(vectors[:1], codebook)
+    nearest_codes(vectors[:1], codebook)  # what a first call sets up is not the search's own
     with PeakMemory(device) as memory:
         nearest_codes(vectors, codebook)
     whole = 4 * latents * len(codebook)
@@ -160,7 +173,8 @@ def check_code_search(preset: Preset, device: torch.device) -> dict[str, int | N
 
 def render(results: dict[str, Any]) -> str:
     """Return the results as Markdown tables."""
-    plain, ours = results["straightforward"], results["ours"]
+    plain = results["straightforward"]
+    ours = results["ours"]
     lines = [
         f"Machine: {', '.join(f'{name} {value}' for name, value in results['machine'].items())}",
         f"Settings: {', '.join(f'{name} {value}' for name, value in results['settings'].items())}",
@@ -171,8 +185,8 @@ def render(results: dict[str, Any]) -> str:
         f"| peak memory beyond the weights | {_gigabytes(plain['peak_bytes'])} | {_gigabytes(ours['peak_bytes'])} |",
     ]
     for dtype, rate in results["matmul_rate"].items():
-        shares = (side["images_per_second"] * results["flops_per_image"] / rate for side in (plain, ours))
-        lines.append(f"| share of the {dtype} matrix-product rate | {' | '.join(f'{share:.0%}' for share in shares)} |")
+        used = [side["images_per_second"] * results["flops_per_image"] / rate for side in (plain, ours)]
+        lines.append(f"| share of the {dtype} matrix-product rate | {used[0]:.0%} | {used[1]:.0%} |")
     lines += ["", "| stage of ours | s/image | share |", "|---|---|---|"]
     whole = sum(results["stages"].values())
     images = results["settings"]["batch_size"]
@@ -197,7 +211,9 @@ def render(results: dict[str, Any]) -> str:
 
 
 def _gigabytes(count: int | None) -> str:
-    return "not measured" if count is None else f"{count / 1e9:.3f} GB"
+    if count is None:
+        return "not measured"
+    return f"{count / 1e9:.3f} GB"
 
 
 def _parse(argv: list[str] | None) -> Namespace:
@@ -212,7 +228,8 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser.add_argument("--seed", default=0, type=int, metavar="N", help="of weights, images and attack")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers as JSON, too")
     args = parser.parse_args(argv)
-    args.batch_size = PRESETS[args.preset].batch_size if args.batch_size is None else args.batch_size
+    if args.batch_size is None:
+        args.batch_size = PRESETS[args.preset].batch_size
     for name in ("batch_size", "batches", "repeats"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")

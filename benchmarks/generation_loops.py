@@ -31,9 +31,12 @@ def straightforward(
     networks: Networks, attack: Attack, seed: int, device: torch.device, folder: Path, batches: Sequence[Batch]
 ) -> list[Outcome]:
     """Make DAD images as one would first write it: fp32, eager, one thing after the other, a PNG for each image."""
-    teacher, vqgan, outcomes = networks.teacher, networks.vqgan, []
+    teacher = networks.teacher
+    vqgan = networks.vqgan
+    outcomes = []
     for batch in batches:
-        pixels, labels = batch.pixels.to(device), batch.labels.to(device)
+        pixels = batch.pixels.to(device)
+        labels = batch.labels.to(device)
 
         def teacher_loss(variable: Tensor, labels: Tensor = labels) -> Tensor:
             return nn.functional.cross_entropy(teacher(variable), labels, reduction="none")
@@ -43,7 +46,8 @@ def straightforward(
             perturbed = attack(teacher_loss, discretized, [keyed_generator(seed, key) for key in batch.keys])
             codes = naive_codes(vqgan, perturbed)
             adversarial = vqgan.decode(codes)
-            _, after = teacher(discretized), teacher(adversarial)
+            teacher(discretized)  # a DAD set says how sure the teacher was before, too
+            after = teacher(adversarial)
         images = to_uint8(adversarial).permute(0, 2, 3, 1).cpu()
         for key, image in zip(batch.keys, images, strict=True):
             Image.fromarray(image.numpy()).save(folder / f"{key}.png")
@@ -54,7 +58,8 @@ def straightforward(
 def naive_codes(vqgan: Vqgan, pixels: Tensor) -> Tensor:
     """Return codes [B, h, w] by the full matrix of squared distances."""
     latents = vqgan.latents(pixels).permute(0, 2, 3, 1)
-    flat, codebook = latents.reshape(-1, latents.shape[-1]), vqgan.quantize.weight
+    flat = latents.reshape(-1, latents.shape[-1])
+    codebook = vqgan.quantize.weight
     distances = flat.square().sum(1, keepdim=True) - 2 * flat @ codebook.T + codebook.square().sum(1)
     return distances.argmin(1).view(latents.shape[:-1])
 
@@ -81,14 +86,13 @@ def start_batch(generator: Generator, batch: Batch) -> tuple[Outcome, torch.cuda
     host = [tensor.to("cpu", non_blocking=True) for tensor in (images, made.codes, made.keep)]  # pinned by PyTorch
     if device.type != "cuda":
         return Outcome(*host), None
-    ready = torch.cuda.Event()
-    ready.record()
+    ready: torch.cuda.Event = torch.cuda.current_stream(device).record_event()
     return Outcome(*host), ready
 
 
 def write(outcome: Outcome, ready: torch.cuda.Event | None, keys: Sequence[str], folder: Path) -> Outcome:
     """Write each image as JPEG and its codes, and return the outcome."""
-    if ready is not None:
+    if ready is not None:  # until then the copies to the CPU may still be under way
         ready.synchronize()
     for key, image, codes in zip(keys, outcome.images.numpy(), outcome.codes.numpy(), strict=True):
         (folder / f"{key}.jpg").write_bytes(encode_image(image, "jpg", 95))

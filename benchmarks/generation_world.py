@@ -91,7 +91,7 @@ def create_networks(preset: Preset, device: torch.device) -> tuple[Networks, Net
     calibrate(vqgan, draw_images(2, preset.img_size).to(device))
     plain = Networks(_on_pixels(PlainClip(deepcopy(clip.visual), head), device), vqgan)
     ours = Networks(_on_pixels(ClipClassifier(clip.visual, head, _LOGIT_SCALE), device), deepcopy(vqgan))
-    ours.vqgan.to(memory_format=torch.channels_last)
+    ours.vqgan.to(memory_format=torch.channels_last)  # as generate.py runs it
     return plain, ours
 
 
@@ -109,7 +109,8 @@ def make_batches(preset: Preset, args: Namespace, networks: Networks) -> list[Ba
         pixels = draw_images(args.batch_size, preset.img_size)
         labels = networks.teacher(networks.vqgan(pixels.to(device))).argmax(1).cpu()
         if device.type == "cuda":
-            pixels, labels = pixels.pin_memory(), labels.pin_memory()
+            pixels = pixels.pin_memory()
+            labels = labels.pin_memory()
         batches.append(Batch(pixels, labels, [f"{number:03d}-{row:03d}" for row in range(args.batch_size)]))
     return batches
 
@@ -128,7 +129,8 @@ def calibrate(vqgan: Vqgan, pixels: Tensor) -> None:
     nothing.
     """
     latents = vqgan.latents(pixels)
-    codebook, last = vqgan.quantize.weight, vqgan.decoder.conv_out
+    codebook = vqgan.quantize.weight
+    last = vqgan.decoder.conv_out
     codebook.copy_(torch.randn_like(codebook) * latents.std(dim=(0, 2, 3)) + latents.mean(dim=(0, 2, 3)))
     last.bias.zero_()
     chosen = nn.functional.embedding(vqgan.encode(pixels), codebook).permute(0, 3, 1, 2)

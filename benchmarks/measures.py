@@ -6,7 +6,8 @@ import platform
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-_STATUS, _REFERENCES = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+_REFERENCES = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # what /proc/self/clear_refs takes to forget the peak (man 5 proc)
 _Result = TypeVar("_Result")
 
@@ -50,6 +52,16 @@ class Stopwatch:
 
         return timed
 
+    @contextmanager
+    def watch(self, stage: str, owner: object, method: str) -> Iterator[None]:
+        """Add to `stage` the time of every call of `owner`'s method while the context lasts."""
+        original = getattr(owner, method)
+        setattr(owner, method, self.wrap(stage, original))
+        try:
+            yield
+        finally:
+            setattr(owner, method, original)
+
 
 class PeakMemory:
     """Context that measures the most memory held inside beyond what was held at its entry, in bytes.
@@ -80,7 +92,7 @@ class PeakMemory:
             return torch.cuda.memory_allocated(self.device)
         if not _REFERENCES.exists():
             return 0
-        ctypes.CDLL(None).malloc_trim(0)
+        ctypes.CDLL(None).malloc_trim(0)  # what the allocator keeps would count as held already
         _REFERENCES.write_text(_RESET_PEAK)
         return _resident("VmRSS")
 
@@ -116,7 +128,10 @@ class FlopCounter(TorchDispatchMode):
 def matmul_rate(device: torch.device, dtype: torch.dtype, tries: int = 4) -> float:
     """Return the best FLOP/s seen in products of large square matrices; the first product of each size is not timed."""
     best = 0.0
-    for size in (2048, 4096, 8192) if device.type == "cuda" else (1024, 2048):
+    sizes: tuple[int, ...] = (1024, 2048)
+    if device.type == "cuda":
+        sizes = (2048, 4096, 8192)  # smaller ones leave a large GPU partly idle
+    for size in sizes:
         matrix = torch.randn(size, size, device=device).to(dtype)
         for attempt in range(tries + 1):
             synchronize(device)
@@ -130,9 +145,11 @@ def matmul_rate(device: torch.device, dtype: torch.dtype, tries: int = 4) -> flo
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Return what a number depends on; the load average tells whether others were using the machine."""
-    name = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()) if _STATUS.exists() else None
+    cpu = platform.processor()  # on Linux often empty, where /proc knows the name
+    if _STATUS.exists() and (name := re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())):
+        cpu = name[1]
     state = {
-        "cpu": name[1] if name else platform.processor(),
+        "cpu": cpu,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load_average": round(os.getloadavg()[0], 2),

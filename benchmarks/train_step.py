@@ -13,8 +13,8 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,6 +29,7 @@ from benchmarks.measures import PeakMemory, Stopwatch, machine
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
 from dad.errors import run_script
+from dad.files import Settings
 from dad.images.classes import ClassList
 from dad.images.sources import list_sources
 from dad.objectives import load_objective
@@ -59,10 +60,12 @@ class Subject:
         self.args, _ = parse_args(create_train_parser(), [*flags, "--objective", name])
         torch.manual_seed(self.args.seed)
         student = timm.create_model(self.args.model, num_classes=1000, **_size(self.args.model, preset))
-        self.task: Any = objective(self.args, student, teacher if objective.needs_teacher else None, runtime.device)
+        given = teacher if objective.needs_teacher else None
+        self.task: Any = objective(self.args, student, given, runtime.device)
         self.task.train()
         self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
-        self.runtime, self.views = runtime, len(objective.views)
+        self.runtime = runtime
+        self.views = len(objective.views)
         shape = (self.views * preset.batch_size, 3, preset.img_size, preset.img_size)
         labels = torch.randint(1000, (preset.batch_size,))
         present = torch.ones(self.views, preset.batch_size, device=runtime.device) if self.views > 1 else None
@@ -76,24 +79,23 @@ class Subject:
 
     def split(self) -> dict[str, float]:
         """Return the seconds of one more step in the teacher's forward passes and in the optimiser."""
-        watch = Stopwatch(self.runtime.device)
-        optimizer, teacher = self.updater.optimizer, getattr(self.task, "teacher", None)
-        step, optimizer.step = optimizer.step, watch.wrap("optimiser", optimizer.step)  # type: ignore[method-assign]
-        if teacher is not None:
-            forward, teacher.model.forward = teacher.model.forward, watch.wrap("teacher", teacher.model.forward)
-        self.step()
-        optimizer.step = step  # type: ignore[method-assign]
-        if teacher is not None:
-            teacher.model.forward = forward
-        return {stage: watch.seconds[stage] for stage in ("teacher", "optimiser")}
+        clock = Stopwatch(self.runtime.device)
+        teacher = getattr(self.task, "teacher", None)
+        with ExitStack() as watches:
+            watches.enter_context(clock.watch("optimiser", self.updater.optimizer, "step"))
+            if teacher is not None:
+                watches.enter_context(clock.watch("teacher", teacher.model, "forward"))
+            self.step()
+        return {stage: clock.seconds[stage] for stage in ("teacher", "optimiser")}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure every objective and print the tables."""
     args = _parse(argv)
-    preset, runtime = PRESETS[args.preset], setup_runtime(args)
+    preset = PRESETS[args.preset]
+    runtime = setup_runtime(args)
     if args.batch_size:
-        preset = Preset(**{**vars(preset), "batch_size": args.batch_size})
+        preset = replace(preset, batch_size=args.batch_size)
     with tempfile.TemporaryDirectory() as name, only_warnings():
         folder = Path(name)
         _, networks = create_networks(preset, runtime.device)
@@ -142,11 +144,12 @@ def compare(
         gc.collect()
         with PeakMemory(runtime.device) as memory:
             subject = Subject(name, flags, preset, teacher, runtime)
-            subject.step()
+            subject.step()  # not timed: the optimiser makes its moments, the device chooses its algorithms
         base.step()
         pairs = [(_seconds(base.step), _seconds(subject.step)) for _ in range(args.repeats)]
         split = subject.split()
-        seconds, ratio = median(own for _, own in pairs), median(own / ce for ce, own in pairs)
+        seconds = median(own for _, own in pairs)
+        ratio = median(own / ce for ce, own in pairs)  # of each pair, not of the medians: what slows one slows both
         without = ratio * (1 - split["teacher"] / seconds)
         rest = seconds - split["teacher"] - split["optimiser"]
         measured[name] = {
@@ -175,14 +178,16 @@ def compare_loops(
         for batch in loader:
             with runtime.autocast():
                 loss = subject.task(batch.input, batch.target)["loss"]
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
-    bare(), ours()
+    bare()
+    ours()
     seconds: dict[Callable[[], None], list[float]] = {bare: [], ours: []}
     for repeat in range(2 * max(repeats, 5)):  # in turn first: what runs second finds another machine
-        for loop in (bare, ours) if repeat % 2 else (ours, bare):
+        order = (bare, ours) if repeat % 2 else (ours, bare)
+        for loop in order:
             seconds[loop].append(_seconds(loop))
     ratios = [own / one for one, own in zip(seconds[bare], seconds[ours], strict=True)]
     return {"bare_seconds": median(seconds[bare]), "ratio": median(ratios), "images": images}
@@ -206,15 +211,18 @@ def time_loading(flags: list[str], preset: Preset, views: int, runtime: Runtime)
 
 def make_pictures(folder: Path, preset: Preset) -> None:
     """Write four classes of pictures, two batches or more in all, and a DAD set of them."""
-    rng, side = np.random.default_rng(0), round(preset.img_size * _FRAME)
+    rng = np.random.default_rng(0)
+    side = round(preset.img_size * _FRAME)
+    per_class = -(-2 * max(preset.batch_size, _LOOP_IMAGES) // len(_CLASSES))
     for name in _CLASSES.folders:
         (folder / "train" / name).mkdir(parents=True)
-        for number in range(-(-2 * max(preset.batch_size, _LOOP_IMAGES) // len(_CLASSES))):
+        for number in range(per_class):
+            # blocks of 8 pixels: a JPEG of pure noise is larger and slower to decode than a photograph
             coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
             picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
             (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(picture, "jpg", 90))
     sources = list_sources(folder / "train", _CLASSES)
-    settings = {"class_list": _CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
+    settings: Settings = {"class_list": _CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
     writer = DadWriter(folder / "dad", settings, sources, len(sources))
     image = encode_image(rng.integers(0, 256, (preset.img_size, preset.img_size, 3), dtype=np.uint8), "jpg", 95)
     writer.commit(0, [Sample(source.key, source.label, {"jpg": image}, {}) for source in sources], {}, {})
@@ -223,18 +231,8 @@ def make_pictures(folder: Path, preset: Preset) -> None:
 
 def report(results: dict[str, Any]) -> None:
     """Print what was measured."""
-    titles = [
-        "objective",
-        "s/step",
-        "x ce",
-        "x ce, no teacher",
-        "data",
-        "teacher",
-        "student",
-        "optimiser",
-        "GB beyond ce",
-    ]
-    rows = [titles]
+    titles = ["objective", "s/step", "x ce", "x ce, no teacher", "data", "teacher", "student", "optimiser"]
+    rows = [[*titles, "GB beyond ce"]]
     least = min(row["memory"] for row in results["objectives"].values())
     for name, row in results["objectives"].items():
         data = results["data"][row["views"]]
@@ -250,7 +248,9 @@ def report(results: dict[str, Any]) -> None:
 
 
 def _size(model: str, preset: Preset) -> dict[str, Any]:
-    return {"img_size": preset.img_size} if "vit" in model else {}
+    if "vit" not in model:
+        return {}
+    return {"img_size": preset.img_size}
 
 
 def _seconds(action: Callable[[], Any]) -> float:

@@ -71,14 +71,17 @@ def _compare(
         return float(next(scores)[1]["top1"])
 
     def anew() -> float:
-        parts = sorted(folder.glob("*/*")) if name == "imagenet-c" else [folder]
+        parts = [folder]
+        if name == "imagenet-c":
+            parts = sorted(folder.glob("*/*"))
         shares = [_score_by_timm(part, model, config, args, runtime) for part in parts]
         return sum(shares) / len(shares)
 
     seconds: dict[str, list[float]] = {"ours": [], "timm's parts": []}
     sides = [("timm's parts", anew), ("ours", ours)]
-    for repeat in range(args.repeats):  # in turn first: a machine that tires or wakes up favours neither
-        found = {side: _timed(loop, seconds[side]) for side, loop in (sides if repeat % 2 else sides[::-1])}
+    for _ in range(args.repeats):
+        sides.reverse()  # in turn first: a machine that tires or wakes up favours neither
+        found = {side: _timed(loop, seconds[side]) for side, loop in sides}
         assert abs(found["ours"] - found["timm's parts"]) < 1e-6, found
     ratios = [theirs / mine for mine, theirs in zip(*seconds.values(), strict=True)]
     images = len(list_image_set(_ROWS[name], folder, _CLASSES))

@@ -91,7 +91,7 @@ def defocus_blur(image: Floats, radius: float, rng: Generator) -> Floats:
 @_levels(2.0, 2.8, 3.8, 5.0, 7.0)
 def glass_blur(image: Floats, reach: float, rng: Generator) -> Floats:
     image = gaussian_blur(image, 0.4, 0.4)
-    for _ in range(2):
+    for _ in range(2):  # as ImageNet-C shuffles its pixels in several passes
         image = _displace(image, rng.uniform(-1, 1, (2, *image.shape[:2])) * _scaled(reach, image))
     return gaussian_blur(image, 0.4, 0.4)
 
@@ -106,7 +106,8 @@ def zoom_blur(image: Floats, zoom: float, rng: Generator) -> Floats:
     source = Image.fromarray(_to_pixels(image))
     total = np.zeros_like(image)
     for factor in np.linspace(1, zoom, 9):
-        x, y = source.width * (1 - 1 / factor) / 2, source.height * (1 - 1 / factor) / 2
+        x = source.width * (1 - 1 / factor) / 2
+        y = source.height * (1 - 1 / factor) / 2
         box = (x, y, source.width - x, source.height - y)
         total += np.asarray(source.resize(source.size, Image.Resampling.BILINEAR, box=box))
     return total / (9 * 255)
@@ -182,6 +183,7 @@ def _filter(image: Floats, transfer: Callable[[Frequencies, Frequencies], Floats
     """Multiply the spectrum of [H, W, C] by transfer(rows, columns), the borders mirrored."""
     height, width = image.shape[:2]
     margin = min(height, width) // 4
+    # an even width, since a transfer function can tell it from rfft2's frequencies only then
     padded = np.pad(image, ((margin, margin + height % 2), (margin, margin + width % 2), (0, 0)), mode="symmetric")
     response = transfer(np.fft.fftfreq(padded.shape[0])[:, None], np.fft.rfftfreq(padded.shape[1])[None])
     spectrum = np.fft.rfft2(padded, axes=(0, 1)) * response[..., None]
@@ -193,7 +195,10 @@ def _displace(image: Floats, offset: Floats) -> Floats:
     height, width = image.shape[:2]
     rows = (np.arange(height)[:, None] + offset[0]).clip(0, height - 1)
     columns = (np.arange(width)[None] + offset[1]).clip(0, width - 1)
-    top, left = np.minimum(rows.astype(int), height - 2), np.minimum(columns.astype(int), width - 2)
-    down, right = (rows - top)[..., None], (columns - left)[..., None]
+    # one short of the border at most: the pixel below and the one to the right must exist
+    top = np.minimum(rows.astype(int), height - 2)
+    left = np.minimum(columns.astype(int), width - 2)
+    down = (rows - top)[..., None]
+    right = (columns - left)[..., None]
     upper, lower = (image[row, left] * (1 - right) + image[row, left + 1] * right for row in (top, top + 1))
     return np.asarray(upper * (1 - down) + lower * down, dtype=np.float64)

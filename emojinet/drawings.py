@@ -29,7 +29,8 @@ def _draw_glyph(character: str, style: str) -> Image.Image:
 
 @cache
 def _font(style: str) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(openmoji_font() if style == "openmoji" else noto_font(), _FONT_SIZE)
+    files = {"openmoji": openmoji_font, "noto": noto_font}
+    return ImageFont.truetype(files[style](), _FONT_SIZE)
 
 
 def _square(picture: Image.Image) -> Image.Image:

@@ -14,11 +14,12 @@ def fit(
     parameters = list(parameters)
     optimizer = torch.optim.AdamW(parameters, lr=peak_lr, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak_lr, total_steps=steps, pct_start=0.1)
-    losses, start = [], time.perf_counter()
+    losses: list[float] = []
+    start = time.perf_counter()
     for step in range(steps):
         loss = loss_of(step)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
@@ -35,9 +36,10 @@ def batch_indices(count: int, batch_size: int, generator: torch.Generator) -> Ca
 
     def next_batch() -> Tensor:
         nonlocal left
-        while len(left) < batch_size:
+        while len(left) < batch_size:  # what is left of a pass goes into the next batch: every image counts alike
             left = torch.cat([left, torch.randperm(count, generator=generator)])
-        batch, left = left[:batch_size], left[batch_size:]
+        batch = left[:batch_size]
+        left = left[batch_size:]
         return batch
 
     return next_batch

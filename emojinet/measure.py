@@ -36,7 +36,7 @@ def measure(weights: Path, seed: int) -> dict[str, object]:
     sets = _sets(seed, reference_file)
     accuracies = {name: {key: _accuracy(model, *data) for key, data in sets.items()} for name, model in models.items()}
     vqgan = load_vqgan(str(weights / "vqgan" / "config.json"), str(weights / "vqgan" / "model.safetensors"))
-    discretized = torch.cat([vqgan(batch.float() / 255) for batch in sets["val"][0].split(128)])
+    discretized = torch.cat([vqgan(batch.float() / 255) for batch in torch.split(sets["val"][0], 128)])
     quality = reconstruction_quality(vqgan, sets["val"][0])
     quality["teacher_top1_on_val"] = accuracies["teacher"]["val"]
     quality["teacher_top1_on_discretized_val"] = _accuracy(
@@ -53,7 +53,7 @@ def measure(weights: Path, seed: int) -> dict[str, object]:
 
 def load_teacher(weights: Path) -> Teacher:
     """Build the zero-shot teacher from the tiny CLIP in the folder `weights`, with a head made anew."""
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as cache:  # a head from an earlier training must not be found
         args = Namespace(
             teacher=f"clip/local-dir:{weights / 'clip'}",
             templates=str(TEMPLATE_FILE),
@@ -67,6 +67,7 @@ def _sets(seed: int, reference_file: Path) -> dict[str, tuple[Tensor, Tensor]]:
     """Render all sets in memory: images uint8 [N, 3, 64, 64] and labels [N]."""
     sets = {name: set_tensors(name, seed) for name in SETS}
     corrupted = [[*chain(*render_corrupted(concept, seed).values())] for concept in class_concepts()]
+    # classes of A differ in their number of images, so labels are counted out
     for name, by_class in (("c", corrupted), ("a", render_hard(seed, reference_file))):
         labels = torch.tensor([label for label, images in enumerate(by_class) for _ in images])
         sets[name] = stack_images([image for images in by_class for image in images]), labels
@@ -79,4 +80,4 @@ def _accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 @torch.inference_mode()
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
-    return torch.cat([model(batch.float() / 255) for batch in images.split(256)])
+    return torch.cat([model(batch.float() / 255) for batch in torch.split(images, 256)])

@@ -44,8 +44,13 @@ _PACKAGES = (
 def save_half(model: nn.Module, path: Path) -> None:
     """Write a model's weights in fp16: half the size, and readers go back to fp32."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    floats = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
-    save_file({key: value.contiguous() for key, value in floats.items()}, path)
+    weights = {}
+    for key, value in model.state_dict().items():
+        smaller = value
+        if value.is_floating_point():  # counters of batch norm stay whole numbers
+            smaller = value.half()
+        weights[key] = smaller.contiguous()  # safetensors writes no strided views
+    save_file(weights, path)
 
 
 def make(path: Path, train: Callable[..., nn.Module], *settings: object) -> None:
@@ -73,10 +78,11 @@ def main(argv: list[str] | None = None) -> int:
     vqgan_file = args.out / "vqgan" / "model.safetensors"
     clip_start_file = args.out / "clip" / "all_concepts.safetensors"  # an intermediate result, not shipped
     clip_file = args.out / "clip" / "open_clip_model.safetensors"
+    # spawned, not forked: a fork of a process with torch's threads can hang
     with ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         clip = pool.submit(make, clip_start_file, train_clip, args.seed, args.clip_steps)
         reference = pool.submit(make, reference_file, train_reference, args.seed, args.reference_steps)
-        reference.result()
+        reference.result()  # the VQGAN's loss reads its features
         vqgan = pool.submit(make, vqgan_file, train_vqgan, args.seed, args.vqgan_steps, reference_file)
         vqgan.result()
         clip.result()

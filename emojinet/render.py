@@ -26,7 +26,8 @@ from emojinet.stylize import stylize
 VERSION = 1  # raise it when any pixel changes, so that old renderings are not taken for new ones
 SEVERITIES = range(1, 6)
 _CORRUPTED_PER_CLASS = 2
-_HARD_TRIES, _HARD_KEPT = 40, 8
+_HARD_TRIES = 40
+_HARD_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,20 @@ def _scenes(name: str, image_set: ImageSet, concept: Concept, seed: int) -> Iter
     for number in range(image_set.per_class):
         rng = scene_rng(seed, name, concept.folder, number)
         image, mask = compose(drawing, image_set.look, rng)
-        yield stylize(image, mask, rng) if image_set.stylized else image
+        if image_set.stylized:
+            image = stylize(image, mask, rng)
+        yield image
 
 
 def _write_class(root: Path, label: int, seed: int) -> int:
     """Write everything of one class but its hard images; return how many images that were."""
-    concept, count = class_concepts()[label], 0
+    concept = class_concepts()[label]
+    count = 0
     for name, image_set in SETS.items():
-        folder = root / image_set.folder / (str(label) if image_set.numbered else concept.folder)
-        count += _write(folder, render_class(name, concept, seed))
+        folder = concept.folder
+        if image_set.numbered:
+            folder = str(label)
+        count += _write(root / image_set.folder / folder, render_class(name, concept, seed))
     for name, images in render_corrupted(concept, seed).items():
         count += _write(root / CORRUPTED_FOLDER / name / concept.folder, images)
     return count
@@ -116,7 +122,8 @@ def render(root: Path, seed: int) -> int:
     Raises:
         SettingsError: `root` holds a rendering with another seed or of another version.
     """
-    marker, wanted = root / "render.json", {"version": VERSION, "seed": seed}
+    marker = root / "render.json"
+    wanted = {"version": VERSION, "seed": seed}
     if marker.is_file():
         found = json.loads(marker.read_text(encoding="utf-8"))
         if found["settings"] != wanted:
@@ -124,6 +131,7 @@ def render(root: Path, seed: int) -> int:
                 f"--out {root} holds EmojiNet with {found['settings']}, asked for {wanted}; choose another folder"
             )
         return int(found["images"])
+    # a rendering that was broken off has train/ and no marker: it is made again in its place
     if root.exists() and any(root.iterdir()) and not (root / "train").is_dir():
         raise DataError(f"--out {root} has other files in it; choose an empty folder")
     classes = class_concepts()
@@ -132,6 +140,7 @@ def render(root: Path, seed: int) -> int:
     for concept, images in zip(classes, render_hard(seed), strict=True):
         if images:
             counts.append(_write(root / HARD_SET.folder / concept.folder, images))
+    # last, so that it vouches for all the rest
     marker.write_text(json.dumps({"settings": wanted, "images": sum(counts)}) + "\n", encoding="utf-8")
     return sum(counts)
 

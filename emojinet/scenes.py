@@ -12,6 +12,7 @@ from emojinet.drawings import SIDE
 
 SIZE = 64  # pixels, both sides
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]  # single precision throughout: what is rendered depends on its roundings
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,17 @@ def scene_rng(*key: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
-def compose(drawing: Image.Image, look: Look, rng: np.random.Generator) -> tuple[Pixels, NDArray[np.float32]]:
+def compose(drawing: Image.Image, look: Look, rng: np.random.Generator) -> tuple[Pixels, Floats]:
     """Return the scene, uint8 [SIZE, SIZE, 3], and the drawing's coverage, float [SIZE, SIZE] in [0, 1]."""
-    posed = np.asarray(_pose(drawing, look, rng), dtype=np.float32)
-    alpha = posed[..., 3:] / 255
+    posed: Floats = np.asarray(_pose(drawing, look, rng), dtype=np.float32)
+    alpha: Floats = posed[..., 3:] / np.float32(255)
     background = _paper(rng) if look.ink_on_paper else _gradient(rng)
     for _ in range(rng.integers(look.clutter + 1)):
         _stamp(background, rng, side=rng.uniform(0.15, 0.4))
-    colour = posed[..., :3] + (_ink(background, rng) if look.ink_colour and not posed[..., :3].any() else 0)
-    scene = background * (1 - alpha) + colour * alpha
+    colour: Floats = posed[..., :3]
+    if look.ink_colour and not colour.any():  # all black: a drawing in ink
+        colour = colour + _ink(background, rng)
+    scene: Floats = background * (1 - alpha) + colour * alpha
     if look.occlusion and rng.random() < 0.5:
         _stamp(scene, rng, side=look.occlusion)
     return scene.round().clip(0, 255).astype(np.uint8), alpha[..., 0]
@@ -60,41 +63,46 @@ def _pose(drawing: Image.Image, look: Look, rng: np.random.Generator) -> Image.I
     angle = math.radians(rng.uniform(-look.rotation, look.rotation))
     mirror = rng.choice((-1.0, 1.0))
     shift_x, shift_y = rng.uniform(-look.shift, look.shift, 2) * SIZE
-    cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
-    # inverse map: where in the drawing does a pixel of the scene come from?
-    x0, y0 = SIZE / 2 + shift_x, SIZE / 2 + shift_y
-    row_x = (mirror * cosine, mirror * sine, SIDE / 2 - mirror * (cosine * x0 + sine * y0))
-    row_y = (-sine, cosine, SIDE / 2 + sine * x0 - cosine * y0)
+    cosine = math.cos(angle) / scale
+    sine = math.sin(angle) / scale
+    # inverse map: where in the drawing does a pixel of the scene come from? x, then y, each from (x, y, 1)
+    x0 = SIZE / 2 + shift_x
+    y0 = SIZE / 2 + shift_y
+    inverse = [mirror * cosine, mirror * sine, SIDE / 2 - mirror * (cosine * x0 + sine * y0)]
+    inverse += [-sine, cosine, SIDE / 2 + sine * x0 - cosine * y0]
     if scale < 0.75:  # a plain resampling would alias the lines of small drawings away
         shrunk = max(1, round(SIDE * scale * 1.2))
         drawing = drawing.resize((shrunk, shrunk), Image.Resampling.BOX)
-        row_x, row_y = (tuple(value * shrunk / SIDE for value in row) for row in (row_x, row_y))
-    return drawing.transform((SIZE, SIZE), Image.Transform.AFFINE, row_x + row_y, Image.Resampling.BICUBIC)
+        inverse = [value * shrunk / SIDE for value in inverse]
+    return drawing.transform((SIZE, SIZE), Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)
 
 
-def _gradient(rng: np.random.Generator) -> NDArray[np.float32]:
+def _gradient(rng: np.random.Generator) -> Floats:
     """A linear gradient between two random colours at a random angle."""
     angle = rng.uniform(0, 2 * math.pi)
     steps = np.linspace(-0.5, 0.5, SIZE, dtype=np.float32)
     ramp = steps[None, :] * math.cos(angle) + steps[:, None] * math.sin(angle)
     ramp = (ramp / max(abs(math.cos(angle)) + abs(math.sin(angle)), 1e-6) + 0.5)[..., None]
-    first, second = rng.uniform(0, 255, (2, 3)).astype(np.float32)
-    return first * (1 - ramp) + second * ramp
+    colours: Floats = rng.uniform(0, 255, (2, 3)).astype(np.float32)
+    gradient: Floats = colours[0] * (1 - ramp) + colours[1] * ramp
+    return gradient
 
 
-def _paper(rng: np.random.Generator) -> NDArray[np.float32]:
+def _paper(rng: np.random.Generator) -> Floats:
     """Light grey paper with a little grain."""
     grain = rng.normal(0, 3, (SIZE, SIZE, 1)).astype(np.float32)
     return np.repeat(np.float32(rng.uniform(225, 255)) + grain, 3, axis=2)
 
 
-def _ink(background: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def _ink(background: Floats, rng: np.random.Generator) -> Floats:
     """An ink that shows: dark on a light background, else light."""
-    dark = background.mean() > 127
-    return rng.uniform(0, 90, 3).astype(np.float32) + (0 if dark else 165)
+    ink: Floats = rng.uniform(0, 90, 3).astype(np.float32)
+    if background.mean() <= 127:
+        ink += 165
+    return ink
 
 
-def _stamp(image: NDArray[np.float32], rng: np.random.Generator, side: float) -> None:
+def _stamp(image: Floats, rng: np.random.Generator, side: float) -> None:
     """Put a disc or a rectangle of one colour somewhere into `image`."""
     length = max(2, round(side * SIZE))
     top, left = rng.integers(0, SIZE - length + 1, 2)

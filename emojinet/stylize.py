@@ -16,7 +16,9 @@ from emojinet.corruptions import Floats, Pixels, fractal_noise, gaussian_blur
 Mask = NDArray[np.bool_]
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
-_DARK, _LIGHT = (0.08, 0.40), (0.56, 0.92)  # luminances of the darker and of the lighter of object and background
+# Luminances of the darker and of the lighter of object and background.
+_DARK = (0.08, 0.40)
+_LIGHT = (0.56, 0.92)
 _TONES = (4, 7)  # how many a region may have, the end excluded
 _SMALLEST_STEP = 0.08  # of luminance between tones: a smooth gradient is no staircase
 _DETAIL = 0.25  # share of the luminance within a tone that stays
@@ -33,7 +35,9 @@ def stylize(image: Pixels, mask: NDArray[np.floating[Any]], rng: Generator) -> P
     """
     luminance = image @ _LUMINANCE / 255
     palette = rng.random((4, 3))
-    spans = (_DARK, _LIGHT) if rng.random() < 0.5 else (_LIGHT, _DARK)
+    spans = (_LIGHT, _DARK)
+    if rng.random() < 0.5:
+        spans = (_DARK, _LIGHT)
     inside = mask >= 0.5
     drawn, behind = (
         _restyle(luminance, region, span, palette, rng) for region, span in zip((inside, ~inside), spans, strict=True)
@@ -45,7 +49,10 @@ def stylize(image: Pixels, mask: NDArray[np.floating[Any]], rng: Generator) -> P
 
 def _restyle(luminance: Floats, region: Mask, span: tuple[float, float], palette: Floats, rng: Generator) -> Floats:
     """Return [H, W, 3] where each tone of `region` is a texture, its mean luminance in `span`; same order as before."""
-    tones, count, detail = _tones(luminance, region if region.any() else ~region, int(rng.integers(*_TONES)))
+    most = int(rng.integers(*_TONES))
+    if not region.any():  # no pixel is mostly of it; what the others have does as well
+        region = ~region
+    tones, count, detail = _tones(luminance, region, most)
     targets = np.linspace(*span, count + 2)[1:-1]  # spread over the tones that occur, for the strongest inner edges
     contrast = min(_CONTRAST * (span[1] - span[0]) / (count + 1), _LARGEST_CONTRAST)
     pairs = [palette[rng.permutation(len(palette))[:2]] for _ in targets]
@@ -58,7 +65,8 @@ def _restyle(luminance: Floats, region: Mask, span: tuple[float, float], palette
 
 def _tones(luminance: Floats, region: Mask, most: int) -> tuple[NDArray[np.int_], int, Floats]:
     """Quantise luminance: ranks [H, W] among the tones that `region` has, their number, and what quantisation lost."""
-    low, high = luminance[region].min(), luminance[region].max()
+    low = luminance[region].min()
+    high = luminance[region].max()
     step = max((high - low) / most, _SMALLEST_STEP)
     inside = luminance.clip(low, high)
     tones = np.minimum((inside - low) // step, most - 1)
@@ -78,11 +86,17 @@ def _tinted(colour: Floats, luminance: float) -> Floats:
 
 def _texture(shape: tuple[int, ...], rng: Generator) -> Floats:
     """Return a random pattern [H, W] in [0, 1], of random kind, scale and direction."""
-    angle, period = rng.uniform(0, np.pi), rng.uniform(4, 10) * min(shape) / 64
+    angle = rng.uniform(0, np.pi)
+    period = rng.uniform(4, 10) * min(shape) / 64
     kind = rng.choice(_KINDS)
     if kind == "noise":
         return fractal_noise(shape, rng.uniform(0.8, 1.6), rng)
-    wave = _strokes(shape, angle, period, rng) if kind == "strokes" else _lattice(kind, shape, angle, period)
+    if kind == "strokes":
+        return _steepened(_strokes(shape, angle, period, rng))
+    return _steepened(_lattice(kind, shape, angle, period))
+
+
+def _steepened(wave: Floats) -> Floats:
     return (0.5 + 1.5 * wave).clip(0.0, 1.0)  # steep, yet smooth enough for 64 px
 
 
@@ -94,8 +108,10 @@ def _strokes(shape: tuple[int, ...], angle: float, period: float, rng: Generator
 
 def _lattice(kind: str, shape: tuple[int, ...], angle: float, period: float) -> Floats:
     """A regular pattern of waves within about [-1, 1]."""
-    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
-    cosine, sine = 2 * np.pi / period * np.cos(angle), 2 * np.pi / period * np.sin(angle)
+    rows = np.arange(shape[0])[:, None]
+    columns = np.arange(shape[1])[None]
+    cosine = 2 * np.pi / period * np.cos(angle)
+    sine = 2 * np.pi / period * np.sin(angle)
     along: Floats = np.sin(columns * cosine + rows * sine)
     across: Floats = np.sin(rows * cosine - columns * sine)
     return {"stripes": along, "dots": along + across - 0.5, "checker": 2 * along * across}[kind]

@@ -18,7 +18,8 @@ from emojinet.web import jitter, render_web, roughen
 MODEL_DIR = Path(__file__).parent / "weights" / "clip"  # holds open_clip_config.json
 _BATCH_SIZE = 256
 _PER_STYLE = 20  # scenes of each concept by each artist
-_PER_STYLE_RARE, _PER_STYLE_COMMON = 4, 100
+_PER_STYLE_RARE = 4
+_PER_STYLE_COMMON = 100
 _MEAN = _STD = torch.full((1, 3, 1, 1), 0.5)
 
 
@@ -43,14 +44,15 @@ def _vary_roughly(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _contrast(
-    model: nn.Module,
+    model: open_clip.CLIP,
     web: tuple[Tensor, Tensor],
     seed: int,
     steps: int,
     peak_lr: float,
     vary: Callable[[Tensor, torch.Generator], Tensor],
 ) -> nn.Module:
-    generator, captions_rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
+    captions_rng = random.Random(seed)
     images, concepts = web
     model = model.train()
     model.visual.to(memory_format=torch.channels_last)
@@ -59,26 +61,30 @@ def _contrast(
     next_batch = batch_indices(len(images), _BATCH_SIZE, generator)
 
     def loss_of(step: int) -> Tensor:
-        average.update(model, step=step)
+        average.update(model, step=step)  # here, since `fit` knows of no average: before each step and after the last
         batch = next_batch()
-        pixels, labels = vary(images[batch], generator), concepts[batch]
+        pixels = vary(images[batch], generator)
+        labels = concepts[batch]
         texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in labels])]
         with torch.autocast("cpu", torch.bfloat16):
             images_in = normalize(pixels, _MEAN, _STD).contiguous(memory_format=torch.channels_last)
             image_features = model.encode_image(images_in)
+        # fp32 from here on: a scale of up to 100 makes much of bf16's rounding
         image_features = nn.functional.normalize(image_features.float(), dim=-1)
-        scale = model.logit_scale.exp().clamp(max=100)
+        scale = model.logit_scale.exp().clamp(max=100)  # CLIP's own bound (Radford et al. 2021, section 2.5)
         return contrastive_loss(scale * image_features @ model.encode_text(texts, normalize=True).T, labels)
 
     fit("clip", model.parameters(), loss_of, steps, peak_lr)
     average.update(model, step=steps)
-    return average.module.eval()
+    averaged: nn.Module = average.module.eval()
+    return averaged
 
 
 def caption_tokens(tokenizer: open_clip.SimpleTokenizer) -> Tensor:
     """Return the tokens of every concept in every template, [concepts, templates, context length]."""
     prompts = [template.format(concept.name) for concept in shared_concepts() for template in templates()]
-    return tokenizer(prompts).view(len(shared_concepts()), len(templates()), -1)
+    tokens: Tensor = tokenizer(prompts)
+    return tokens.view(len(shared_concepts()), len(templates()), -1)
 
 
 def contrastive_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -15,9 +15,8 @@ def set_tensors(name: str, seed: int) -> tuple[Tensor, Tensor]:
     """Render a whole set in memory: images uint8 [N, 3, 64, 64] and labels [N]."""
     assert name in SETS
     rendered = [render_class(name, concept, seed) for concept in class_concepts()]
-    return stack_images([image for images in rendered for image in images]), torch.arange(
-        len(rendered)
-    ).repeat_interleave(len(rendered[0]))
+    images = stack_images([image for of_class in rendered for image in of_class])
+    return images, torch.arange(len(rendered)).repeat_interleave(len(rendered[0]))
 
 
 def train_reference(seed: int, steps: int, strength: float = 0.3) -> PixelModel:

@@ -8,6 +8,7 @@ detail without.
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ from emojinet.web import jitter, render_web
 CONFIG = VqganConfig(1024, 4, 4, (1, 1, 2), ch=32, num_res_blocks=1, resolution=64)
 _BATCH_SIZE = 32
 _PER_STYLE = 6
-_RESTART_EVERY, _RESTART_UNTIL = 200, 0.6  # steps; share of the run
+_RESTART_EVERY = 200  # steps
+_RESTART_UNTIL = 0.6  # share of the run: the last codes need time to settle
 
 
 def train_vqgan(seed: int, steps: int, reference_file: Path) -> Vqgan:
@@ -38,7 +40,7 @@ def train_vqgan(seed: int, steps: int, reference_file: Path) -> Vqgan:
         pixels = jitter(images[next_batch()], generator, strength=0.3)
         with torch.autocast("cpu", torch.bfloat16):
             latents = vqgan.latents(pixels).float()
-            if step == 0:
+            if step == 0:  # from random codes most would never be chosen
                 _restart(vqgan, latents, usage)
             codes = vqgan.quantize.choose(latents)
             quantized = nn.functional.embedding(codes, vqgan.quantize.weight).permute(0, 3, 1, 2)
@@ -47,16 +49,11 @@ def train_vqgan(seed: int, steps: int, reference_file: Path) -> Vqgan:
         usage.add_(torch.bincount(codes.flatten(), minlength=len(usage)))
         if step % _RESTART_EVERY == _RESTART_EVERY - 1 and step < steps * _RESTART_UNTIL:
             _restart(vqgan, latents.detach(), usage)
-        commitment = (latents.detach() - quantized).square().mean() + 0.25 * (
-            latents - quantized.detach()
-        ).square().mean()
+        codebook_loss = (latents.detach() - quantized).square().mean()
+        commitment = codebook_loss + 0.25 * (latents - quantized.detach()).square().mean()
         difference = output - pixels  # not clamped as `decode` does: a clamp has no gradient outside
-        return (
-            difference.abs().mean()
-            + difference.square().mean()
-            + 0.5 * _perceptual(reference, output, pixels)
-            + commitment
-        )
+        pixel_loss = difference.abs().mean() + difference.square().mean()
+        return pixel_loss + 0.5 * _perceptual(reference, output, pixels) + commitment
 
     fit("vqgan", vqgan.parameters(), loss_of, steps, peak_lr=1e-3)
     return vqgan.eval()
@@ -83,7 +80,8 @@ def _perceptual(reference: PixelModel, output: Tensor, pixels: Tensor) -> Tensor
 
 def _features(reference: PixelModel, pixels: Tensor) -> Iterator[Tensor]:
     normalized = (pixels - reference.mean) / reference.std
-    yield from reference.model.forward_intermediates(normalized, indices=(1, 2, 3), intermediates_only=True)
+    model: Any = reference.model  # a timm model: what it has beyond nn.Module is not typed
+    yield from model.forward_intermediates(normalized, indices=(1, 2, 3), intermediates_only=True)
 
 
 @torch.inference_mode()
@@ -92,7 +90,7 @@ def reconstruction_quality(vqgan: Vqgan, images: Tensor) -> dict[str, float]:
     H, W]."""
     squared = absolute = 0.0
     usage = torch.zeros(vqgan.config.codebook_size)
-    for batch in images.split(128):
+    for batch in torch.split(images, 128):
         pixels = batch.float() / 255
         codes = vqgan.encode(pixels)
         difference = vqgan.decode(codes) - pixels

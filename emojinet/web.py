@@ -24,8 +24,11 @@ def render_web(seed: int, per_style: int, per_style_of_classes: int | None = Non
     gives `per_style` scenes of a concept, and `per_style_of_classes` of one that is an EmojiNet class: the web, too,
     shows everyday things more often.
     """
-    concepts, classes = shared_concepts(), set(class_concepts())
-    counts = [(per_style_of_classes or per_style) if concept in classes else per_style for concept in concepts]
+    concepts = shared_concepts()
+    classes = set(class_concepts())
+    counts = [per_style] * len(concepts)
+    if per_style_of_classes is not None:
+        counts = [per_style_of_classes if concept in classes else per_style for concept in concepts]
     with ProcessPoolExecutor() as pool:
         rendered = list(pool.map(_render_concept, concepts, [seed] * len(concepts), counts, chunksize=16))
     images = torch.from_numpy(np.concatenate(rendered)).permute(0, 3, 1, 2).contiguous()
@@ -108,7 +111,8 @@ def _cloud(pixels: Tensor, generator: torch.Generator) -> Tensor:
     for cells in (2, 5, 11, 23):
         coarse = torch.rand(count, 1, cells, cells, generator=generator)
         noise += interpolate(coarse, size=side, mode="bicubic") / math.sqrt(cells)
-    low, high = noise.amin((1, 2, 3), keepdim=True), noise.amax((1, 2, 3), keepdim=True)
+    low = noise.amin((1, 2, 3), keepdim=True)
+    high = noise.amax((1, 2, 3), keepdim=True)
     noise = (noise - low) / (high - low)
     noise = torch.where(_uniform(0, 1, generator, count, 1, 1, 1) < 0.5, noise, 1 - (2 * noise - 1).abs())
     cover = (noise * _uniform(0.5, 1.3, generator, count, 1, 1, 1)).clamp(0, 0.9)
@@ -146,10 +150,13 @@ def _through_jpeg(image: Pixels, quality: int) -> Pixels:
 
 def _line_blur(images: Tensor, generator: torch.Generator) -> Tensor:
     """Smear images [B, C, S, S] along one random line of up to a sixth of the side."""
-    channels, reach = images.shape[1], images.shape[-1] // 12
-    angle, length = (float(_uniform(0, high, generator, 1)) for high in (math.pi, reach))
-    steps = torch.linspace(-length, length, 4 * reach + 1)
-    columns, rows = (reach + steps * math.cos(angle)).round().long(), (reach + steps * math.sin(angle)).round().long()
+    channels = images.shape[1]
+    reach = images.shape[-1] // 12
+    angle = float(_uniform(0, math.pi, generator, 1))
+    length = float(_uniform(0, reach, generator, 1))
+    steps = torch.linspace(-length, length, 4 * reach + 1)  # two or more a pixel, so that the line has no gaps
+    columns = (reach + steps * math.cos(angle)).round().long()
+    rows = (reach + steps * math.sin(angle)).round().long()
     kernel = torch.zeros(2 * reach + 1, 2 * reach + 1)
     kernel.index_put_((rows, columns), torch.ones(()) / len(steps), accumulate=True)
     padded = torch.nn.functional.pad(images, (reach,) * 4, mode="reflect")

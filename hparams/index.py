@@ -7,7 +7,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 README = FOLDER / "README.md"
-BEGIN, END = "<!-- begin of the index, written by index.py -->\n", "<!-- end of the index -->\n"
+BEGIN = "<!-- begin of the index, written by index.py -->\n"
+END = "<!-- end of the index -->\n"
 SCORES = ("ImageNet", "V2", "C", "Stylized", "R", "Sketch", "A")
 GROUPS = {
     "vitb": "ViT-B/16",
@@ -22,13 +23,16 @@ _FIELD = re.compile(r"(Expected|Cost|From the paper|Not stated by the paper|Note
 
 def read_header(recipe: Path) -> dict[str, str]:
     """Return the fields of the comment that a recipe opens with; the first are `title` and `command`."""
-    fields, name = {"title": "", "command": ""}, "title"
+    fields = {"title": "", "command": ""}
+    name = "title"
     for line in takewhile(lambda line: line.startswith("#"), recipe.read_text(encoding="utf-8").splitlines()):
         text = line.removeprefix("#")
         if field := _FIELD.match(text.strip()):
-            name, text = field[1], field[2]
-        elif text.startswith("     "):
+            name = field[1]
+            text = field[2]
+        elif text.startswith("     "):  # commands are set off by their indentation
             name = "command"
+        # a line that opens no field goes on with the last one
         fields[name] = f"{fields.get(name, '')} {text.strip()}".strip()
     return fields
 
@@ -50,10 +54,14 @@ def build_index() -> str:
 
 def _table(recipes: Iterable[Path], group: str) -> str:
     headers = {path.stem: read_header(path) for path in recipes}
-    if group == "emojinet":
-        rows = [("Recipe", "What")] + [(f"`{stem}`", header["title"]) for stem, header in headers.items()]
+    rows: list[tuple[str, ...]]
+    if group == "emojinet":  # not of the paper, so there is nothing to compare with
+        rows = [("Recipe", "What")]
+        rows += [(f"`{stem}`", header["title"]) for stem, header in headers.items()]
     else:
-        scores = () if group == "generate" else SCORES
+        scores: tuple[str, ...] = SCORES
+        if group == "generate":
+            scores = ()  # a DAD set has none: the students trained on it do
         rows = [("Recipe", "Table and row", "What", *scores, "Not stated by the paper, chosen here")]
         rows += [_row(stem, header, scores) for stem, header in headers.items()]
     rows.insert(1, tuple("---:" if title in SCORES else "---" for title in rows[0]))

@@ -25,6 +25,22 @@ RESULTS = Path(__file__).parent / "results"
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the first word says."""
+    args = _parse(argv)
+    if args.command == "look":
+        from studies.emojinet.look import look_at  # torch is slow to import and no other command needs it
+
+        print(look_at(args.data, args.results))
+    elif args.command == "table":
+        print(format_study(Records(load_records(args.results))))
+    elif args.command == "plot":
+        write_atomically(args.out, to_file(difference_plot(Records(load_records(args.results)))))
+        print(f"written: {args.out}")
+    else:
+        run_study(args)
+    return 0
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m studies.emojinet", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="train and score everything that is not there yet")
@@ -46,34 +62,27 @@ def main(argv: list[str] | None = None) -> int:
     look = commands.add_parser("look", help="measure the teacher's softness, the attack's strength and Q")
     look.add_argument("--data", type=Path, default=Path("output/study/data"), help="rendered if it is not there")
     look.add_argument("--results", type=Path, default=RESULTS / "look.json", help="where the numbers are written")
-    args = parser.parse_args(argv)
-    if args.command == "look":
-        from studies.emojinet.look import look_at  # torch is slow to import and no other command needs it
-
-        print(look_at(args.data, args.results))
-    elif args.command == "table":
-        print(format_study(Records(load_records(args.results))))
-    elif args.command == "plot":
-        write_atomically(args.out, to_file(difference_plot(Records(load_records(args.results)))))
-        print(f"written: {args.out}")
-    else:
-        run_study(args)
-    return 0
+    return parser.parse_args(argv)
 
 
 def run_study(args: argparse.Namespace) -> None:
     """Run what is planned; a whole study goes to `results`, a part of it stays in --out."""
     if args.seeds < 1 or args.workers < 1:
         raise UsageError("--seeds and --workers must be at least 1")
-    out = args.out / "quick" if args.quick else args.out
+    out: Path = args.out
+    if args.quick:
+        out = out / "quick"
     jobs = plan_jobs(out, args.seeds, list(filter(None, args.only.split(","))), args.quick)
     runner = Runner(out, args.workers, lambda line: print(line, flush=True))
     if args.dry_run:
         print(describe(jobs, runner, args.workers))
         return
+    # an exception, so that the runner can ask the commands under way to save and end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     records = runner.run(jobs)
-    path = out / "runs.json" if args.only or args.quick else RESULTS / "runs.json"
+    path = RESULTS / "runs.json"
+    if args.only or args.quick:
+        path = out / "runs.json"
     save_records(path, records)
     print(f"{len(records)} runs, written to {path}")
 
@@ -81,11 +90,13 @@ def run_study(args: argparse.Namespace) -> None:
 def describe(jobs: list[Job], runner: Runner, workers: int) -> str:
     """Return a line for each job, and the minutes of those that are not done."""
     pending = [job for job in jobs if runner.is_pending(job)]
-    lines = [f"{'' if job in pending else 'done':<6}{job.minutes:5.1f} min  {job.name}" for job in jobs]
-    total = sum(job.minutes for job in pending)
-    return "\n".join(
-        [*lines, f"{len(pending)} of {len(jobs)} jobs to do: {total / workers:.0f} min with {workers} workers"]
-    )
+    lines = []
+    for job in jobs:
+        state = "" if job in pending else "done"
+        lines.append(f"{state:<6}{job.minutes:5.1f} min  {job.name}")
+    minutes = sum(job.minutes for job in pending) / workers
+    lines.append(f"{len(pending)} of {len(jobs)} jobs to do: {minutes:.0f} min with {workers} workers")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -94,13 +94,19 @@ def cost_is_about_twice(records: Records) -> Judgement:
     comparisons = []
     for student in records.students():
         found = paired_ratio(records.values(student, "dad", "cost"), records.values(student, "ce", "cost"))
-        inside = found is not None and low <= found.low and found.high <= high
-        outside = found is not None and (found.high < low or high < found.low)
-        verdict: Verdict = "holds" if inside else "does not hold" if outside else "not decided"
-        comparisons.append(Comparison(student, "dad / ce", found, verdict))
-    return Judgement(
-        8, f"A step costs about twice as much, {low} to {high} times (Table 7)", "times", tuple(comparisons)
-    )
+        comparisons.append(Comparison(student, "dad / ce", found, _lies_within(found, low, high)))
+    text = f"A step costs about twice as much, {low} to {high} times (Table 7)"
+    return Judgement(8, text, "times", tuple(comparisons))
+
+
+def _lies_within(found: Estimate | None, low: float, high: float) -> Verdict:
+    if found is None:
+        return "not decided"
+    if low <= found.low and found.high <= high:
+        return "holds"
+    if found.high < low or high < found.low:
+        return "does not hold"
+    return "not decided"
 
 
 def _better(
@@ -121,14 +127,18 @@ def sign(found: Estimate | None) -> Verdict:
     """Return what a difference says of the claim that it is above 0."""
     if found is None or found.low <= 0 <= found.high:
         return "not decided"
-    return "holds" if found.low > 0 else "does not hold"
+    if found.low > 0:
+        return "holds"
+    return "does not hold"
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict of a claim with several comparisons."""
     if "does not hold" in verdicts:
         return "does not hold"
-    return "holds" if verdicts and set(verdicts) == {"holds"} else "not decided"
+    if set(verdicts) == {"holds"}:
+        return "holds"
+    return "not decided"
 
 
 CLAIMS: tuple[Callable[[Records], Judgement], ...] = (

@@ -57,6 +57,7 @@ def look_at(data: Path, results: Path) -> str:
     pixels_of = teacher.on_pixels()
     discretizer = create_discretizer(args, runtime.device)
     sources = list_sources(data / "train", classes)
+    # the listing goes class by class, so these are the first images of each
     some = [source for number, source in enumerate(sources) if number % (len(sources) // len(classes)) < _PER_CLASS]
     learned = float(teacher.settings["teacher_logit_scale"])
     found = {
@@ -71,7 +72,8 @@ def look_at(data: Path, results: Path) -> str:
 
 def format_look(found: dict[str, Any]) -> str:
     """Return the numbers as Markdown tables, each below a line that says on what they were measured."""
-    images, q = found["images"], found["q"]
+    images = found["images"]
+    q = found["q"]
     return "\n\n".join([
         f"The teacher on {images['softness']} training images:", _table(found["softness"], _SOFTNESS),
         f"The attack on {images['attack']} of them:", _table(found["attack"], _ATTACK),
@@ -144,7 +146,8 @@ def quality(model: PixelModel, discretizer: Discretizer, sources: Sequence[Sourc
     """Return Q's peak signal-to-noise ratio in dB, and the teacher's accuracy on x and on Q(x) in percent."""
     rows = []
     for batch in batches(sources):
-        pixels, labels = read_batch(batch), labels_of(batch)
+        pixels = read_batch(batch)
+        labels = labels_of(batch)
         discretized, _ = discretize(discretizer, pixels, ())
         error = (discretized - pixels).square().flatten(1).mean(1)
         right, right_after = ((model(images).argmax(1) == labels).float() for images in (pixels, discretized))

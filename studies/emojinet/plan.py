@@ -58,7 +58,8 @@ DAD_SETS = {
     "second_pass": DadSetPlan("clip", {"--attack-eps": "0", "--attack-step-size": "0"}),  # Q(Q(x))
 }
 # Q makes up nearly all of a step of dat, whose 17-fold cost the ViT's epochs would multiply.
-_THREE, _RESNET_ALONE = {"vit": 3, "resnet": 3}, {"vit": 0, "resnet": 3}
+_THREE = {"vit": 3, "resnet": 3}
+_RESNET_ALONE = {"vit": 0, "resnet": 3}
 METHODS = (
     Method("ce", "ce", seconds={"vit": 6, "resnet": 7}),
     Method("kd", "kd", "clip", seconds={"vit": 12, "resnet": 9}),
@@ -153,17 +154,21 @@ def _render(out: Path) -> Job:
 def _plain_teacher(out: Path, data: Job, quick: bool) -> Job:
     """A teacher that has seen Twemoji alone: quickstart's student, trained as there."""
     folder = out / "teacher_plain"
-    flags = {
+    flags: dict[str, object] = {
         "--data-dir": _data(out), "--output": out, "--experiment": folder.name, "--seed": TEACHER_SEED,
         "--workers": 0,
     }  # fmt: skip
-    words = _words("train.py", "hparams/emojinet_ce.yaml", flags | (SHORT if quick else {}))
-    minutes = 0.5 if quick else 2.5
+    minutes = 2.5
+    if quick:
+        flags |= SHORT
+        minutes = 0.5
+    words = _words("train.py", "hparams/emojinet_ce.yaml", flags)
     return Job(folder.name, 1, ((*words, "--resume", "auto"),), folder / "last.pth.tar", minutes, needs=(data,))
 
 
 def _generate(out: Path, name: str, jobs: Mapping[str, Job]) -> Job:
-    dad_set, folder = DAD_SETS[name], out / f"dad_{name}"
+    dad_set = DAD_SETS[name]
+    folder = out / f"dad_{name}"
     flags = {
         "--data-dir": _data(out), "--dad-dir": folder, "--teacher": TEACHERS[dad_set.teacher].format(out=out),
         "--attack-eps": EPSILON, "--attack-step-size": EPSILON, "--workers": 1, **dad_set.flags,
@@ -174,7 +179,8 @@ def _generate(out: Path, name: str, jobs: Mapping[str, Job]) -> Job:
 
 
 def _train(out: Path, method: Method, student: str, seed: int, quick: bool, shared: Mapping[str, Job]) -> Job:
-    recipe, name = RECIPES / f"{student}.yaml", f"{student}_{method.name}_{seed}"
+    recipe = RECIPES / f"{student}.yaml"
+    name = f"{student}_{method.name}_{seed}"
     folder = out / "runs" / name
     flags: dict[str, object] = {
         "--objective": method.objective, "--seed": seed, "--data-dir": _data(out), "--output": folder.parent,
@@ -184,9 +190,13 @@ def _train(out: Path, method: Method, student: str, seed: int, quick: bool, shar
         flags["--teacher"] = TEACHERS[method.teacher].format(out=out)
     if method.dad_set:
         flags["--dad-dir"] = out / f"dad_{method.dad_set}"
-    epochs = 1 if quick else int(str(_resolved(recipe)["epochs"]))
-    train = _words("train.py", str(recipe.relative_to(ROOT)), flags | (SHORT if quick else {}))
-    last, result = folder / "last.pth.tar", folder / "results.json"
+    epochs = int(str(_resolved(recipe)["epochs"]))
+    if quick:
+        flags |= SHORT
+        epochs = SHORT["--epochs"]
+    train = _words("train.py", str(recipe.relative_to(ROOT)), flags)
+    last = folder / "last.pth.tar"
+    result = folder / "results.json"
     checks = {"--data-dir": _data(out), "--checkpoint": last, "--results-file": result}
     validate = _words("validate.py", str((RECIPES / "validate.yaml").relative_to(ROOT)), checks)
     names = ("data", f"teacher_{method.teacher}", f"dad_{method.dad_set}")
@@ -216,4 +226,6 @@ def _resolved(path: Path) -> dict[str, object]:
     """Return a recipe with its bases; train.py itself checks what it says."""
     content: dict[str, object] = yaml.safe_load(path.read_text(encoding="utf-8"))
     base = content.pop("base", None)  # one at most in the study and in what it builds on
-    return content if base is None else _resolved(path.parent / str(base)) | content
+    if base is None:
+        return content
+    return _resolved(path.parent / str(base)) | content

@@ -9,9 +9,17 @@ from studies.emojinet.statistics import Estimate, paired_difference
 
 _BASELINE = "ce"
 _PANELS = {"natural": "natural shifts: R, Sketch, A", "all": "all seven sets"}
-_LEFT, _PANEL, _GAP, _RIGHT = 118, 270, 36, 16
-_HEAD, _ROW, _FOOT = 62, 28, 58
-_INK, _SOFT, _GUIDE = "#1d1f21", "#5c6066", "#dcdad5"
+# Widths and heights in pixels.
+_LEFT = 118
+_PANEL = 270
+_GAP = 36
+_RIGHT = 16
+_HEAD = 62
+_ROW = 28
+_FOOT = 58
+_INK = "#1d1f21"
+_SOFT = "#5c6066"
+_GUIDE = "#dcdad5"
 _COLOURS = ("#0072b2", "#d55e00")  # told apart by colour-blind eyes
 _LOOK: dict[str, str | float] = {"font_family": "Helvetica, Arial, sans-serif", "font_size": 12}
 
@@ -26,7 +34,8 @@ def difference_plot(records: Records) -> str:
     methods = [name for name in _methods(records) if name != _BASELINE]
     found = {column: _differences(records, students, methods, column) for column in _PANELS}
     ends = [end for rows in found.values() for one in rows.values() for end in (one.mean, *_interval(one))]
-    low, high = min(0.0, *ends), max(0.0, *ends)
+    low = min(0.0, *ends)  # the axis shows 0, which every interval is read against
+    high = max(0.0, *ends)
     bottom = _HEAD + _ROW * len(methods)
     width = _LEFT + len(_PANELS) * _PANEL + _GAP + _RIGHT
     parts = [
@@ -38,7 +47,7 @@ def difference_plot(records: Records) -> str:
         scale = _PANEL / (high - low or 1.0)
         parts += _axis(title, left, bottom, {tick: left + (tick - low) * scale for tick in ticks(low, high, 6)})
         for (student, method), one in found[column].items():
-            nudge = 5 * (2 * students.index(student) - len(students) + 1)
+            nudge = 5 * (2 * students.index(student) - len(students) + 1)  # one student's mark above the other's
             y = _HEAD + _ROW * (methods.index(method) + 0.5) + nudge
             parts += _mark(_COLOURS[students.index(student)], y, one, left - low * scale, scale)
     title = "What each method adds to plain training (paired difference to ce, 95 % interval)"
@@ -66,22 +75,30 @@ def _differences(
 
 
 def _interval(one: Estimate) -> tuple[float, ...]:
-    return () if math.isinf(one.half_width) else (one.low, one.high)
+    if math.isinf(one.half_width):  # a single seed
+        return ()
+    return (one.low, one.high)
 
 
 def _axis(title: str, left: float, bottom: float, places: dict[float, float]) -> list[str]:
     parts = [label(left, _HEAD - 14, title, fill=_SOFT)]
     for tick, x in places.items():
-        colour = _GUIDE if tick else _SOFT
+        colour = _GUIDE
+        text = f"{tick:+g}"
+        if tick == 0:
+            colour = _SOFT
+            text = "0"
         parts.append(element("line", x1=x, x2=x, y1=_HEAD - 4, y2=bottom, stroke=colour))
-        parts.append(label(x, bottom + 16, f"{tick:+g}" if tick else "0", text_anchor="middle", fill=_SOFT))
+        parts.append(label(x, bottom + 16, text, text_anchor="middle", fill=_SOFT))
     return parts
 
 
 def _mark(colour: str, y: float, one: Estimate, zero: float, scale: float) -> list[str]:
-    ends = [zero + end * scale for end in _interval(one)]
-    whisker = [element("line", x1=ends[0], x2=ends[1], y1=y, y2=y, stroke=colour, stroke_width=1.6)] if ends else []
-    return [*whisker, element("circle", cx=zero + one.mean * scale, cy=y, r=4, fill=colour, stroke="#fff")]
+    dot = element("circle", cx=zero + one.mean * scale, cy=y, r=4, fill=colour, stroke="#fff")
+    if not (interval := _interval(one)):
+        return [dot]
+    first, last = (zero + end * scale for end in interval)
+    return [element("line", x1=first, x2=last, y1=y, y2=y, stroke=colour, stroke_width=1.6), dot]
 
 
 def _legend(students: Sequence[str], y: float) -> list[str]:

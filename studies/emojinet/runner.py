@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import IO, Any
 
 from dad.errors import DataError, SettingsError
 from dad.files import read_json, to_json, write_atomically
@@ -29,9 +29,12 @@ class Runner:
     """Carries out jobs, `workers` at a time, with a line of progress for each; remembers in `out`/jobs what is done."""
 
     def __init__(self, out: Path, workers: int, say: Callable[[str], None] = print):
-        self.out, self.workers, self.say = out, workers, say
+        self.out = out
+        self.workers = workers
+        self.say = say
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock, self._stopped = threading.Lock(), False
+        self._lock = threading.Lock()  # of the two fields that commands' threads and `stop` share
+        self._stopped = False
 
     def run(self, jobs: Sequence[Job]) -> list[Record]:
         """Do what is not done yet, stage by stage, and return the runs' records in order.
@@ -42,14 +45,18 @@ class Runner:
         """
         todo = [job for job in jobs if not self._is_done(job)]
         self.say(f"{len(jobs)} jobs, {len(jobs) - len(todo)} done already, expected {self._expected(todo):.0f} min")
-        start, total, done, took = time.perf_counter(), sum(job.minutes for job in todo), 0.0, 0.0
+        total = sum(job.minutes for job in todo)
+        start = time.perf_counter()
+        done = 0.0
+        took = 0.0
         for stage in sorted({job.stage for job in todo}):
             for job, seconds in self._carry_out([job for job in todo if job.stage == stage]):
-                done, took = done + job.minutes, took + seconds / 60
-                elapsed, left = (time.perf_counter() - start) / 60, (total - done) / self.workers * took / done
-                self.say(
-                    f"[{100 * done / total:3.0f} %] {job.name}: {seconds:.0f} s; {elapsed:.0f} min, {left:.0f} to go"
-                )
+                done += job.minutes
+                took += seconds / 60
+                elapsed = (time.perf_counter() - start) / 60
+                left = (total - done) / self.workers * took / done  # if the plan errs on the rest as it did so far
+                share = f"[{100 * done / total:3.0f} %]"
+                self.say(f"{share} {job.name}: {seconds:.0f} s; {elapsed:.0f} min, {left:.0f} to go")
         return [Record(**self._state(job)["record"]) for job in jobs if job.run]
 
     def is_pending(self, job: Job) -> bool:
@@ -63,7 +70,7 @@ class Runner:
             for process in self._running:
                 process.send_signal(signal.SIGTERM)
 
-    def _carry_out(self, jobs: Sequence[Job]) -> Any:
+    def _carry_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, float]]:
         with ThreadPoolExecutor(self.workers) as pool:
             futures = {pool.submit(self._do, job): job for job in jobs}
             try:
@@ -72,12 +79,14 @@ class Runner:
             except BaseException as error:
                 for future in futures:
                     future.cancel()
-                if not isinstance(error, DataError):
+                if not isinstance(error, DataError):  # a signal; after a failure the others may finish
                     self.stop()
                 raise
 
     def _do(self, job: Job) -> float:
-        log, start, seconds = self.out / "logs" / f"{job.name}.log", time.perf_counter(), []
+        log = self.out / "logs" / f"{job.name}.log"
+        start = time.perf_counter()
+        seconds = []
         self._remember(job, {"digest": job.digest(), "done": False})
         log.parent.mkdir(parents=True, exist_ok=True)
         for words in job.commands:
@@ -89,11 +98,13 @@ class Runner:
             seconds.append(time.perf_counter() - begin)
         if not job.result.is_file():
             raise DataError(f"{job.name}: {job.result} is missing although its commands ended well, see {log}")
-        record = {"record": compact(make_record(job, seconds[0], log.read_text(errors="replace")))} if job.run else {}
-        self._remember(job, {"digest": job.digest(), "done": True, **record})
+        state = {"digest": job.digest(), "done": True}
+        if job.run:
+            state["record"] = compact(make_record(job, seconds[0], log.read_text(errors="replace")))
+        self._remember(job, state)
         return time.perf_counter() - start
 
-    def _execute(self, words: Sequence[str], stream: Any) -> int:
+    def _execute(self, words: Sequence[str], stream: IO[bytes]) -> int:
         with self._lock:
             if self._stopped:
                 return 1
@@ -123,7 +134,9 @@ class Runner:
 
     def _state(self, job: Job) -> dict[str, Any]:
         path = self._state_file(job)
-        return read_json(path) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        return read_json(path)
 
     def _remember(self, job: Job, state: Mapping[str, Any]) -> None:
         write_atomically(self._state_file(job), to_json(state))

@@ -47,23 +47,31 @@ def paired_difference(ours: Mapping[int, float], others: Mapping[int, float]) ->
     A seed is the same first weights and the same order of images, so its difference varies less than its scores.
     """
     shared = sorted(ours.keys() & others.keys())
-    return estimate([ours[seed] - others[seed] for seed in shared]) if shared else None
+    if not shared:
+        return None
+    return estimate([ours[seed] - others[seed] for seed in shared])
 
 
 def paired_ratio(ours: Mapping[int, float], others: Mapping[int, float]) -> Estimate | None:
     """Return the mean of `ours` / `others` over the seeds that both have; None if they share none."""
     shared = sorted(ours.keys() & others.keys())
-    return estimate([ours[seed] / others[seed] for seed in shared]) if shared else None
+    if not shared:
+        return None
+    return estimate([ours[seed] / others[seed] for seed in shared])
 
 
 def t_quantile(freedom: int, level: float = _LEVEL) -> float:
     """Return t such that a Student's t of `freedom` degrees lies in [-t, t] with probability `level`, by bisection."""
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     while t_within(high, freedom) < level:
         high *= 2
-    for _ in range(100):
+    for _ in range(100):  # 53 halvings use up a double's digits; more change nothing
         middle = (low + high) / 2
-        low, high = (middle, high) if t_within(middle, freedom) < level else (low, middle)
+        if t_within(middle, freedom) < level:
+            low = middle
+        else:
+            high = middle
     return high
 
 
@@ -72,8 +80,11 @@ def t_within(t: float, freedom: int) -> float:
     26.7.4)."""
     angle = math.atan(t / math.sqrt(freedom))
     odd = freedom % 2
-    term, total = (math.cos(angle), 0.0) if odd else (1.0, 0.0)
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0
     for step in range(freedom // 2):
         total += term
         term *= math.cos(angle) ** 2 * (2 * step + 1 + odd) / (2 * step + 2 + odd)
-    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
+    if odd:
+        return 2 / math.pi * (angle + math.sin(angle) * total)
+    return math.sin(angle) * total

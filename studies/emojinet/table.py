@@ -70,8 +70,10 @@ def _differences(records: Records, student: str, baseline: str) -> str:
     def cell(method: str, column: str) -> str:
         ours, theirs = (records.values(student, name, column) for name in (method, baseline))
         found = paired_difference(ours, theirs)
-        star = "" if found is None or found.low <= 0 <= found.high else "*"
-        return _plus_minus(found, "{:+.1f}") + star
+        text = _plus_minus(found, "{:+.1f}")
+        if found is None or found.low <= 0 <= found.high:
+            return text
+        return f"{text}*"
 
     methods = [method for method in records.methods(student) if method != baseline]
     return _grid(methods, cell)
@@ -86,4 +88,6 @@ def _plus_minus(found: Estimate | None, form: str) -> str:
     if found is None:
         return _MISSING
     mean = form.format(found.mean)
-    return mean if math.isinf(found.half_width) else f"{mean} ± {found.half_width:.1f}"
+    if math.isinf(found.half_width):
+        return mean
+    return f"{mean} ± {found.half_width:.1f}"
