@@ -21,7 +21,7 @@ from dad.shards.reader import DadSet
 from dad.shards.stats import collect_stats, format_stats
 from dad.shards.upkeep import export, find_damage, take_back
 
-_GENERATE = Path(__file__).parents[2] / "generate.py"
+_GENERATE = Path(__file__).parents[2] / "generate.py"  # of a clone; the installed library comes without it
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -79,6 +79,8 @@ def _repair(args: Namespace) -> int:
     config = args.root / "args.yaml"
     if not config.is_file() and not args.mark_only:
         raise DataError(f"{config}: no such file, so the command is not known; use --mark-only and rerun generate.py")
+    if not _GENERATE.is_file() and not args.mark_only:
+        raise DataError(f"{_GENERATE}: no such file; use --mark-only, then rerun generate.py in a clone of the project")
     take_back(args.root, damage)
     command = [
         sys.executable,

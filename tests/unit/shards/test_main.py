@@ -12,6 +12,7 @@ from tiny_set import flip, make_set, tree
 import generate
 from dad.errors import DataError, UsageError, UserError
 from dad.shards import DadSet, decode_image
+from dad.shards import __main__ as commands
 from dad.shards.__main__ import main
 
 
@@ -64,6 +65,17 @@ def test_repair_without_the_command_of_the_set_takes_nothing_back(tmp_path: Path
     before = tree(tmp_path)
     with pytest.raises(DataError, match=r"args\.yaml: no such file.* use --mark-only and rerun generate\.py"):
         main(words("repair", tmp_path))
+    assert tree(tmp_path) == before
+
+
+def test_repair_away_from_a_clone_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_set(tmp_path / "set")
+    (tmp_path / "set" / "args.yaml").write_text("seed: 1\n")
+    flip(tmp_path / "set/shards/00001.tar", 2000)
+    before = tree(tmp_path)
+    monkeypatch.setattr(commands, "_GENERATE", tmp_path / "site-packages" / "generate.py")
+    with pytest.raises(DataError, match=r"generate\.py: no such file; use --mark-only"):
+        main(words("repair", tmp_path / "set"))
     assert tree(tmp_path) == before
 
 
