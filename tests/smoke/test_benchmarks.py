@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import generation, measures, train_step, validate
-from dad.errors import UsageError
+from benchmarks import generation, train_step, validate
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
 
@@ -51,26 +50,6 @@ def test_the_paper_s_code_search_stays_small() -> None:
     search = generation.check_code_search(preset, torch.device("cpu"))
     assert (search["latents"], search["codes"]) == (64 * 28 * 28, 16384)
     assert search["chunk_bytes"] < 256e6 and (search["measured_bytes"] or 0) < 256e6 < search["naive_bytes"]
-
-
-def test_flops_are_counted_as_by_hand_with_and_without_gradient() -> None:
-    images, network = torch.rand(2, 8).requires_grad_(), torch.nn.Linear(8, 4).requires_grad_(False)
-    with measures.FlopCounter() as forward:
-        loss = network(images).sum()
-    with measures.FlopCounter() as backward:
-        torch.autograd.grad(loss, images)
-    assert forward.total == backward.total == 2 * 2 * 8 * 4
-
-
-def test_peak_memory_counts_what_was_freed_again() -> None:
-    with measures.PeakMemory(torch.device("cpu")) as memory:
-        torch.ones(1 << 24).sum()
-    assert memory.bytes is None or 0.9 < memory.bytes / (1 << 26) < 1.5
-
-
-def test_a_run_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--batches 0: it must be at least 1"):
-        generation.main([*SHORT, "--batches", "0"])
 
 
 def test_the_cost_of_a_step_is_split_and_compared_with_ce(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

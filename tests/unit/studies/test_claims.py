@@ -1,14 +1,11 @@
 """What a claim's verdict follows from."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from dad.errors import DataError
 from studies.emojinet.claims import combined, judge_all
-from studies.emojinet.records import Record, Records, load_records, save_records
-from studies.emojinet.table import format_study
+from studies.emojinet.records import Record, Records
 
 LOW, HIGH, WIDE = [10.0, 11.0, 12.0], [20.1, 21.0, 22.2], [5.0, 40.0, 12.0]
 MakeRecords = Callable[..., Records]
@@ -71,32 +68,3 @@ def test_a_claim_is_judged_with_every_student(make_record: MakeRecord) -> None:
     first = judge_all(records)[0]
     assert [item.verdict for item in first.comparisons] == ["holds", "does not hold"]
     assert first.verdict == "does not hold"
-
-
-def test_averages_take_the_corruption_error_as_its_rest() -> None:
-    scores = {
-        "imagenet": 90.0, "imagenetv2": 80.0, "imagenet-r": 30.0, "imagenet-sketch": 20.0, "imagenet-a": 10.0,
-        "imagenet-c": 40.0, "imagenet-style": 60.0,
-    }  # fmt: skip
-    record = Record("ce", "vit", "", "", "ce", 0, 1, "digest", 1.0, 100.0, scores)
-    averages = record.value("natural"), record.value("in_distribution"), record.value("all")
-    assert averages == (20.0, 85.0, 50.0)
-    assert record.value("cost") == 10.0
-
-
-def test_the_table_shows_means_differences_and_verdicts(make_records: MakeRecords) -> None:
-    text = format_study(make_records({"ce": LOW, "kd": HIGH}))
-    assert "21.1 ± 2.6" in text and "+10.1 ± 0.2*" in text and "**holds**" in text
-
-
-def test_records_survive_their_file(tmp_path: Path, make_record: MakeRecord) -> None:
-    records = [make_record("ce", 0, 50.0), make_record("dad", 1, 60.5)]
-    save_records(tmp_path / "runs.json", records)
-    assert load_records(tmp_path / "runs.json") == records
-
-
-def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "runs.json").write_text('[{"method": "ce"}]')
-    for name in ("runs.json", "none.json"):
-        with pytest.raises(DataError, match=name):
-            load_records(tmp_path / name)

@@ -1,0 +1,54 @@
+"""The world on disk: ImageNet's layout, made once, never mixed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dad.errors import DataError, SettingsError
+from emojinet import render
+from emojinet.concepts import class_concepts
+
+
+def test_rendering_again_changes_nothing_and_another_seed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "class_concepts", lambda: class_concepts()[:2])
+    monkeypatch.setattr(render, "render_hard", lambda seed: [[], []])
+    monkeypatch.setattr(render, "CORRUPTIONS", ("fog",))
+    count = render.render(tmp_path / "world", seed=0)
+    assert count == len(list((tmp_path / "world").rglob("*.jpg"))) == render.render(tmp_path / "world", seed=0)
+    with pytest.raises(SettingsError, match="seed"):
+        render.render(tmp_path / "world", seed=1)
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(DataError, match="has other files in it; choose an empty folder"):
+        render.render(tmp_path, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_v2_folders_are_numbers_and_others_names(tmp_path: Path) -> None:
+    render._write_class(tmp_path, 5, seed=0)
+    name = class_concepts()[5].folder
+    assert [path.name for path in (tmp_path / "imagenetv2-matched-frequency-format-val").iterdir()] == ["5"]
+    assert len(list((tmp_path / "imagenet-c").glob(f"*/*/{name}"))) == 75
+    with Image.open(tmp_path / "train" / name / f"{name}_000.jpg") as image:
+        assert image.size == (64, 64) and image.mode == "RGB"
+
+
+def test_a_set_has_images_of_its_own() -> None:
+    concept = class_concepts()[0]
+    rendered = {name: render.render_class(name, concept, seed=0) for name in render.SETS}
+    assert [len(images) for images in rendered.values()] == [50, 10, 10, 10, 10, 10]
+    firsts = [images[0].tobytes() for images in rendered.values()]
+    assert len(set(firsts)) == len(firsts)
+
+
+def test_hard_images_are_those_that_the_reference_gets_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "class_concepts", lambda: class_concepts()[:2])
+    monkeypatch.setattr("emojinet.reference.predict", lambda model, images: np.zeros(len(images), dtype=np.int64))
+    right, wrong = render.render_hard(seed=0)
+    assert right == [] and len(wrong) == 8

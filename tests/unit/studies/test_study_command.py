@@ -1,0 +1,35 @@
+"""`python -m studies.emojinet`: what it prints without running anything."""
+
+from pathlib import Path
+
+import pytest
+
+from dad.errors import UsageError
+from studies.emojinet.__main__ import RESULTS, main
+from studies.emojinet.records import Records, load_records
+from studies.emojinet.table import format_study
+
+
+@pytest.fixture(autouse=True)
+def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands name their recipes from the project's root."""
+    monkeypatch.chdir(Path(__file__).parents[3])
+
+
+def test_the_table_is_of_the_committed_results(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table"]) == 0
+    assert capsys.readouterr().out == format_study(Records(load_records(RESULTS / "runs.json"))) + "\n"
+
+
+def test_a_dry_run_lists_jobs_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--dry-run", "--only", "ce", "--seeds", "1", "--workers", "2", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines[:-1]] == ["data", "vit_ce_0", "resnet_ce_0"]
+    assert lines[-1].startswith("3 of 3 jobs to do:") and lines[-1].endswith("with 2 workers")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--seeds", "--workers"])
+def test_less_than_one_is_refused(flag: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--seeds and --workers must be at least 1"):
+        main(["run", flag, "0", "--out", str(tmp_path)])
