@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.channels_last:
         teacher.to(memory_format=torch.channels_last)
     attack = create_attack(args)
-    generator = create_generator(args, teacher.on_pixels(), discretizer, attack, runtime)
+    generator = create_generator(args, teacher.on_pixels(), discretizer, attack, runtime, teacher.twins)
     reader = SourceReader(sources, img_size, args.crop_pct, args.workers, args.read_timeout)
     settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, img_size)
     _logger.info("%d source images, %d classes, %s", len(sources), len(classes), runtime.device)

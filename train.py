@@ -159,7 +159,7 @@ def try_teacher(args: Namespace, task: Any, data_config: dict[str, Any], classes
     alone = replace(runtime, world_size=1)
     with same_random_state(runtime.device):
         loader = create_val_loader(args, data_config, classes, alone, at_most=_TEACHER_IMAGES)
-        return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES)
+        return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES, task.teacher.twins)
 
 
 def check_args(args: Namespace, objective: type[Weighted]) -> None:

@@ -33,7 +33,7 @@ def write_first_look(
             write_preview(path, inspection, class_names)
         else:
             write_gallery(path, inspection, class_names, settings)
-        right = inspection.logits_source.argmax(1).eq(inspection.labels).sum().item()
+        right = int(inspection.right(inspection.logits_source).sum())
         _logger.info("%s: the teacher is right on %d of %d sources", path, right, len(inspection.keys))
 
 

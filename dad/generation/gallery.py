@@ -110,14 +110,11 @@ def _summary(inspection: Inspection) -> str:
     count = len(inspection.keys)
     numbers = {"kept": f"{int(inspection.keep.sum())} of {count}"}
     for title, _, logits in inspection.stages:
-        numbers[f"teacher on {title}"] = f"{_right(logits, inspection.labels)} of {count} right"
+        numbers[f"teacher on {title}"] = f"{int(inspection.right(logits).sum())} of {count} right"
     numbers["codes changed, on average"] = _share(inspection.codes_changed.mean())
     cells = [f"<div><dt>{escape(name)}</dt><dd>{number}</dd></div>" for name, number in numbers.items()]
-    return f"<dl>{''.join(cells)}</dl>{_warning(_right(inspection.logits_source, inspection.labels), count)}"
-
-
-def _right(logits: Tensor, labels: Tensor) -> int:
-    return int((logits.argmax(1) == labels).sum())
+    right = int(inspection.right(inspection.logits_source).sum())
+    return f"<dl>{''.join(cells)}</dl>{_warning(right, count)}"
 
 
 def _share(codes_changed: Tensor) -> str:
@@ -138,7 +135,7 @@ def _card(inspection: Inspection, row: int, class_names: Sequence[str]) -> str:
     kept = '<span class="good">✓ kept</span>' if inspection.keep[row] else '<span class="bad">✗ rejected</span>'
     changed = _share(inspection.codes_changed[row])
     figures = [
-        _figure(title, key, images[row], _verdict(logits[row], label, class_names))
+        _figure(title, key, images[row], _verdict(logits[row], label, bool(inspection.right(logits)[row]), class_names))
         for title, images, logits in inspection.stages
     ]
     difference = (inspection.adversarial[row] - inspection.discretized[row]).abs()
@@ -167,14 +164,17 @@ src="data:image/png;base64,{b64encode(encode_image(array, "png", 100)).decode()}
 </figure>"""
 
 
-def _verdict(logits: Tensor, label: int, class_names: Sequence[str]) -> str:
-    """Return the teacher's first guesses for one image as a table with bars."""
+def _verdict(logits: Tensor, label: int, right: bool, class_names: Sequence[str]) -> str:
+    """Return the teacher's first guesses for one image as a table with bars; `right` says of the first."""
     top = logits.softmax(0).topk(min(_TOP, len(logits)))
     guesses = list(zip(top.values.tolist(), top.indices.tolist(), strict=True))
-    right = guesses[0][1] == label
     rows = []
     for rank, (probability, index) in enumerate(guesses):
-        kind, sign = ("good", "✓ ") if index == label else ("bad", "✗ ") if rank == 0 else ("", "")
+        kind, sign = "", ""
+        if index == label or (rank == 0 and right):
+            kind, sign = "good", "✓ "
+        elif rank == 0:
+            kind, sign = "bad", "✗ "
         rows.append(
             f'<tr class="{kind}"><th scope="row">{sign}{escape(class_names[index])}'
             f'<span class="bar" style="--share:{probability:.1%}"></span></th><td>{probability:.1%}</td></tr>'

@@ -15,6 +15,7 @@ from dad.images.reading import SourceBatch
 from dad.memory import FittingBatches
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
+from dad.verdicts import is_right
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Generator:
     runtime: Runtime
     seed: int
     keep_all: bool = False
+    twins: Tensor | None = None  # classes that the teacher cannot tell apart, [K]
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
@@ -78,7 +80,9 @@ class Generator:
         return logits
 
     def _keep(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return torch.ones_like(labels, dtype=torch.bool) if self.keep_all else logits.argmax(1) == labels
+        if self.keep_all:
+            return torch.ones_like(labels, dtype=torch.bool)
+        return is_right(logits, labels, self.twins)
 
     def _discretize(self, pixels: Tensor, keys: Sequence[str]) -> tuple[Tensor, Tensor | None]:
         draws = [keyed_generator(self.seed, f"Q/{key}") for key in keys]  # apart from the attack's
@@ -94,10 +98,15 @@ def _share(codes: Tensor | None, others: Tensor | None, labels: Tensor) -> Tenso
 
 
 def create_generator(
-    args: Namespace, teacher: PixelModel, discretizer: Discretizer, attack: Attack | None, runtime: Runtime
+    args: Namespace,
+    teacher: PixelModel,
+    discretizer: Discretizer,
+    attack: Attack | None,
+    runtime: Runtime,
+    twins: Tensor | None = None,
 ) -> "FittingGenerator":
     """Build the generator from what it is made of, compiled with `--torchcompile`."""
-    generator = Generator(teacher, discretizer, attack, runtime, args.seed, args.keep == "all")
+    generator = Generator(teacher, discretizer, attack, runtime, args.seed, args.keep == "all", twins)
     if args.torchcompile:
         generator.compile(args.torchcompile, args.torchcompile_mode)
     return FittingGenerator(generator, args.batch_size)
@@ -114,6 +123,11 @@ class FittingGenerator:
     def teacher(self) -> PixelModel:
         """The generator's teacher."""
         return self.generator.teacher
+
+    @property
+    def twins(self) -> Tensor | None:
+        """The generator's twins."""
+        return self.generator.twins
 
     @property
     def runtime(self) -> Runtime:

@@ -13,6 +13,7 @@ from torch import Tensor
 from dad.files import write_atomically
 from dad.generation.generator import FittingGenerator, Generator
 from dad.pixels import to_uint8
+from dad.verdicts import is_right
 
 _CELL = 160  # pixels a side; small images are enlarged to it
 _CAPTION = 30
@@ -24,7 +25,7 @@ class Inspection:
 
     Shapes: `source`, `discretized` Q(x) and `adversarial` Q(x') [B, 3, H, W] in [0, 1]; the teacher's logits on each
         [B, K]; `labels` int64 [B]; `keep` bool [B]; `codes_changed` the share of codes that the attack changed [B], NaN
-        without a codebook; `keys` B names.
+        without a codebook; `keys` B names; `twins` [K] or None, see `dad.verdicts.is_right`.
     """
 
     source: Tensor
@@ -37,6 +38,11 @@ class Inspection:
     keep: Tensor
     codes_changed: Tensor
     keys: list[str]
+    twins: Tensor | None = None
+
+    def right(self, logits: Tensor) -> Tensor:
+        """Return for which images the teacher is right by its logits on one of the stages, bool [B]."""
+        return is_right(logits, self.labels, self.twins)
 
     @property
     def stages(self) -> tuple[tuple[str, Tensor, Tensor], ...]:
@@ -64,6 +70,7 @@ def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Ten
         generated.keep.cpu(),
         generated.codes_changed.cpu(),
         list(keys),
+        None if generator.twins is None else generator.twins.cpu(),
     )
 
 
@@ -78,11 +85,11 @@ def write_preview(path: Path, inspection: Inspection, class_names: Sequence[str]
     draw = ImageDraw.Draw(sheet)
     for column, (title, images, logits) in enumerate(inspection.stages):
         draw.text((column * _CELL + 4, 8), title, fill="black")
-        for row, label in enumerate(inspection.labels.tolist()):
+        for row, right in enumerate(inspection.right(logits).tolist()):
             left = column * _CELL
             top = row * height + _CAPTION
             sheet.paste(_to_picture(images[row]), (left, top))
-            text, right = _describe(logits[row], label, class_names)
+            text = _describe(logits[row], class_names)
             draw.text((left + 4, top + _CELL + 8), text, fill="#007020" if right else "#c00000")
     file = BytesIO()
     sheet.save(file, "PNG")
@@ -96,6 +103,6 @@ def _to_picture(pixels: Tensor) -> Image.Image:
     )
 
 
-def _describe(logits: Tensor, label: int, names: Sequence[str]) -> tuple[str, bool]:
+def _describe(logits: Tensor, names: Sequence[str]) -> str:
     probability, predicted = logits.softmax(0).max(0)
-    return f"{names[int(predicted)][:20]} {probability:.0%}", int(predicted) == label
+    return f"{names[int(predicted)][:20]} {probability:.0%}"

@@ -37,6 +37,18 @@ class ClassList:
         return dict(zip(self.folders, self.names, strict=True))
 
     @cached_property
+    def twins(self) -> tuple[int, ...]:
+        """For each class the first one of the same name: no prompt tells them apart (missile and sunglasses are each
+        two classes in OpenAI's names for ImageNet)."""
+        first: dict[str, int] = {}
+        return tuple(first.setdefault(name, index) for index, name in enumerate(self.names))
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether some classes share a name."""
+        return self.twins != tuple(range(len(self)))
+
+    @cached_property
     def digest(self) -> str:
         """A hash of folders and names, in order; artefacts made with different lists must not meet."""
         lines = "\n".join(f"{folder}\t{name}" for folder, name in zip(self.folders, self.names, strict=True))

@@ -2,6 +2,7 @@
 timm's."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,20 @@ class Teacher(DistillationTeacher):
     Attributes:
         data_config: how it wants its images, as `timm.data.resolve_data_config` says it (input_size, mean, std, ...).
         settings: what it is made of, for the fingerprint of everything that is made with it.
+        twins: classes that it cannot tell apart, see `dad.verdicts.is_right`; int64 [K], or None.
     """
 
-    def __init__(self, model: nn.Module, data_config: dict[str, Any], settings: dict[str, str]):
+    twins: Tensor | None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_config: dict[str, Any],
+        settings: dict[str, str],
+        twins: Sequence[int] | None = None,
+    ):
         super().__init__(model)
+        self.register_buffer("twins", None if twins is None else torch.tensor(twins), persistent=False)
         self.data_config = data_config
         self.settings = settings
         self.mean_kd = torch.tensor(data_config["mean"]).view(1, -1, 1, 1)

@@ -6,6 +6,7 @@ Spec: `clip/<model>/<pretrained tag or local file>`, `clip/local-dir:<folder>` o
 import argparse
 import difflib
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dad.files import write_atomically
 from dad.images.classes import ClassList
 from dad.teachers import Teacher, without_folders
 
+_logger = logging.getLogger(__name__)
 _SCHEMES = ("local-dir:", "hf-hub:")
 
 
@@ -60,7 +62,20 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         "teacher_logit_scale": f"{scale:.6g}",
     }
     classifier = ClipClassifier(model.visual, head, scale, 0.0 if bias is None else bias.item())
-    return Teacher(classifier, _data_config(model), settings)
+    if not classes.has_twins:
+        return Teacher(classifier, _data_config(model), settings)
+    _tell_of_twins(classes)
+    settings["teacher_twins"] = "count for each other"
+    return Teacher(classifier, _data_config(model), settings, classes.twins)
+
+
+def _tell_of_twins(classes: ClassList) -> None:
+    pairs = [(first, index) for index, first in enumerate(classes.twins) if index != first]
+    shown = ", ".join(f"{classes.names[first]} ({first}, {index})" for first, index in pairs[:3])
+    _logger.info(
+        "%d classes share their name with an earlier one, so that no prompt tells them apart: %s; a verdict for one of "
+        "them counts for the other", len(pairs), shown + (", ..." if len(pairs) > 3 else ""),
+    )  # fmt: skip
 
 
 def load_clip(spec: str) -> tuple[Any, Any]:

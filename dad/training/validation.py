@@ -11,6 +11,7 @@ from timm.task import ClassificationEvaluator, TrainingTask, evaluation_sample_l
 from torch import Tensor, nn
 
 from dad.runtime import Runtime
+from dad.verdicts import is_right
 
 _logger = logging.getLogger(__name__)
 _SUSPICIOUS = 1 / 5  # a teacher that fits its data is right on most images
@@ -103,19 +104,24 @@ def evaluate_student(
 
 @torch.inference_mode()
 def score_teacher(
-    logits_of: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], runtime: Runtime, at_most: int
+    logits_of: Callable[[Tensor], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    runtime: Runtime,
+    at_most: int,
+    twins: Tensor | None = None,
 ) -> float:
     """Return the percentage of images that the teacher is right on, and warn if it is small.
 
     Args:
         logits_of: images normalised for the student to the teacher's logits.
         at_most: images after which no further batch is looked at.
+        twins: classes that the teacher cannot tell apart, see `dad.verdicts.is_right`.
     """
     right = count = 0
     for input, target in batches:
         with runtime.autocast():
             logits = logits_of(input.to(runtime.device))
-        right += int((logits.argmax(1).cpu() == target.cpu()).sum())
+        right += int(is_right(logits, target.to(runtime.device), twins).sum())
         count += len(target)
         if count >= at_most:
             break

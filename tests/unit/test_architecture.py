@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients", "memory", "charts"},
+    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients"}
+    | {"memory", "verdicts", "charts"},
     {"files", "checkpoints", "plugins", "runtime", "images"},
     {"args", "models", "discretizers", "shards", "variants"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},

@@ -129,6 +129,21 @@ def test_each_image_is_kept_by_the_teachers_verdict_on_its_result(
     assert keep.tolist() == ([True] * 4 if keep_all else right)
 
 
+def test_an_image_is_kept_where_the_teacher_says_a_class_that_it_cannot_tell_from_the_label() -> None:
+    class Alike(nn.Module):
+        """Classes 1 and 2 for bright images alike, class 0 for dark ones."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            mean = images.mean(dim=(1, 2, 3))
+            return torch.stack([torch.zeros_like(mean), mean, mean], dim=1)
+
+    teacher = PixelModel(Alike(), (0.45,) * 3, (1.0,) * 3)
+    pixels, labels = torch.full((3, 3, 8, 8), 0.5), torch.tensor([0, 1, 2])
+    for twins, keep in ((None, [False, True, False]), (torch.tensor([0, 1, 1]), [False, True, True])):
+        generator = make_generator(Brighten(rows=8), teacher=teacher, twins=twins)
+        assert generator(pixels, labels, list("abc")).keep.tolist() == keep
+
+
 @pytest.mark.parametrize(("rows", "share"), [(0, 0.0), (3, 3 / 8), (8, 1.0)])
 def test_the_share_of_changed_codes_is_counted_per_image(rows: int, share: float) -> None:
     assert torch.equal(generate(make_generator(Brighten(rows))).codes_changed, torch.full((7,), share))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError, UsageError, UserError
-from dad.images.classes import ClassList, load_class_list, require_known, resolve_class_list
+from dad.images.classes import ClassList, imagenet_class_list, load_class_list, require_known, resolve_class_list
 
 TENCH, GOLDFISH, FOX = "n01440764", "n01443537", "n02119022"
 
@@ -96,3 +96,15 @@ def test_the_digest_changes_with_folders_names_and_their_order() -> None:
 
 def test_folders_that_are_numbers_are_in_timms_order() -> None:
     assert resolve_class_list("", "", ["10", "9", "1"]).folders == ("1", "9", "10")
+
+
+def test_classes_of_one_name_are_twins_of_the_first() -> None:
+    classes = ClassList(("a", "b", "c", "d", "e"), ("cat", "missile", "dog", "missile", "cat"))
+    assert classes.twins == (0, 1, 2, 1, 0) and classes.has_twins
+    assert not ClassList(("a", "b"), ("cat", "dog")).has_twins
+
+
+def test_openais_names_for_imagenet_have_two_pairs_of_twins() -> None:
+    classes = imagenet_class_list()
+    pairs = [(first, index) for index, first in enumerate(classes.twins) if first != index]
+    assert [{classes.names[index] for index in pair} for pair in pairs] == [{"missile"}, {"sunglasses"}]

@@ -106,6 +106,19 @@ def test_settings_tell_teachers_apart(world: Path, teacher_flags: list[str], tmp
     assert {key for key in settings if settings[key] != other[key]} == {"teacher_templates"}
 
 
+def test_classes_of_one_name_count_for_each_other_and_that_is_told_and_fingerprinted(
+    teacher_flags: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dad.teachers.clip")
+    apart = ClassList(("a", "b", "c"), ("apple", "bear", "car"))
+    alike = ClassList(("a", "b", "c"), ("apple", "bear", "apple"))
+    args, _ = parse_args(create_generate_parser(), teacher_flags)
+    one, other = (create_teacher(args, classes, torch.device("cpu")) for classes in (apart, alike))
+    assert one.twins is None and "teacher_twins" not in one.settings
+    assert other.twins is not None and other.twins.tolist() == [0, 1, 0] and "teacher_twins" in other.settings
+    assert "1 classes share their name with an earlier one" in caplog.text and "apple (0, 2)" in caplog.text
+
+
 def test_a_teacher_is_frozen_for_good(teacher_flags: list[str]) -> None:
     teacher = create(teacher_flags).train()
     teacher.on_pixels()
