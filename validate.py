@@ -33,7 +33,7 @@ from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid
 from dad.evaluation.threats import create_threats
 from dad.files import write_atomically
 from dad.images.classes import ClassList
-from dad.images.timm_datasets import resolve_foreign
+from dad.images.timm_datasets import resolve_timm_dataset
 from dad.report import format_csv, format_table
 from dad.runtime import Runtime, setup_runtime
 from dad.variants import ImageSet, resolve_extra_sets
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     # parse
     args, _ = parse_args(create_validate_parser(), argv)
     require_values(args)
-    is_stream = resolve_foreign(args)
+    is_stream = resolve_timm_dataset(args)
     require_sets(args, is_stream)
     extra_sets = resolve_extra_sets(args.extra_set)
     threats = create_threats(args)

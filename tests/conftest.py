@@ -17,6 +17,7 @@ from dad.discretizers.vqgan import Vqgan, VqganConfig
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+DEVICE = os.environ.get("DAD_TEST_DEVICE", "cpu")  # cuda: the scripts run on a card, where there is one
 
 CLASSES = ("apple", "bear", "car", "dog", "eel", "fox")
 CLIP_CONFIG = {
@@ -74,7 +75,7 @@ def teacher_flags(world: Path, tmp_path: Path) -> list[str]:
         "--templates": world / "templates.txt",
         "--teacher": f"clip/local-dir:{world / 'clip'}",
         "--teacher-cache": tmp_path / "heads",
-        "--device": "cpu",
+        "--device": DEVICE,
         "--workers": 0,
     }
     return [str(word) for pair in pairs.items() for word in pair]

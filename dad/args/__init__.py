@@ -17,7 +17,6 @@ from dad.args.data import (
 )
 from dad.args.distill import add_distill_args, add_objective_args, add_teacher_args
 from dad.args.evaluate import add_evaluate_args, add_preprocessing_args, add_results_args
-from dad.args.foreign import add_dataset_args, add_size_args, add_train_dataset_args
 from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args, add_stable_diffusion_args
 from dad.args.hparams import add_config_args
 from dad.args.log import add_log_args, add_output_args
@@ -26,6 +25,7 @@ from dad.args.optim import add_ema_args, add_optim_args
 from dad.args.runtime import add_compile_args, add_dtype_args, add_runtime_args, add_train_runtime_args
 from dad.args.schedule import add_learning_rate_args, add_schedule_args
 from dad.args.threats import add_threat_args
+from dad.args.timm_datasets import add_dataset_args, add_size_args, add_train_dataset_args
 
 
 def create_train_parser() -> ArgumentParser:

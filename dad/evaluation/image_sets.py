@@ -9,7 +9,7 @@ from dad.errors import UsageError
 from dad.evaluation.candidates import find_checkpoints, trained_class_map
 from dad.images.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
 from dad.images.sources import class_folders
-from dad.images.timm_datasets import resolve_foreign_classes
+from dad.images.timm_datasets import resolve_numbered_classes
 from dad.runtime import Runtime
 from dad.variants import ImageSet, find_folder, find_variants, list_image_set
 from dad.variants.table import VARIANTS, Variant
@@ -28,7 +28,7 @@ def find_classes(args: argparse.Namespace, is_stream: bool) -> ClassList:
     if args.class_map:
         return load_class_list(args.class_map, args.class_names)
     if is_stream and args.num_classes:
-        return resolve_foreign_classes(args)
+        return resolve_numbered_classes(args)
     if is_stream:
         return imagenet_class_list()
     if not args.data_dir:

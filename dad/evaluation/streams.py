@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset
 from dad.errors import DataError, UsageError
 from dad.evaluation.loop import Forward
 from dad.evaluation.scores import NOT_FINITE, Scores, share_scores
-from dad.images.timm_datasets import create_foreign_dataset
+from dad.images.timm_datasets import create_timm_dataset
 from dad.runtime import Runtime
 from dad.training.validation import run_evaluator
 
@@ -28,7 +28,7 @@ def create_stream(args: argparse.Namespace, data_config: Mapping[str, Any], runt
         UsageError: a stream and several processes, to which timm deals out shards so that some images are read twice
             and others never.
     """
-    dataset = create_foreign_dataset(args, args.split, args.num_samples)
+    dataset = create_timm_dataset(args, args.split, args.num_samples)
     if runtime.distributed and isinstance(dataset, IterableDataset):
         raise UsageError(f"--dataset {args.dataset}: several processes do not read a stream exactly; start one alone")
     return create_loader(

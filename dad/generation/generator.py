@@ -113,7 +113,7 @@ def create_generator(
 
 
 class FittingGenerator:
-    """A generator that makes smaller batches when the device's memory runs out, and goes on with that size."""
+    """A generator that makes smaller batches when the device's memory runs out, and keeps that size."""
 
     def __init__(self, generator: Generator, batch_size: int):
         self.generator = generator

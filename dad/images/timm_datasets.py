@@ -15,7 +15,7 @@ _THEIRS = (
 )  # fmt: skip
 
 
-def resolve_foreign(args: argparse.Namespace) -> bool:
+def resolve_timm_dataset(args: argparse.Namespace) -> bool:
     """Return whether `--dataset` names one of timm's data sets; else images lie in folders or tars, as everywhere here.
 
     Raises:
@@ -35,7 +35,7 @@ def resolve_foreign(args: argparse.Namespace) -> bool:
     return True
 
 
-def resolve_foreign_classes(args: argparse.Namespace) -> ClassList:
+def resolve_numbered_classes(args: argparse.Namespace) -> ClassList:
     """Return the classes of `--class-map`, or numbers from 0 up to `--num-classes`.
 
     Raises:
@@ -49,7 +49,7 @@ def resolve_foreign_classes(args: argparse.Namespace) -> ClassList:
     return ClassList(numbers, numbers)
 
 
-def create_foreign_dataset(
+def create_timm_dataset(
     args: argparse.Namespace, split: str, num_samples: int | None, is_training: bool = False
 ) -> Any:
     """Build timm's data set over a split; `num_samples` is for streams that do not say how many images they have.

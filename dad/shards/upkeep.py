@@ -38,7 +38,7 @@ def take_back(root: Path, shards: Iterable[int]) -> None:
     """Make shards, and with them the set, count as not finished, so that generation makes them again.
 
     Raises:
-        SettingsError: the set is of another format, so that generation would not go on with it.
+        SettingsError: the set is of another format, so that generation would not continue it.
     """
     if (found := read_json(root / "settings.json")["format_version"]) != FORMAT:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Write a DAD set, or go on with one."""
+"""Write a DAD set, or continue one."""
 
 import json
 import logging

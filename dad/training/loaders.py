@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset, default_collate
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, resolve_class_list
 from dad.images.sources import SourceImage, class_folders, find_split, list_sources
-from dad.images.timm_datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
+from dad.images.timm_datasets import create_timm_dataset, resolve_numbered_classes, resolve_timm_dataset
 from dad.runtime import Runtime
 from dad.shards import DadSet
 from dad.shards.reader import read_manifest
@@ -62,8 +62,8 @@ def warn_of_other_teacher(dad_dir: str, teacher: Mapping[str, Any]) -> None:
 
 def resolve_classes(args: argparse.Namespace) -> ClassList:
     """Return the class list of the training data."""
-    if resolve_foreign(args):
-        return resolve_foreign_classes(args)
+    if resolve_timm_dataset(args):
+        return resolve_numbered_classes(args)
     folders = class_folders(find_split(args.data_dir, args.train_split))
     return resolve_class_list(args.class_map, args.class_names, folders)
 
@@ -127,13 +127,13 @@ def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
 
 
 def _create_dataset(args: argparse.Namespace, views: Sequence[View], demands: Demands, classes: ClassList) -> Any:
-    if resolve_foreign(args):
+    if resolve_timm_dataset(args):
         if len(views) > 1:
             raise UsageError(
                 f"--dataset {args.dataset}: --objective {args.objective} pairs images with a DAD set by their names, "
                 "which only folders and tars have"
             )
-        return create_foreign_dataset(args, args.train_split, args.train_num_samples, is_training=True)
+        return create_timm_dataset(args, args.train_split, args.train_num_samples, is_training=True)
     sources = _in_timms_order(list_sources(find_split(args.data_dir, args.train_split), classes))
     dad_images = None
     if any(view.needs_dad_set for view in views):
@@ -164,8 +164,8 @@ def create_val_loader(
     """Return timm's evaluation loader over `--val-split`; or, read in line, over so many images or fewer from all over
     it (where only folders and tars tell beforehand what they hold)."""
     collate = None
-    if resolve_foreign(args):
-        dataset = create_foreign_dataset(args, args.val_split, args.val_num_samples)
+    if resolve_timm_dataset(args):
+        dataset = create_timm_dataset(args, args.val_split, args.val_num_samples)
     else:
         sources = _in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes))
         if at_most is not None:

@@ -56,7 +56,7 @@ def end_workers() -> None:
     signal.signal(signal.SIGCHLD, report)
 
 
-def _start_deaf(init: Callable[[int], None] | None, worker: int) -> None:
+def _start_ignoring_signals(init: Callable[[int], None] | None, worker: int) -> None:
     for number in STOP_SIGNALS:  # sent to the whole process group; the training process decides when to stop
         signal.signal(number, signal.SIG_IGN)
     if init is not None:
@@ -76,7 +76,7 @@ class _Workers:
             shared.share_memory_()  # type: ignore[no-untyped-call]
 
     def start(self, worker: int) -> None:
-        _start_deaf(self.init, worker)
+        _start_ignoring_signals(self.init, worker)
         if self.given is not None:
             set_random_state(self.given[worker])
         self._write_down(worker, 0)
@@ -160,7 +160,7 @@ class UnwatchedLoader(_Resumable):
     def __init__(self, loader: DataLoader[Any], device: torch.device):
         super().__init__(loader, device)
         self.loader = loader
-        loader.worker_init_fn = partial(_start_deaf, loader.worker_init_fn)
+        loader.worker_init_fn = partial(_start_ignoring_signals, loader.worker_init_fn)
 
     def __len__(self) -> int:
         return len(self.loader)

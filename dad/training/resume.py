@@ -124,7 +124,7 @@ class RunState:
 
         Raises:
             DataError: the file is missing, damaged or of another model.
-            SettingsError: it is from the middle of an epoch that goes on with other settings.
+            SettingsError: it is from the middle of an epoch that continues with the same settings only.
         """
         content = read_checkpoint(path)
         self._load_timms(path, content, weights_only)
@@ -225,7 +225,7 @@ class RunState:
         )
         if differing and state["batch"] is not None:
             raise SettingsError(
-                f"--resume: the checkpoint is from the middle of an epoch that goes on with the same settings only "
+                f"--resume: the checkpoint is from the middle of an epoch, which continues with the same settings only "
                 f"({differing}); use those, or a checkpoint of an epoch's end (checkpoint-*, last)"
             )
         if differing:
@@ -236,7 +236,7 @@ class RunState:
         there, here = state["workers"], self.parts.loader.workers
         if there != here and state["batch"] is not None:
             raise SettingsError(
-                f"--resume: the checkpoint is from the middle of an epoch, whose random draws go on with --workers "
+                f"--resume: the checkpoint is from the middle of an epoch, whose random draws continue with --workers "
                 f"{there} only, not {here}; use that, or a checkpoint of an epoch's end (checkpoint-*, last)"
             )
         if there != here:

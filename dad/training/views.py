@@ -202,7 +202,7 @@ class DadImages:
     def open(self, index: int) -> Image.Image | None:
         """Return the DAD image of source `index`, or None where it is absent.
 
-        One that was damaged since the set was opened is as good as not there: a long run goes on without it, and says
+        One that was damaged since the set was opened is as good as not there: a long run continues without it, and says
         so.
 
         Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError, UsageError
-from dad.images.timm_datasets import create_foreign_dataset, resolve_foreign, resolve_foreign_classes
+from dad.images.timm_datasets import create_timm_dataset, resolve_numbered_classes, resolve_timm_dataset
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from dad.images.timm_datasets import create_foreign_dataset, resolve_foreign, re
     ],
 )
 def test_a_kind_and_a_name_are_one_of_timms(words: list[str], is_theirs: bool, flags: Callable[..., Namespace]) -> None:
-    assert resolve_foreign(flags(*words)) is is_theirs
+    assert resolve_timm_dataset(flags(*words)) is is_theirs
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_flags_that_do_not_go_together_are_refused(
     words: list[str], message: str, flags: Callable[..., Namespace]
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        resolve_foreign(flags(*words))
+        resolve_timm_dataset(flags(*words))
 
 
 def test_classes_are_those_of_the_list_or_numbers(tmp_path: Path, flags: Callable[..., Namespace]) -> None:
     (tmp_path / "classes.txt").write_text("ant\nbee\n")
-    listed = resolve_foreign_classes(flags("--dataset", "wds/x", "--class-map", tmp_path / "classes.txt"))
+    listed = resolve_numbered_classes(flags("--dataset", "wds/x", "--class-map", tmp_path / "classes.txt"))
     assert listed.folders == ("ant", "bee")
-    assert resolve_foreign_classes(flags("--dataset", "wds/x", "--num-classes", 3)).folders == ("0", "1", "2")
+    assert resolve_numbered_classes(flags("--dataset", "wds/x", "--num-classes", 3)).folders == ("0", "1", "2")
     with pytest.raises(UsageError, match="--dataset wds/x: its number of classes is needed"):
-        resolve_foreign_classes(flags("--dataset", "wds/x"))
+        resolve_numbered_classes(flags("--dataset", "wds/x"))
 
 
 def test_a_set_that_timm_cannot_open_is_told_in_one_line(tmp_path: Path, flags: Callable[..., Namespace]) -> None:
     args = flags("--dataset", "torch/no_such_set", "--data-dir", tmp_path)
     with pytest.raises(DataError, match="--dataset torch/no_such_set: timm cannot open it") as caught:
-        create_foreign_dataset(args, "train", None)
+        create_timm_dataset(args, "train", None)
     assert "\n" not in str(caught.value)
