@@ -60,6 +60,7 @@ class Subject:
         self.args, _ = parse_args(create_train_parser(), [*flags, "--objective", name])
         torch.manual_seed(self.args.seed)
         student = timm.create_model(self.args.model, num_classes=1000, **_size(self.args.model, preset))
+        student.to(runtime.device)
         given = teacher if objective.needs_teacher else None
         self.task: Any = objective(self.args, student, given, runtime.device)
         self.task.train()

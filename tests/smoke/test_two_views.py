@@ -46,7 +46,8 @@ def test_a_flag_works_with_two_views(words: str, flags: list[str], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "words", ["--train-img-sizes 32 64", "--aug-splits 3", "--split-bn", "--aug-splits 3 --jsd-loss", "--sync-bn"]
+    "words",
+    ["--train-img-sizes 32 64", "--aug-splits 3", "--split-bn", "--aug-splits 3 --jsd-loss", "--sync-bn --device cpu"],
 )
 def test_a_flag_that_cannot_is_refused_by_its_name(words: str, flags: list[str]) -> None:
     with pytest.raises(UsageError, match=words.split()[0]):
