@@ -15,6 +15,7 @@ from timm.utils import reparameterize_model
 from timm.utils.misc import natural_key
 from torch import nn
 
+from dad.args import create_validate_parser
 from dad.checkpoints import file_digest, read_checkpoint
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, load_class_list
@@ -119,7 +120,10 @@ def _create_student(
         published = get_pretrained_cfg_value(args.model, "num_classes") if timm.is_model(args.model) else None
         _require_classes(args.model, published, classes)  # before a download
     model_kwargs = {**args.model_kwargs, **({"global_pool": args.gp} if args.gp else {})}
-    model = load_student(args.model, len(classes), checkpoint, args.use_ema, args.pretrained, model_kwargs)
+    is_named = args.model != create_validate_parser().get_default("model")
+    model = load_student(
+        args.model, len(classes), checkpoint, args.use_ema, args.pretrained, model_kwargs, name_decides=is_named
+    )
     config: Any = model.pretrained_cfg
     architecture = config["architecture"] if checkpoint else args.model
     data_config = resolve_data_config(vars(args), model=model, use_test_size=not args.use_train_size)

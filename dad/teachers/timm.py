@@ -6,7 +6,7 @@ from typing import Any
 import timm
 from timm.data import resolve_data_config
 
-from dad.checkpoints import file_digest
+from dad.checkpoints import AVERAGED, PLAIN, file_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student
@@ -57,9 +57,12 @@ def _load_published(name: str) -> Any:
 
 
 def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> Any:
-    """A checkpoint of train.py knows its architecture, and how it wants its images."""
+    """A checkpoint of train.py knows how it wants its images; its architecture is the one that is named."""
     try:
-        return load_student(name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={})
+        return load_student(
+            name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={},
+            weights=(*PLAIN, *AVERAGED), name_decides=True,
+        )  # fmt: skip
     except DataError as error:
         raise DataError(f"--teacher {spec}: {error}") from error
 

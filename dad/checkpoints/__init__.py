@@ -1,0 +1,21 @@
+"""Weights and training checkpoints: read without ever running code from them, and held against the network that they
+are for."""
+
+from dad.checkpoints.digests import file_digest, require_whole, tensors_digest
+from dad.checkpoints.reading import read_checkpoint, read_state_dict, strip_prefixes
+from dad.checkpoints.weights import AVERAGED, PLAIN, Misfit, choose_weights, find_misfit, load_fitting
+
+__all__ = [
+    "AVERAGED",
+    "PLAIN",
+    "Misfit",
+    "choose_weights",
+    "file_digest",
+    "find_misfit",
+    "load_fitting",
+    "read_checkpoint",
+    "read_state_dict",
+    "require_whole",
+    "strip_prefixes",
+    "tensors_digest",
+]
