@@ -158,7 +158,7 @@ def _stand_in(name: str) -> Any:
 
 def _explained(error: Exception) -> Exception:
     """One clause on why a file could not be read; torch's own messages fill a screen."""
-    blocked = re.search(r"(?:unsupported|Unsupported) (?:GLOBAL|global|operand|class):? (?:GLOBAL )?(\S+)", str(error))
+    blocked = re.search(r"[Uu]nsupported (?:GLOBAL|global|operand|class):? (?:GLOBAL )?([A-Za-z_]\S*\.\S+)", str(error))
     if isinstance(error, pickle.UnpicklingError) and blocked:
         return _NotWeights(f"refused, because it asks to run code ({blocked[1]}); only tensors and plain data are read")
     return _Damaged(type(error).__name__)

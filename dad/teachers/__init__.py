@@ -2,8 +2,7 @@
 timm's."""
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +20,8 @@ class Teacher(DistillationTeacher):
 
     Attributes:
         data_config: how it wants its images, as `timm.data.resolve_data_config` says it (input_size, mean, std, ...).
-        settings: what it is made of, for the fingerprint of everything that is made with it.
+        settings: what it is made of, for the fingerprint of everything that is made with it: all that can change a
+            pixel or a verdict, and nothing else, such as the place of weights or the name of their file.
         twins: classes that it cannot tell apart, see `dad.verdicts.is_right`; int64 [K], or None.
     """
 
@@ -37,7 +37,7 @@ class Teacher(DistillationTeacher):
         super().__init__(model)
         self.register_buffer("twins", None if twins is None else torch.tensor(twins), persistent=False)
         self.data_config = data_config
-        self.settings = settings
+        self.settings = {**settings, **preprocessing_settings(data_config)}
         self.mean_kd = torch.tensor(data_config["mean"]).view(1, -1, 1, 1)
         self.std_kd = torch.tensor(data_config["std"]).view(1, -1, 1, 1)
         self.eval().requires_grad_(False)
@@ -66,20 +66,14 @@ def create_teacher(args: argparse.Namespace, classes: ClassList, device: torch.d
     return teacher
 
 
-def without_folders(spec: str) -> str:
-    """Return a teacher's spec with file names instead of paths: what is digested may be moved.
-
-    `clip/ViT-L-14//models/l14.pt` becomes `clip/ViT-L-14/l14.pt`, `clip/local-dir:weights/clip` becomes
-    `clip/local-dir:clip`, `vit_base_patch16_224@runs/best.pth.tar` becomes `vit_base_patch16_224@best.pth.tar`.
-    """
-    if "@" in spec:
-        name, _, place = spec.partition("@")
-        return f"{name}@{Path(place).name}"
-    if "local-dir:" in spec:
-        scheme, _, place = spec.partition("local-dir:")
-        return f"{scheme}local-dir:{Path(place).name}"
-    family, *rest = spec.split("/", 2)
-    return "/".join([family, rest[0], Path(rest[1]).name]) if family == "clip" and len(rest) == 2 else spec
+def preprocessing_settings(data_config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what of a teacher's preprocessing can change a pixel or a verdict; `--crop-pct` is a flag of its own."""
+    names = ("input_size", "mean", "std", "interpolation", "crop_mode")
+    values = {name: data_config.get(name, "") for name in names}
+    return {
+        f"teacher_{name}": " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+        for name, value in values.items()
+    }
 
 
 def require_fitting(teacher: Teacher, data_config: dict[str, Any]) -> None:

@@ -1,16 +1,19 @@
 """Teachers from timm: any pretrained classifier, or `<name>@<checkpoint file>` for weights of one's own."""
 
 import argparse
+import json
 from typing import Any
 
 import timm
 from timm.data import resolve_data_config
 
-from dad.checkpoints import AVERAGED, PLAIN, file_digest
+from dad.checkpoints import AVERAGED, PLAIN, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student
-from dad.teachers import Teacher, without_folders
+from dad.teachers import Teacher
+
+_ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")
 
 
 def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
@@ -21,7 +24,7 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         DataError: the checkpoint file is missing.
     """
     name, _, checkpoint = args.teacher.partition("@")
-    if not timm.is_model(name) and not name.startswith(("hf_hub:", "hf-hub:", "local-dir:")):
+    if not timm.is_model(name) and not name.startswith(_ELSEWHERE):
         near = timm.list_models(f"*{name.split('_')[0]}*")[:3]
         raise UsageError(
             f"--teacher {name}: timm has no such model (near: {', '.join(near) or 'none'}); CLIP is clip/<model>/<tag>"
@@ -36,8 +39,9 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     if model.num_classes != len(classes):
         raise UsageError(_other_classes(name, int(model.num_classes), len(classes)))
     settings = {
-        "teacher": without_folders(args.teacher),
-        "teacher_weights": file_digest(checkpoint) if checkpoint else name,
+        "teacher": model.pretrained_cfg["architecture"] if name.startswith(_ELSEWHERE) else name,
+        "teacher_weights": tensors_digest(model.state_dict()),
+        "teacher_network": json.dumps(getattr(model, "_model_args", {}), sort_keys=True, default=str),
     }
     return Teacher(model, resolve_data_config(model=model), settings)
 

@@ -132,22 +132,6 @@ def test_the_text_tower_is_gone(teacher_flags: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "quick"),
-    [("ViT-B-32/openai", True), ("ViT-B-32/laion2b_s34b_b79k", False), ("ViT-B-32-quickgelu/openai", True)],
-)
-def test_quick_gelu_comes_from_the_tag(monkeypatch: pytest.MonkeyPatch, spec: str, quick: bool) -> None:
-    asked: dict[str, object] = {}
-
-    def record(name: str, **keywords: object) -> nn.Module:
-        asked.update(keywords, name=name)
-        return nn.Identity()
-
-    monkeypatch.setattr(open_clip, "create_model", record)
-    load_clip(f"clip/{spec}")
-    assert [asked["name"], asked["pretrained"], asked["force_quick_gelu"]] == [*spec.split("/"), quick]
-
-
-@pytest.mark.parametrize(
     ("spec", "kind", "message"),
     [
         ("clip/ViT-B-33/openai", UsageError, "open_clip has no model 'ViT-B-33'; near names: .*ViT-B-32"),
