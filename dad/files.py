@@ -107,9 +107,13 @@ def require_same_settings(path: Path, here: Settings, asked: Settings) -> None:
         for field in sorted({*here, *asked})
         if here.get(field, "nothing") != asked.get(field, "nothing")
     ]
+    untold = sorted(set(asked) - set(here))
+    hint = ""
+    if untold:  # what an artefact does not say of itself may have been anything
+        hint = f"; a version that did not write down {', '.join(untold)} may finish it, training reads it as it is"
     if differing:
         raise SettingsError(
-            f"{path} was made with other settings ({'; '.join(differing)}); use those or another folder"
+            f"{path} was made with other settings ({'; '.join(differing)}); use those or another folder{hint}"
         )
 
 

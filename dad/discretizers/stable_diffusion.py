@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from dad.checkpoints import file_digest
+from dad.checkpoints.downloads import prepare_hub
 from dad.discretizers import Discretizer
 from dad.errors import DataError, UsageError
+from dad.files import read_json
 
 FIT_FOR_TRAINING = False  # dozens of passes an image
 _PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")  # a safety checker only blackens pictures
@@ -91,6 +93,10 @@ def model_digest(folder: Path) -> str:
     files = [path for part in _PARTS for path in sorted((folder / part).glob("*")) if "." not in path.stem]
     known = [path for path in files if path.suffix in (".json", ".safetensors", ".txt")]
     lines = [f"{path.parent.name}/{path.name} {file_digest(path)}" for path in known]
+    index = folder / "model_index.json"  # names the scheduler's class, and each network's
+    if index.is_file():
+        classes = read_json(index, "give a folder that diffusers saved")
+        lines += [f"{part} {classes.get(part)}" for part in _PARTS]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -104,6 +110,8 @@ def load_pipeline(model: str) -> tuple[Any, str]:
         DataError: no such model, damaged, or of another kind.
     """
     pipeline_class = _import_pipeline_class()
+    if not Path(model).is_dir():
+        prepare_hub()
     options = {"use_safetensors": True, "safety_checker": None, "requires_safety_checker": False}
     try:
         folder = Path(model if Path(model).is_dir() else pipeline_class.download(model, **options))

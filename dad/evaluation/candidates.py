@@ -16,14 +16,14 @@ from timm.utils.misc import natural_key
 from torch import nn
 
 from dad.args import create_validate_parser
-from dad.checkpoints import file_digest, read_checkpoint
+from dad.checkpoints import file_digest, read_checkpoint, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, load_class_list
 from dad.models import load_student, require_model
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
 
-_CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm")  # flags that change what a model answers
+_CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam")  # flags that change what a model answers
 _CHECKPOINTS = ("*.pth.tar", "*.pth", "*.safetensors")  # that a folder of --checkpoint is searched for
 
 
@@ -107,7 +107,8 @@ def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Run
 
 def _create_teacher(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> Candidate:
     teacher = create_teacher(args, classes, torch.device("cpu"))
-    identity = {"name": "teacher", "model": args.teacher, "checkpoint": "", "checkpoint_hash": "", "weights": "teacher"}
+    name = teacher.settings.get("teacher", args.teacher)  # without the place of its weights
+    identity = {"name": "teacher", "model": name, "checkpoint": "", "checkpoint_hash": "", "weights": "teacher"}
     settings = _settings(teacher.data_config, classes, runtime) | teacher.settings
     return Candidate(teacher, teacher.data_config, identity | {"settings": settings})
 
@@ -140,7 +141,7 @@ def _create_student(
         "name": _row_name(args.model, checkpoint, siblings),
         "model": architecture,
         "checkpoint": checkpoint,
-        "checkpoint_hash": file_digest(checkpoint) if checkpoint else "",
+        "checkpoint_hash": file_digest(checkpoint) if checkpoint else tensors_digest(model.state_dict()),
         "weights": ("ema" if args.use_ema else "state_dict") if checkpoint else "pretrained",
     }
     settings = _settings(data_config, classes, runtime)

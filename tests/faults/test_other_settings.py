@@ -91,6 +91,18 @@ def test_every_field_of_the_settings_is_compared(quick_flags: list[str], tmp_pat
         generate.main(quick_flags)
 
 
+def test_a_set_that_does_not_say_how_its_teacher_saw_is_read_but_not_continued(
+    quick_flags: list[str], tmp_path: Path
+) -> None:
+    generate.main(quick_flags)
+    for name in ("settings.json", "manifest.json"):
+        content = json.loads((tmp_path / "dad" / name).read_bytes())
+        del content.get("settings", content)["teacher_mean"]
+        (tmp_path / "dad" / name).write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match=r"teacher_mean: here nothing.*a version that did not write down teacher_m"):
+        generate.main(quick_flags)
+
+
 def other_weights(folder: Path, target: Path) -> None:
     shutil.copytree(folder, target)
     file = next(target.glob("*.safetensors"))

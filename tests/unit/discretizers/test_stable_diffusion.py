@@ -15,7 +15,7 @@ from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
 from dad.attacks import keyed_generator
 from dad.discretizers import create_discretizer
-from dad.discretizers.stable_diffusion import StableDiffusion
+from dad.discretizers.stable_diffusion import StableDiffusion, model_digest
 from dad.errors import DataError, UsageError, UserError
 
 TINY = {"block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4}
@@ -170,6 +170,16 @@ def test_a_model_is_known_by_what_is_loaded_of_it_and_not_by_its_path(
     config.write_text(config.read_text().replace('"beta_end": 0.02', '"beta_end": 0.03'))
     other = create("--diffusion-model", moved, "--diffusion-steps", 5).settings
     assert {key for key in other if other[key] != q.settings[key]} == {"diffusion_model"}
+
+
+@pytest.mark.parametrize("key, counts", [("scheduler", True), ("_diffusers_version", False), ("safety_checker", False)])
+def test_the_class_of_a_part_counts_and_who_saved_it_does_not(
+    model: Path, tmp_path: Path, key: str, counts: bool
+) -> None:
+    moved = shutil.copytree(model, tmp_path / "moved")
+    index = json.loads((moved / "model_index.json").read_text())
+    (moved / "model_index.json").write_text(json.dumps({**index, key: ["diffusers", "DDIMScheduler"]}))
+    assert (model_digest(moved) != model_digest(model)) == counts
 
 
 def refusal(kind: type[UserError], *words: object) -> str:

@@ -83,7 +83,7 @@ def test_other_weights_have_another_hash(checkpoint: Path) -> None:
     "words",
     [("--crop-pct", 1.0), ("--crop-mode", "squash"), ("--img-size", 128), ("--interpolation", "nearest"),
      ("--gp", "max"),
-     ("--mean", 0, 0, 0), ("--crop-border-pixels", 4), ("--test-pool",), ("--fast-norm",),
+     ("--mean", 0, 0, 0), ("--crop-border-pixels", 4), ("--test-pool",), ("--fast-norm",), ("--reparam",),
      ("--model-kwargs", "act_layer=gelu")],
     ids=lambda words: words[0],
 )  # fmt: skip
@@ -91,6 +91,15 @@ def test_what_changes_the_answers_changes_the_settings(checkpoint: Path, words: 
     plain, other = (create("--checkpoint", checkpoint, *more)[0].identity["settings"] for more in ((), words))
     timm.layers.set_fast_norm(False)
     assert plain != other
+
+
+def test_published_weights_are_known_by_their_content(tmp_path: Path) -> None:
+    found = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        save_for_hf(timm.create_model("test_resnet", num_classes=6), tmp_path, safe_serialization=True)
+        found.append(create("--model", f"local-dir:{tmp_path}", "--pretrained")[0].identity["checkpoint_hash"])
+    assert len(found[0]) == 16 and found[0] == found[1] != found[2]
 
 
 def test_precision_and_classes_belong_to_the_settings(checkpoint: Path) -> None:
@@ -222,7 +231,7 @@ def test_a_teacher_is_a_candidate_with_what_it_is_made_of(checkpoint: Path) -> N
     (teacher,) = create("--teacher", f"test_resnet@{checkpoint}")
     identity = teacher.identity
     assert (teacher.name, identity["weights"], identity["checkpoint"]) == ("teacher", "teacher", "")
-    assert identity["settings"]["teacher"] == "test_resnet@last.pth.tar" and teacher.params() > 0
+    assert identity["model"] == identity["settings"]["teacher"] == "test_resnet" and teacher.params() > 0
     assert teacher.model(torch.rand(1, 3, 96, 96)).shape == (1, 6)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from conftest import HALF, OPENAI, TAGS, TINY, make_clip
 from safetensors.torch import save_file
+from tiny_clips import HALF, OPENAI, TAGS, TINY, make_clip
 from torch import Tensor, nn
 
 from dad.errors import DataError, UserError

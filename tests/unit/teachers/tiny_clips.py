@@ -1,0 +1,36 @@
+"""A tiny CLIP, and the tags by which open_clip is to know it: they were trained in different ways."""
+
+import copy
+from typing import Any
+
+import open_clip
+import torch
+from torch import nn
+
+TINY: dict[str, Any] = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+HALF = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bilinear", "resize_mode": "squash"}
+OPENAI = {
+    "mean": (0.48145466, 0.4578275, 0.40821073),
+    "std": (0.26862954, 0.26130258, 0.27577711),
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+TAGS = {
+    "Tiny": {"openai": {**OPENAI, "quick_gelu": True}, "half": HALF, "plain": OPENAI},
+    "Tiny-agreed": {"one": HALF, "two": HALF},
+    "Tiny-untold": {},
+}
+
+
+def make_clip(quick_gelu: bool = False, seed: int = 0) -> nn.Module:
+    """Return a tiny CLIP with random weights, with activations that tell GELU from QuickGELU."""
+    torch.manual_seed(seed)
+    model: nn.Module = open_clip.CLIP(**copy.deepcopy(TINY), quick_gelu=quick_gelu).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.5)
+    return model
