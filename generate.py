@@ -69,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
         with create_recorder(args, writer=None) as recorder:
             estimate = estimate_cost(reader, args.batch_size, generator.make, recorder)
         print(estimate.describe(len(sources), args.shard_size, runtime.world_size))
+        if teacher.cost:
+            print(teacher.cost)
         return 0
 
     # Where earlier runs stopped: what they committed is known from the folder alone.

@@ -14,7 +14,8 @@ def add_teacher_args(parser: ArgumentParser) -> None:
         default=None,
         type=str,
         metavar="SPEC",
-        help="clip/<open_clip model>/<weights>, e.g. clip/ViT-L-14-quickgelu/openai, or the name of a timm model",
+        help="clip/<open_clip model>/<tag>, e.g. clip/ViT-L-14-quickgelu/openai, or <tag>@<file> for a file of it; "
+        "clip/local-dir:<folder>; or <timm model>, <timm model>@<file>",
     )
     group.add_argument("--class-names", default="", type=str, metavar="FILE", help="readable names, one a line")
     group.add_argument(

@@ -4,6 +4,7 @@ ever running code from them."""
 import argparse
 import pickle
 import re
+from collections import OrderedDict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -138,14 +139,23 @@ def _parse(path: Path, mapped: bool) -> Any:
         return load_file(path)
     if is_torchscript(path):
         return read_torchscript(path)
+    try:
+        return _unpickle(path, mapped, _Inert)
+    except pickle.UnpicklingError as error:
+        if "SETITEM" not in str(error):
+            raise
+        return _unpickle(path, mapped, OrderedDict)  # a class that is a mapping (Swin's files hold yacs' CfgNode)
+
+
+def _unpickle(path: Path, mapped: bool, inert: type) -> Any:
     # files from before torch 1.6 are no zip archives; in them, nothing but tensors and plain data is known
     unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path) if is_zip(path) else []
-    known = [argparse.Namespace, *_NUMBERS, *((_stand_in(name), name) for name in unknown)]
+    known = [argparse.Namespace, *_NUMBERS, *((_stand_in(name, inert), name) for name in unknown)]
     with torch.serialization.safe_globals(known):
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and is_zip(path))
 
 
-def _stand_in(name: str) -> Any:
+def _stand_in(name: str, inert: type) -> Any:
     """Return what is taken for a class or function that a checkpoint names and torch does not know."""
     if name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"):
         return np._core.multiarray.scalar  # type: ignore[attr-defined]
@@ -153,7 +163,7 @@ def _stand_in(name: str) -> Any:
         return argparse.Namespace
     if re.fullmatch(r"pathlib(\._local)?\.\w*Path", name):
         return PurePosixPath
-    return next((kind for kind in _NUMBERS if name == f"{kind.__module__}.{kind.__qualname__}"), _Inert)
+    return next((kind for kind in _NUMBERS if name == f"{kind.__module__}.{kind.__qualname__}"), inert)
 
 
 def _explained(error: Exception) -> Exception:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dad.checkpoints import AVERAGED, PLAIN, choose_weights, find_misfit, load_fitting, read_checkpoint
 from dad.errors import DataError, UsageError
+from dad.models.published import create_published
 from dad.models.start import create_from_file, head_names, load_initial
 
 _logger = logging.getLogger(__name__)
@@ -45,6 +46,9 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     student: Any
     if args.pretrained_path:
         student = create_from_file(create, args.model, args.pretrained_path, num_classes)
+    elif args.pretrained:
+        fitting = partial(create, num_classes=num_classes)
+        student = create_published(fitting, args.model, "--pretrained --model", "--pretrained-path FILE")
     else:
         student = create(num_classes=num_classes)
     if args.initial_checkpoint:
@@ -91,7 +95,10 @@ def load_student(
     """
     if not checkpoint:
         require_model(model_name)
-        return _create(model_name, model_kwargs, pretrained=pretrained, num_classes=num_classes).eval()
+        create = partial(_create, model_name, model_kwargs, pretrained=pretrained, num_classes=num_classes)
+        if not pretrained:
+            return create().eval()
+        return create_published(create, model_name, "--pretrained --model", "--checkpoint FILE").eval()
     content = read_checkpoint(checkpoint)
     trained = content.get("args")
     name = _resolve_architecture(model_name, content.get("arch"), checkpoint, name_decides)

@@ -23,6 +23,7 @@ class Teacher(DistillationTeacher):
         settings: what it is made of, for the fingerprint of everything that is made with it: all that can change a
             pixel or a verdict, and nothing else, such as the place of weights or the name of their file.
         twins: classes that it cannot tell apart, see `dad.verdicts.is_right`; int64 [K], or None.
+        cost: a line on what it cost to build beyond reading weights, for `--dry-run`; may be empty.
     """
 
     twins: Tensor | None
@@ -33,8 +34,10 @@ class Teacher(DistillationTeacher):
         data_config: dict[str, Any],
         settings: dict[str, str],
         twins: Sequence[int] | None = None,
+        cost: str = "",
     ):
         super().__init__(model)
+        self.cost = cost
         self.register_buffer("twins", None if twins is None else torch.tensor(twins), persistent=False)
         self.data_config = data_config
         self.settings = {**settings, **preprocessing_settings(data_config)}

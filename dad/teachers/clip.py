@@ -7,6 +7,7 @@ Spec: `clip/<model>/<pretrained tag>`, `clip/<model>/<tag>@<file>` (the tag's co
 import argparse
 import hashlib
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,10 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     }
     device = torch.device(getattr(args, "device", "cpu"))
     parts = (Path(args.teacher_cache), model, clip.tokenizer, classes.names, templates)
+    start = time.perf_counter()
     head = cached_head(*parts, settings_fingerprint(made_of), device)
+    seconds, prompts = time.perf_counter() - start, len(classes) * len(templates)
+    cost = f"head    {prompts:,} prompts, ready in {seconds:.0f} s, kept in {args.teacher_cache} for all runs"
     settings = {
         "teacher": source.label,
         **made_of,
@@ -78,10 +82,10 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     classifier = ClipClassifier(model.visual, head, scale, bias)
     data_config = _data_config(args.teacher, model)
     if not classes.has_twins:
-        return Teacher(classifier, data_config, settings)
+        return Teacher(classifier, data_config, settings, cost=cost)
     _tell_of_twins(classes)
     settings["teacher_twins"] = "count for each other"
-    return Teacher(classifier, data_config, settings, classes.twins)
+    return Teacher(classifier, data_config, settings, classes.twins, cost)
 
 
 def _tell_of_twins(classes: ClassList) -> None:

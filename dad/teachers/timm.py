@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from functools import partial
 from typing import Any
 
 import timm
@@ -11,6 +12,7 @@ from dad.checkpoints import AVERAGED, PLAIN, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student
+from dad.models.published import create_published
 from dad.teachers import Teacher
 
 _ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")
@@ -29,13 +31,15 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         raise UsageError(
             f"--teacher {name}: timm has no such model (near: {', '.join(near) or 'none'}); CLIP is clip/<model>/<tag>"
         )
+    model: Any
     if checkpoint:
         model = _load_checkpoint(args.teacher, name, checkpoint, len(classes))
     else:
         known = _published_config(name)  # tells before a download what the weights are for
         if known is not None and known.num_classes != len(classes):
             raise UsageError(_other_classes(name, known.num_classes, len(classes)))
-        model = _load_published(name)
+        create = partial(timm.create_model, name, pretrained=True)
+        model = create_published(create, name, "--teacher", f"--teacher {name}@FILE")
     if model.num_classes != len(classes):
         raise UsageError(_other_classes(name, int(model.num_classes), len(classes)))
     settings = {
@@ -51,13 +55,6 @@ def _published_config(name: str) -> Any:
         return timm.models.get_pretrained_cfg(name)
     except RuntimeError as error:
         raise UsageError(f"--teacher {name}: {error}") from error
-
-
-def _load_published(name: str) -> Any:
-    try:
-        return timm.create_model(name, pretrained=True)
-    except (RuntimeError, OSError) as error:
-        raise UsageError(f"--teacher {name}: its weights cannot be loaded ({str(error)[:160]})") from error
 
 
 def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> Any:
