@@ -51,6 +51,7 @@ def bad(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "no_slot.txt").write_text("a photo\n")
     save_file(Vqgan(VqganConfig(16, 4, 4, (1, 1, 1), ch=32, num_res_blocks=1)).state_dict(), root / "vqgan.safetensors")
     torch.save(timm.create_model("test_vit2", img_size=32, num_classes=9).state_dict(), root / "nine_classes.pth")
+    torch.save(timm.create_model("test_resnet", num_classes=6).state_dict(), root / "other.pth")
     sets = {"other_classes": {"digest": "0123456789abcdef"}, "codes": {"codes": True}, "unfinished": {}}
     for name, settings in sets.items():
         writer = write_dad_set(root / name, world / "data", world / "classes.txt", **settings)
@@ -181,7 +182,12 @@ CASES = [
     ("train", "--mean 0.5 0.5", "--mean 0.5 0.5: expected one number"),
     ("train", "--crop-pct 0", "--crop-pct 0: it must be above 0"),
     ("train", "--initial-checkpoint {bad}/text.pth", "--initial-checkpoint .*text.pth"),
-    ("train", "--initial-checkpoint {bad}/nine_classes.pth", "--initial-checkpoint .*nine_classes.pth"),
+    (
+        "train",
+        "--initial-checkpoint {bad}/other.pth",
+        "--initial-checkpoint .*other.pth: not a checkpoint of this model",
+    ),
+    ("train", "--pretrained-path {bad}/other.pth", "--pretrained-path .*other.pth: not weights of this model"),
     ("train", "--model test_vit2.nosuch", "--model test_vit2.nosuch"),
     ("train", "--output {bad}/text.pth", "--output .*text.pth"),
     ("generate", "--preview -1", "--preview"),

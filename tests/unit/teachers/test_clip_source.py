@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,14 @@ def test_a_tower_whose_files_are_not_here_is_refused_in_one_line(folder: Path, m
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="in the hub's cache") as caught:
         load_clip(configure(folder, hf_model_name="nobody/nothing", hf_pooler_type="cls_pooler"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [{"hf_model_name": "x", "hf_pooler_type": "cls_pooler"}, {"hf_tokenizer_name": "x"}])
+def test_a_missing_package_is_named(folder: Path, text: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UserError, match="it needs another package: pip install transformers") as caught:
+        load_clip(configure(folder, **text))
     assert "\n" not in str(caught.value)
 
 

@@ -38,6 +38,23 @@ def test_the_head_is_open_clips_whatever_the_batch(tokenizer: Any, batch: int, m
     torch.testing.assert_close(head, expected, rtol=0, atol=1e-6)
 
 
+def test_short_prompts_leave_the_model_as_it_was(tokenizer: Any) -> None:
+    model = make_clip()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    make_head(model, tokenizer, NAMES, TEMPLATES, torch.device("cpu"))
+    assert model.attn_mask.shape == (16, 16)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("pool", ["last", "first"])
+def test_towers_that_read_elsewhere_see_all_places(tokenizer: Any, pool: str) -> None:
+    model = make_clip()
+    model.text_pool_type = pool
+    expected = open_clip.build_zero_shot_classifier(model, tokenizer, NAMES, TEMPLATES)
+    head = make_head(model, tokenizer, NAMES, TEMPLATES, torch.device("cpu"))
+    torch.testing.assert_close(head, expected, rtol=0, atol=1e-6)
+
+
 def flip(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[-3] ^= 16
