@@ -84,7 +84,10 @@ def main(argv: list[str] | None = None) -> int:
     ):
         if runtime.is_primary:
             write_atomically(writer.root / "args.yaml", args_text.encode())
-            write_first_look(writer.root, writer.settings, generator, reader, classes.names, args.preview, args.gallery)
+            write_first_look(
+                writer.root, writer.settings, generator, reader, classes.names, args.preview, args.gallery,
+                args.min_teacher_right,
+            )  # fmt: skip
         require_same_images(writer, reader, generator.make, runtime.is_primary)
         workload = plan_workload(writer, shards, args.batch_size)
         _logger.info(

@@ -53,6 +53,13 @@ def add_generate_args(parser: ArgumentParser) -> None:
     )
     group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
     group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
+    group.add_argument(
+        "--min-teacher-right",
+        default=0.05,
+        type=float,
+        metavar="X",
+        help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops",
+    )
     group.add_argument("--dry-run", default=False, action="store_true", help="time a few batches, print the cost, stop")
 
 
@@ -68,6 +75,8 @@ def require_generation(args: Namespace) -> None:
     for name, least in _LEAST.items():
         if getattr(args, name) < least:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name):g}: it must be at least {least}")
+    if not 0 <= args.min_teacher_right <= 1:
+        raise UsageError(f"--min-teacher-right {args.min_teacher_right:g}: it is a share, from 0 to 1")
     if not 0 <= args.random_start_prob <= 1 or not 0 < args.crop_pct <= 1:
         raise UsageError("--random-start-prob must lie in [0, 1], --crop-pct above 0 and at most 1")
     if not 1 <= args.image_quality <= 100 or args.read_timeout <= 0:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from dad.errors import DataError
 from dad.files import Settings
 from dad.generation.gallery import write_gallery
 from dad.generation.generator import FittingGenerator
@@ -12,16 +13,20 @@ from dad.generation.workload import spread_over
 from dad.images.reading import SourceReader
 
 _logger = logging.getLogger(__name__)
+_ENOUGH = 8  # images; of fewer none may be right by chance
 
 
 def write_first_look(
     root: Path, settings: Settings, generator: FittingGenerator, reader: SourceReader, class_names: Sequence[str],
-    preview: int, gallery: int,
+    preview: int, gallery: int, least_right: float = 0.0,
 ) -> None:  # fmt: skip
     """Write `preview.png` and `gallery.html` to `root`, of as many images as asked for; what is there already stays.
 
+    Args:
+        least_right: the share of the sources that the teacher has to be right on, once enough are looked at.
+
     Raises:
-        DataError: a file cannot be written.
+        DataError: a file cannot be written, or the teacher is right on fewer sources.
     """
     for path, count in ((root / "preview.png", preview), (root / "gallery.html", gallery)):
         if not count or path.exists():
@@ -34,7 +39,13 @@ def write_first_look(
         else:
             write_gallery(path, inspection, class_names, settings)
         right = int(inspection.right(inspection.logits_source).sum())
-        _logger.info("%s: the teacher is right on %d of %d sources", path, right, len(inspection.keys))
+        count = len(inspection.keys)
+        _logger.info("%s: the teacher is right on %d of %d sources", path, right, count)
+        if count >= _ENOUGH and right < least_right * count:
+            raise DataError(
+                f"the teacher is right on {right} of {count} sources (--min-teacher-right {least_right:g}), so the "
+                f"set would be of little use: look at {path}, and check the teacher's weights and the class list"
+            )
 
 
 def _inspect(generator: FittingGenerator, reader: SourceReader, count: int) -> Inspection | None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from dad.attacks import Attack
 from dad.discretizers.identity import Identity
+from dad.errors import DataError
 from dad.generation.first_look import write_first_look
 from dad.generation.generator import FittingGenerator, Generator
 from dad.images.reading import SourceReader
@@ -32,8 +33,9 @@ class Bright(nn.Module):
 def look(tmp_path: Path) -> Any:
     """Look at some of ten images, the first five black and of class 0, the others white and of class 1."""
 
-    def write(preview: int, gallery: int, broken: Sequence[int] = ()) -> Path:
-        sources = [SourceImage(f"a/{n}", tmp_path / f"{n}.png", int(n > 4)) for n in range(10)]
+    def write(preview: int, gallery: int, broken: Sequence[int] = (), wrong: int = 0, least: float = 0.05) -> Path:
+        labels = [int((number > 4) != (number < wrong)) for number in range(10)]
+        sources = [SourceImage(f"a/{n}", tmp_path / f"{n}.png", labels[n]) for n in range(10)]
         for number, source in enumerate(sources):
             Image.new("RGB", (8, 8), "white" if number > 4 else "black").save(source.path)
             if number in broken:
@@ -42,7 +44,7 @@ def look(tmp_path: Path) -> Any:
         generator = Generator(teacher, Identity(), Attack(epsilon=0.0), Runtime(torch.device("cpu")), 0)
         reader = SourceReader(sources, 8, 1.0, threads=0, timeout=9)
         names = ["dark", "bright"]
-        write_first_look(tmp_path, {"seed": 1}, FittingGenerator(generator, 4), reader, names, preview, gallery)
+        write_first_look(tmp_path, {"seed": 1}, FittingGenerator(generator, 4), reader, names, preview, gallery, least)
         return tmp_path
 
     return write
@@ -81,3 +83,14 @@ def test_images_that_cannot_be_read_are_left_out(look: Any) -> None:
 def test_if_none_can_be_read_there_is_nothing_to_show(look: Any) -> None:
     root = look(2, 2, broken=range(10))
     assert not (root / "preview.png").exists() and not (root / "gallery.html").exists()
+
+
+def test_a_teacher_that_is_right_on_next_to_none_stops_the_run(look: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"right on 0 of 10 sources \(--min-teacher-right 0\.05\).*gallery\.html"):
+        look(preview=2, gallery=10, wrong=10)
+    assert (tmp_path / "gallery.html").is_file()  # what there is to look at
+
+
+@pytest.mark.parametrize("wrong, least, gallery", [(9, 0.05, 10), (10, 0.0, 10), (10, 0.05, 7), (4, 0.6, 10)])
+def test_chance_and_few_images_stop_nothing(look: Any, wrong: int, least: float, gallery: int) -> None:
+    look(preview=0, gallery=gallery, wrong=wrong, least=least)
