@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,20 +47,81 @@ def write_atomically(path: Path, content: bytes, advice: str = RERUN) -> None:
     Raises:
         DataError: the file cannot be written (disk, inodes or quota used up, read-only); nothing of it is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # ranks may write one file at the same time
+    write_in_turn([(path, content)], advice=advice)
+
+
+def write_in_turn(
+    files: Sequence[tuple[Path, bytes]], outdated: Sequence[Path] = (), advice: str = RERUN
+) -> None:
+    """Write files of which the later ones vouch for the earlier ones, each like `write_atomically`.
+
+    Nothing is renamed before all of them are on the disk. Then what is `outdated` is removed, and they are renamed one
+    after the other: a kill at any moment leaves the old files, or new ones that nothing vouches for yet, or all.
+
+    Raises:
+        DataError: a file cannot be written; unless that shows at the renaming itself, nothing has changed.
+    """
+    temporaries: list[Path] = []
+    path, content = files[0]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for path, content in files:
+            temporaries.append(_write_temporary(path, content))
+        for old in outdated:
+            old.unlink(missing_ok=True)
+        for place, temporary in enumerate(temporaries):
+            path, content = files[place]
+            temporary.replace(path)
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise _cannot_write(path, content, error, advice) from error
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+
+
+def create_atomically(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, and say whether this call made it: of several processes one does.
+
+    Raises:
+        DataError: as `write_atomically`.
+    """
+    temporary = None
+    try:
+        temporary = _write_temporary(path, content)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links: as good as it gets there
+            if path.exists():
+                return False
+            temporary.replace(path)
+        _sync_folder(path.parent)
+        return True
+    except OSError as error:
+        raise _cannot_write(path, content, error, RERUN) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _write_temporary(path: Path, content: bytes) -> Path:
+    """Write and sync `content` beside `path`, under a name that no other process or call chooses."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {_why(error, path.parent, len(content))}; {advice}") from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _cannot_write(path: Path, content: bytes, error: OSError, advice: str) -> DataError:
+    return DataError(f"cannot write {path}: {_why(error, path.parent, len(content))}; {advice}")
 
 
 def to_json(content: object, indent: int | None = None) -> bytes:

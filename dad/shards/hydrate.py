@@ -14,6 +14,7 @@ from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
 from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
 from dad.shards.listing import read_listing
+from dad.shards.lock import ShardLock
 from dad.shards.marker import Entry, Ledger, Marker, Sample, shard_paths
 from dad.shards.reader import committed_markers, read_manifest
 from dad.shards.writer import DadWriter
@@ -56,15 +57,16 @@ def hydrate(
     own |= {"store": "codes,image", "image_format": image_format, "image_quality": quality}
     sources = [SourceImage(key, Path(key), label) for key, label in labels.items()]
     writer = DadWriter(target, own, sources, settings["shard_size"], manifest["environment"])
-    missing = set(writer.missing())
-    for index, marker in enumerate(committed_markers(root, manifest)):
-        if index in missing:
-            tar = shard_paths(root, index)[0]
-            extension = EXTENSION_OF[image_format]
-            samples = _decoded(tar, marker, decode, extension, quality, batch_size)
-            writer.commit(index, samples, marker.rejected, marker.unreadable)
-    ledger = writer.finish()
-    write_atomically(target / "rejected.tsv", (root / "rejected.tsv").read_bytes())  # with the classes' names
+    with ShardLock(target, range(writer.shard_count)):
+        missing = set(writer.missing())
+        for index, marker in enumerate(committed_markers(root, manifest)):
+            if index in missing:
+                tar = shard_paths(root, index)[0]
+                extension = EXTENSION_OF[image_format]
+                samples = _decoded(tar, marker, decode, extension, quality, batch_size)
+                writer.commit(index, samples, marker.rejected, marker.unreadable)
+        ledger = writer.finish()
+        write_atomically(target / "rejected.tsv", (root / "rejected.tsv").read_bytes())  # with the classes' names
     return ledger
 
 

@@ -3,6 +3,7 @@
 A run that begins writes `locks/<id>.json` with what it works on, and rewrites it every few seconds with a higher count.
 Whoever finds a lock on the same shards asks whether its owner lives: on this machine by its process, elsewhere by
 watching whether the count still rises. No clock is compared with another, so wrong clocks and dead owners do no harm.
+A run that only sets up the folder holds a lock on no shards: what it is writing is then nobody's leftover.
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -44,10 +45,12 @@ class ShardLock:
         self._write(0)  # before looking around: of two that come at once, at least one sees the other
         self._thread.start()  # before it too: whoever comes while this waits for a dead owner must see it live
         try:
+            # Before looking around: whoever writes one of these files and lives has written its lock before it.
+            leftovers = list(self._folder.parent.glob(".*.tmp"))
             for path in sorted(self._folder.glob("*.json")):
                 self._give_way_to(path)
             if not any(path.name != self._name for path in self._folder.glob("*.json")):
-                self._remove_leftovers()
+                _remove(leftovers)
         except BaseException:
             self._release()
             raise
@@ -68,21 +71,14 @@ class ShardLock:
         if path.name == self._name or other is None:
             return
         shared = sorted(set(range(*other["shards"])) & set(self._shards))
-        if not shared:
+        if not shared and not _is_dead_here(other):
             return
-        if _is_alive(path, other, self._patience):
+        if shared and _is_alive(path, other, self._patience):
             raise DataError(
                 f"{self._folder.parent}: process {other['pid']} on {other['host']} is making {len(shared)} of the same "
                 f"shards now ({shared[0]} to {shared[-1]}); wait for it, stop it, or take others by --shard-range"
             )
-        for leftover in (path, *self._folder.glob(f".{path.name}.*.tmp")):
-            leftover.unlink(missing_ok=True)
-
-    def _remove_leftovers(self) -> None:
-        """Delete what killed runs were writing: nobody else is at work, and this run has not begun. Not so among the
-        locks, where a run that only just comes may be writing its own."""
-        for leftover in self._folder.parent.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        _remove([path, *self._folder.glob(f".{path.name}.*.tmp")])
 
     def _keep_beating(self) -> None:
         count = 0
@@ -95,6 +91,12 @@ class ShardLock:
 
     def _write(self, count: int) -> None:
         write_atomically(self._folder / self._name, to_json({**self._content, "count": count}))
+
+
+def _remove(leftovers: Iterable[Path]) -> None:
+    """Delete what killed runs were writing, or held."""
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
 
 
 def _identity() -> dict[str, Any]:
@@ -124,10 +126,23 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _is_alive(path: Path, other: Mapping[str, Any], patience: float) -> bool:
+def _is_from_here(other: Mapping[str, Any]) -> bool:
     here = _identity()
-    if here["boot"] and (other["host"], other["boot"]) == (here["host"], here["boot"]):
-        return _start(int(other["pid"])) == str(other["process_start"])
+    return bool(here["boot"]) and (other["host"], other["boot"]) == (here["host"], here["boot"])
+
+
+def _runs_here(other: Mapping[str, Any]) -> bool:
+    return _start(int(other["pid"])) == str(other["process_start"])
+
+
+def _is_dead_here(other: Mapping[str, Any]) -> bool:
+    """Whether an owner was a process of this machine and has ended, which can be told at once."""
+    return _is_from_here(other) and not _runs_here(other)
+
+
+def _is_alive(path: Path, other: Mapping[str, Any], patience: float) -> bool:
+    if _is_from_here(other):
+        return _runs_here(other)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         time.sleep(patience / 20)

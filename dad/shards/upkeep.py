@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from uuid import uuid4
 
 from dad.errors import DataError, SettingsError
 from dad.files import read_json, settings_fingerprint
@@ -69,7 +70,7 @@ def export(dad_set: DadSet, target: Path) -> int:
         content = dad_set.read(index, extension)
         if not path.is_file() or path.stat().st_size != len(content):
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.tmp")
+            partial = path.with_name(f".{uuid4().hex}.tmp")  # two exports may go to one folder
             partial.write_bytes(content)
             partial.replace(path)
     return len(dad_set)

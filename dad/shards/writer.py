@@ -7,9 +7,19 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 
 from dad.errors import DataError, SettingsError
-from dad.files import Settings, read_json, require_same_settings, settings_fingerprint, to_json, write_atomically
+from dad.files import (
+    Settings,
+    create_atomically,
+    read_json,
+    require_same_settings,
+    settings_fingerprint,
+    to_json,
+    write_atomically,
+    write_in_turn,
+)
 from dad.images.sources import SourceImage, listing_digest
 from dad.shards.listing import describe_change, write_listing
+from dad.shards.lock import ShardLock
 from dad.shards.marker import Ledger, Marker, Metadata, Sample, pack_shard, read_marker, shard_paths
 
 _logger = logging.getLogger(__name__)
@@ -53,22 +63,34 @@ class DadWriter:
     def _open(self, environment: Mapping[str, str]) -> None:
         names = ("settings.json", "listing.gz", "environment.json")
         settings_file, listing_file, environment_file = (self.root / name for name in names)
-        if not settings_file.exists():
-            write_listing(listing_file, self.sources)
-            write_atomically(environment_file, to_json(dict(environment), indent=1))
-            write_atomically(settings_file, to_json(self.settings, indent=1))
+        if not all((self.root / name).exists() for name in names):
+            with ShardLock(self.root, range(0)):
+                self._set_up(settings_file, listing_file, environment_file, environment)
+        self._require_same(settings_file, listing_file)
+        self.environment = read_json(environment_file)
+        self.changed_environment = {
+            name: (self.environment[name], version)
+            for name, version in environment.items()
+            if self.environment.get(name, version) != version
+        }
+
+    def _set_up(self, settings: Path, listing: Path, environment: Path, versions: Mapping[str, str]) -> None:
+        """Write what a set begins with. Several processes may do so at once: one of them decides the settings, and
+        those with the same settings write the same beside them."""
+        is_first = create_atomically(settings, to_json(self.settings, indent=1))
+        self._require_same(settings, listing)
+        if is_first or not listing.exists():
+            write_listing(listing, self.sources)
+        if is_first or not environment.exists():
+            write_atomically(environment, to_json(dict(versions), indent=1))
+
+    def _require_same(self, settings_file: Path, listing_file: Path) -> None:
         found = read_json(settings_file)
         if found.get("listing") != self.settings["listing"]:
             change = describe_change(listing_file, self.sources)
             if change:
                 raise SettingsError(f"{self.root} was made from other source images ({change}); use another folder")
         require_same_settings(self.root, found, self.settings)
-        self.environment = read_json(environment_file) if environment_file.exists() else {}
-        self.changed_environment = {
-            name: (self.environment[name], version)
-            for name, version in environment.items()
-            if self.environment.get(name, version) != version
-        }
 
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
         """Return those of `shards` (default: all) that are not committed."""
@@ -102,9 +124,8 @@ class DadWriter:
         tar_path, marker_path = shard_paths(self.root, index)
         for leftover in tar_path.parent.glob(f".{tar_path.stem}.*.tmp"):  # of a run that was killed while it wrote this
             leftover.unlink(missing_ok=True)
-        marker_path.unlink(missing_ok=True)  # a stale marker must not vouch for the new tar
-        write_atomically(tar_path, tar)
-        write_atomically(marker_path, to_json(asdict(marker)))
+        # A stale marker must not vouch for the new tar.
+        write_in_turn([(tar_path, tar), (marker_path, to_json(asdict(marker)))], outdated=[marker_path])
 
     def finish(self, class_names: Sequence[str] = ()) -> Ledger:
         """Write the manifest, which makes the set readable, and return what became of all sources.

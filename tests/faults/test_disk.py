@@ -12,7 +12,7 @@ import pytest
 from fault_tools import beat_fast_without_quota, fail_at_sync, finished_files, run
 
 ONE_LINE = (
-    r"error: cannot write \S+: [^;\n]+; it needs [\d,]+ bytes, [\d,]+ are free there; .*rerun the same command.*\n"
+    r"error: cannot write \S+: [^;\n]+;( it needs [\d,]+ bytes, [\d,]+ are free there;)? .*rerun the same command.*\n"
 )
 
 

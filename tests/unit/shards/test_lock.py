@@ -127,6 +127,26 @@ def test_a_lock_of_another_host_on_other_shards_costs_no_waiting(tmp_path: Path)
     assert foreign.exists()
 
 
+def begin_and_write(root: Path, begun: Any) -> None:
+    with lock(root, range(0)):
+        (root / ".settings.json.0.tmp").touch()
+        begun.set()
+        time.sleep(60)
+
+
+def test_what_a_run_that_lives_is_writing_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
+    begun = FORK.Event()
+    process = FORK.Process(target=begin_and_write, args=(tmp_path, begun))
+    process.start()
+    assert begun.wait(10)
+    with lock(tmp_path):
+        assert (tmp_path / ".settings.json.0.tmp").exists()
+    process.kill()
+    process.join()
+    with lock(tmp_path):
+        assert not list(tmp_path.glob(".*.tmp"))
+
+
 def test_half_a_lock_file_is_nobody(tmp_path: Path) -> None:
     write_foreign(tmp_path).write_text('{"shards": [0,')
     with lock(tmp_path, patience=60):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import resource
 import shutil
@@ -15,6 +16,8 @@ from tiny_set import GOLDEN_V1, REJECTED, SETTINGS, SOURCES, commit, make_sample
 from dad.errors import DataError, SettingsError
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter
+from dad.shards.listing import read_listing
+from dad.shards.lock import ShardLock
 
 
 def remove_marker(shards: Path) -> None:
@@ -91,10 +94,19 @@ def test_a_shard_that_is_remade_differently_is_not_part_of_the_finished_set(tmp_
 def test_a_stale_marker_never_vouches_for_a_new_tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_set(tmp_path)
     (tmp_path / "shards/00001.tar").unlink()
-    with no_space_after(2, monkeypatch), pytest.raises(DataError):  # the tar and its folder are synced, not the marker
+    with no_space_after(2, monkeypatch), pytest.raises(DataError):  # tar and marker are synced, not the tar's renaming
         commit(open_writer(tmp_path), 1)
     assert (tmp_path / "shards/00001.tar").exists()
     assert open_writer(tmp_path).missing() == [1]
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_shard_that_cannot_be_written_anew_stays_as_it_was(tmp_path: Path, monkeypatch, calls: int) -> None:
+    make_set(tmp_path)
+    before = tree(tmp_path)
+    with no_space_after(calls, monkeypatch), pytest.raises(DataError, match="cannot write"):
+        commit(open_writer(tmp_path), 1)
+    assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -123,6 +135,54 @@ def test_a_half_made_set_of_format_1_is_not_continued(tmp_path: Path) -> None:
     shutil.copy(GOLDEN_V1 / "settings.json", tmp_path)
     with pytest.raises(SettingsError, match="format_version: here 1, asked for 2"):
         open_writer(tmp_path)
+
+
+def run_together(work, count: int) -> list[int]:
+    """Call `work(number)` in so many processes at the same moment; return their exit codes."""
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(count, timeout=60)
+
+    def begin(number: int) -> None:
+        barrier.wait()
+        work(number)
+
+    processes = [fork.Process(target=begin, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def test_many_that_start_together_set_up_one_folder(tmp_path: Path) -> None:
+    def start(number: int) -> None:
+        writer = open_writer(tmp_path / "dad")
+        with ShardLock(writer.root, range(number, number + 1)):
+            pass
+
+    assert run_together(start, 25) == [0] * 25
+    assert sorted(tree(tmp_path / "dad")) == ["environment.json", "listing.gz", "settings.json"]
+
+
+def test_of_starts_with_different_settings_one_decides_and_the_others_are_refused(tmp_path: Path) -> None:
+    def start(number: int) -> None:
+        try:
+            DadWriter(tmp_path / "dad", SETTINGS, SOURCES[number:], shard_size=4)
+        except SettingsError:
+            os._exit(5)
+
+    assert sorted(run_together(start, 8)) == [0] + [5] * 7
+    settings = json.loads((tmp_path / "dad/settings.json").read_text())
+    assert len(read_listing(tmp_path / "dad/listing.gz")) == settings["sources"]
+
+
+@pytest.mark.parametrize("lost", ["listing.gz", "environment.json"])
+def test_what_is_lost_of_the_set_up_is_written_again(tmp_path: Path, lost: str) -> None:
+    open_writer(tmp_path)
+    before = tree(tmp_path)
+    (tmp_path / lost).unlink()
+    open_writer(tmp_path)
+    assert tree(tmp_path) == before
 
 
 def test_damaged_settings_are_named(tmp_path: Path) -> None:
@@ -258,5 +318,5 @@ def test_a_full_disk_is_explained_leaves_nothing_torn_and_can_be_mended(tmp_path
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot write .*file/out/listing\.gz: Not a directory"):
+    with pytest.raises(DataError, match=r"cannot write .*file/out/\S+: Not a directory"):
         open_writer(tmp_path / "file" / "out")
