@@ -26,9 +26,11 @@ from dad.generation.estimate import estimate_cost
 from dad.generation.finish import finish_set
 from dad.generation.first_look import write_first_look
 from dad.generation.generator import create_generator
+from dad.generation.places import to_keep
 from dad.generation.progress import ProgressBar, log_file, log_name
 from dad.generation.recheck import require_same_images
 from dad.generation.recorder import create_recorder
+from dad.generation.redo import resolve_redo
 from dad.generation.settings import resolve_img_size, resolve_settings
 from dad.generation.workload import plan_workload, resolve_shard_range
 from dad.images.classes import resolve_class_list
@@ -83,12 +85,13 @@ def main(argv: list[str] | None = None) -> int:
         create_recorder(args, writer) as recorder,
     ):
         if runtime.is_primary:
-            write_atomically(writer.root / "args.yaml", args_text.encode())
+            write_atomically(writer.root / "args.yaml", to_keep(args_text).encode())
             write_first_look(
                 writer.root, writer.settings, generator, reader, classes.names, args.preview, args.gallery,
                 args.min_teacher_right,
             )  # fmt: skip
         require_same_images(writer, reader, generator.make, runtime.is_primary)
+        writer.make_again(resolve_redo(args, writer, shards))
         workload = plan_workload(writer, shards, args.batch_size)
         _logger.info(
             "%d shards of %d images; here %d images, of which %d are still to do",

@@ -51,6 +51,10 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--shard-range", default="", type=str, metavar="A:B", help="shards A to B-1 alone, for a job array"
     )
+    group.add_argument(
+        "--retry-unreadable", default=False, action="store_true", help="make shards with unreadable images again"
+    )
+    group.add_argument("--redo-shards", default="", type=str, metavar="LIST", help="shards to make again, e.g. 3,17")
     group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
     group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
     group.add_argument(

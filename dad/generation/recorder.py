@@ -15,7 +15,7 @@ from dad.generation.generator import Generated
 from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
 from dad.shards import EXTENSION_OF, DadWriter, Sample, encode_codes, encode_image
-from dad.shards.marker import Ledger, Metadata
+from dad.shards.marker import Fate, Ledger, Metadata
 
 _IN_FLIGHT = 2  # batches that wait for encoding; more would pile up tensors on the device
 
@@ -25,7 +25,7 @@ class Fates:
     """What became of some sources: samples to store, and the others as `Marker` describes them."""
 
     samples: list[Sample] = field(default_factory=list)
-    rejected: dict[str, Metadata] = field(default_factory=dict)
+    rejected: dict[str, Fate] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -5,7 +5,8 @@
     environment.json     versions of the packages that the first run used
     shards/00000.tar     WebDataset layout, one sample a kept image: <key>.npy (codes), <key>.jpg|png|webp, <key>.json
     shards/00000.json    marker of that tar: hash, counts, where each payload lies, rejected and unreadable sources
-    manifest.json        written when every shard is committed: settings, environment, ledger, hash of every shard
+    manifest.json        written when every shard is committed: settings, environment, ledger, hash of every other file
+    index.bin            with it: what all markers say of the kept samples, mapped into memory by readers
     rejected.tsv         with it: every source that the teacher no longer gets right, and what it sees instead
     unreadable.tsv       with it: every source that could not be read, and why
 
@@ -14,7 +15,7 @@ and a tar is a pure function of its samples, so any number of processes and any 
 """
 
 from dad.shards.encoding import EXTENSION_OF, IMAGE_EXTENSIONS, decode_codes, decode_image, encode_codes, encode_image
-from dad.shards.marker import Ledger, Marker, Sample, read_marker, shard_paths
+from dad.shards.marker import Fate, Ledger, Marker, Sample, read_marker, shard_paths
 from dad.shards.reader import DadSet, DamagedSampleError
 from dad.shards.writer import DadWriter
 
@@ -24,6 +25,7 @@ __all__ = [
     "DadSet",
     "DadWriter",
     "DamagedSampleError",
+    "Fate",
     "Ledger",
     "Marker",
     "Sample",

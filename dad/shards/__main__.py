@@ -1,32 +1,37 @@
 """Look after a DAD set: `python -m dad.shards verify|repair|hydrate|export|stats DIR`."""
 
+import shlex
 import subprocess
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 
 from dad.args import create_generate_parser
-from dad.args.config import convert
 from dad.args.generate import add_discretizer_args
 from dad.args.hparams import parse_args
 from dad.discretizers import CodedDiscretizer, create_discretizer, is_coded
 from dad.errors import DataError, UsageError, run_script
 from dad.files import to_json, write_atomically
+from dad.generation.rerun import resolve_command, stored_flags
+from dad.shards.export import export
 from dad.shards.hydrate import coded_by, hydrate
 from dad.shards.reader import DadSet
+from dad.shards.repair import Plan, apply, clear_away, plan_repair, take_back
 from dad.shards.stats import collect_stats, format_stats
-from dad.shards.upkeep import export, find_damage, take_back
+from dad.shards.verify import Findings, verify
 
 _GENERATE = Path(__file__).parents[2] / "generate.py"  # of a clone; the installed library comes without it
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one of the commands."""
-    args = create_parser().parse_args(argv)
+    parser = create_parser()
+    args, given = parser.parse_known_args(argv)
+    args.given = given
+    if args.given and args.run is not _repair:
+        parser.error(f"unrecognized arguments: {' '.join(args.given)}")
     code: int = args.run(args) or 0
     return code
 
@@ -37,14 +42,21 @@ def create_parser() -> ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: object, text: str) -> ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.add_argument("root", type=Path, metavar="DIR", help="folder of the DAD set")
         command.set_defaults(run=run)
         return command
 
-    add("verify", _verify, "read every shard and compare with the hashes that were written")
-    command = add("repair", _repair, "make damaged shards anew, by the generate.py command that made the set")
+    add("verify", _verify, "read every file and compare with the hashes that were written")
+    command = add(
+        "repair", _repair,
+        "make damaged files and shards anew, by the generate.py command that made the set; flags of generate.py after "
+        "DIR replace those of its args.yaml, e.g. --data-dir where the images have moved",
+    )  # fmt: skip
+    command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    command.add_argument("-y", "--yes", action="store_true", help="run the command that is shown without asking")
     command.add_argument("--mark-only", action="store_true", help="only take them back; generate.py can do the rest")
+    command.add_argument("--retry-unreadable", action="store_true", help="also read unreadable images again")
     command = add("hydrate", _hydrate, "decode a set's codes to images, into a new set")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new set")
     command.add_argument("--image-format", default="png", choices=["jpeg", "png", "webp"], help="default: png")
@@ -64,39 +76,69 @@ def create_parser() -> ArgumentParser:
 
 
 def _verify(args: Namespace) -> int:
-    damage = find_damage(args.root)
-    _report(args.root, damage)
-    if damage:
+    findings = verify(args.root)
+    _report(args.root, findings)
+    if findings.damage:
         print(f"mend it: python -m dad.shards repair {args.root}")
-    return DataError.exit_code if damage else 0
+    return 0 if findings.is_intact else DataError.exit_code
 
 
 def _repair(args: Namespace) -> int:
-    damage = find_damage(args.root)
-    _report(args.root, damage)
-    if not damage:
+    findings = verify(args.root)
+    _report(args.root, findings)
+    if findings.is_intact and not args.retry_unreadable:
         return 0
-    config = args.root / "args.yaml"
-    if not config.is_file() and not args.mark_only:
-        raise DataError(f"{config}: no such file, so the command is not known; use --mark-only and rerun generate.py")
-    if not _GENERATE.is_file() and not args.mark_only:
-        raise DataError(f"{_GENERATE}: no such file; use --mark-only, then rerun generate.py in a clone of the project")
-    take_back(args.root, damage)
-    command = [
-        sys.executable,
-        str(_GENERATE),
-        "--config",
-        str(config),
-        "--dad-dir",
-        str(args.root),
-        "--shard-range",
-        "",
-    ]
+    plan = plan_repair(args.root, findings)
+    words = _words_of_generate(args, plan)
+    print("\n".join(["what will be done:", *plan.describe()]))
+    if words:
+        print(shlex.join(["python", "generate.py", *words]), flush=True)
+    if args.dry_run or not _is_agreed(args, words):
+        return 0
+    apply(args.root, plan, findings.count)
     if args.mark_only:
+        take_back(args.root, plan, findings.count)
         print("taken back; make them anew: rerun the same generate.py command")
         return 0
-    print(" ".join(command), flush=True)
-    return subprocess.run(command, check=False).returncode
+    if words:
+        code = subprocess.run([sys.executable, str(_GENERATE), *words], check=False).returncode
+        if code:
+            print(f"{args.root}: not repaired, generate.py ended with {code}; nothing that was intact was removed")
+            return code
+    findings = verify(args.root)
+    _report(args.root, findings)
+    if findings.is_intact:
+        clear_away(args.root)
+    return 0 if findings.is_intact else DataError.exit_code
+
+
+def _words_of_generate(args: Namespace, plan: Plan) -> list[str]:
+    """Return the flags of the generate.py command that a repair runs; none if it needs none."""
+    if args.mark_only or not (plan.needs_generation or args.retry_unreadable):
+        return []
+    config = args.root / "args.yaml"
+    if not config.is_file():
+        raise DataError(
+            f"{config}: no such file, so the command is not known; nothing was changed; use --mark-only and rerun "
+            "generate.py (or hydrate, if that made the set)"
+        )
+    if not _GENERATE.is_file():
+        raise DataError(f"{_GENERATE}: no such file; use --mark-only, then rerun generate.py in a clone of the project")
+    given = [*args.given]
+    if plan.redo:
+        given.append(f"--redo-shards={','.join(map(str, plan.redo))}")
+    if args.retry_unreadable:
+        given.append("--retry-unreadable")
+    return resolve_command(config, create_generate_parser(), args.root, given)
+
+
+def _is_agreed(args: Namespace, words: list[str]) -> bool:
+    """Ask whether a command is to be run, most of which stands in a file that may come from anywhere."""
+    if args.yes or not words:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("repair runs the command above, by the args.yaml of the set; look at it, and say --yes")
+    return input("run it? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _hydrate(args: Namespace) -> None:
@@ -112,7 +154,7 @@ def _create_discretizer(args: Namespace) -> CodedDiscretizer:
     """Build the set's Q by the flags of generate.py that made the set, but for those that are given here."""
     parser = create_generate_parser()
     config = args.root / "args.yaml"
-    flags = vars(parse_args(parser, [])[0]) | {"discretizer": coded_by(args.root)} | _stored_flags(config, parser)
+    flags = vars(parse_args(parser, [])[0]) | {"discretizer": coded_by(args.root)} | stored_flags(config, parser)
     flags |= {flag: value for flag, value in vars(args).items() if flag in flags}
     try:
         q = create_discretizer(Namespace(**flags), torch.device(args.device))
@@ -123,19 +165,6 @@ def _create_discretizer(args: Namespace) -> CodedDiscretizer:
     if not is_coded(q):
         raise UsageError(f"--discretizer {flags['discretizer']} has no codes; leave it out: the set names its own")
     return q
-
-
-def _stored_flags(config: Path, parser: ArgumentParser) -> dict[str, Any]:
-    """Return those of a set's args.yaml that generate.py knows; another version may have had others."""
-    if not config.is_file():
-        return {}
-    actions = {action.dest: action for action in parser._actions}
-    try:
-        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
-        return {flag: convert(actions[flag], value) for flag, value in content.items() if flag in actions}
-    except (yaml.YAMLError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise DataError(f"{config}: not the flags of generate.py ({reason}); mend it, or remove it") from error
 
 
 def _export(args: Namespace) -> None:
@@ -149,10 +178,15 @@ def _stats(args: Namespace) -> None:
     print(format_stats(stats, args.rows))
 
 
-def _report(root: Path, damage: dict[int, str]) -> None:
-    for index, reason in damage.items():
-        print(f"shard {index:05d}: {reason}")
-    print(f"{root}: {len(damage)} damaged shards" if damage else f"{root}: every shard is as it was written")
+def _report(root: Path, findings: Findings) -> None:
+    for damage in findings.damage:
+        print(f"{damage.name}: {damage.reason}")
+    if findings.damage:
+        print(f"{root}: {len(findings.damage)} damaged files or shards")
+    if findings.unfinished:
+        print(f"{root}: unfinished ({findings.unfinished}); rerun the same generate.py command")
+    if findings.is_intact:
+        print(f"{root}: every file is as it was written")
 
 
 if __name__ == "__main__":

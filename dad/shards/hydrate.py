@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from dad.errors import DataError, SettingsError
-from dad.files import Settings, write_atomically
+from dad.files import Settings
 from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
 from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
-from dad.shards.listing import read_listing
+from dad.shards.listing import LISTING, read_listing
 from dad.shards.lock import ShardLock
+from dad.shards.manifest import read_manifest
 from dad.shards.marker import Entry, Ledger, Marker, Sample, shard_paths
-from dad.shards.reader import committed_markers, read_manifest
+from dad.shards.reader import committed_markers
+from dad.shards.rejects import REJECTED
 from dad.shards.writer import DadWriter
 
 _OWN = ("format_version", "shard_size", "sources", "listing")  # what a writer adds to the settings
@@ -46,7 +48,7 @@ def hydrate(
         SettingsError: it was made with another discretiser.
     """
     manifest = read_manifest(root)
-    labels = read_listing(root / "listing.gz")
+    labels = read_listing(root / LISTING)
     settings = manifest["settings"]
     _require_codes(root, settings)
     differing = [name for name, value in discretizer.items() if settings.get(name) != value]
@@ -65,9 +67,7 @@ def hydrate(
                 extension = EXTENSION_OF[image_format]
                 samples = _decoded(tar, marker, decode, extension, quality, batch_size)
                 writer.commit(index, samples, marker.rejected, marker.unreadable)
-        ledger = writer.finish()
-        write_atomically(target / "rejected.tsv", (root / "rejected.tsv").read_bytes())  # with the classes' names
-    return ledger
+        return writer.finish(rejected=(root / REJECTED).read_bytes())  # with the classes' names
 
 
 def coded_by(root: Path) -> str:
@@ -77,7 +77,7 @@ def coded_by(root: Path) -> str:
         DataError: the set is not finished, of format 1, or without codes.
     """
     settings = read_manifest(root)["settings"]
-    read_listing(root / "listing.gz")
+    read_listing(root / LISTING)
     _require_codes(root, settings)
     return str(settings["discretizer"])
 

@@ -1,6 +1,7 @@
 """The list of source images that a DAD set is made from, kept so that a changed source tree can be named."""
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from dad.errors import DataError
 from dad.files import write_atomically
 from dad.images.sources import SourceImage
 
+LISTING = "listing.gz"
 _NAMED = 3  # samples that a message names
 
 
@@ -32,6 +34,15 @@ def read_listing(path: Path) -> dict[str, int]:
         return {json.loads(key): int(label) for key, label in lines}
     except (gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise DataError(f"{path}: damaged ({error}); restore it, or delete {path.parent} and make it anew") from error
+
+
+def is_listing(path: Path, digest: str) -> bool:
+    """Whether a file holds the listing of this `listing_digest`."""
+    try:
+        text = gzip.decompress(path.read_bytes())
+    except (OSError, zlib.error, EOFError):
+        return False
+    return hashlib.sha256(text).hexdigest()[:16] == digest
 
 
 def describe_change(path: Path, sources: Iterable[SourceImage]) -> str:

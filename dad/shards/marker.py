@@ -6,6 +6,8 @@ is in the sample's .json. Nothing is ever extracted from a tar: readers take key
 
 import hashlib
 import json
+import os
+import re
 import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -15,6 +17,14 @@ from pathlib import Path
 from dad.files import to_json
 
 Metadata = dict[str, float | int]
+Fate = dict[
+    str, float | int | str
+]  # of a rejected source: what the teacher saw, or the `reason` why there are no numbers
+_HEAD = re.compile(
+    rb'\{"counts":\{"kept":(\d+),"rejected":(\d+),"sources":(\d+),"unreadable":(\d+)\},"fingerprint":"(\w+)",'
+)
+_TAIL = re.compile(rb'\],"sha256":"([0-9a-f]{64})","size":(\d+),"unreadable":\{')
+_PEEK = 4096  # bytes at either end, of the 300,000 of a marker of 1,000 images
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,18 @@ class Marker:
     size: int
     counts: Ledger
     samples: list[Entry]
-    rejected: dict[str, Metadata]
+    rejected: dict[str, Fate]
     unreadable: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What the two ends of a marker say; see `Marker`."""
+
+    fingerprint: str
+    sha256: str
+    size: int
+    counts: Ledger
 
 
 def shard_paths(root: Path, index: int) -> tuple[Path, Path]:
@@ -70,7 +90,7 @@ def shard_paths(root: Path, index: int) -> tuple[Path, Path]:
 
 
 def pack_shard(
-    fingerprint: str, samples: Iterable[Sample], rejected: Mapping[str, Metadata], unreadable: Mapping[str, str]
+    fingerprint: str, samples: Iterable[Sample], rejected: Mapping[str, Fate], unreadable: Mapping[str, str]
 ) -> tuple[bytes, Marker]:
     """Return a tar and its marker; both are pure functions of the arguments, in whatever order the samples come."""
     tar, entries = bytearray(), []
@@ -98,13 +118,56 @@ def read_marker(root: Path, index: int, fingerprint: str) -> Marker | None:
     """
     tar_path, marker_path = shard_paths(root, index)
     try:
-        content = json.loads(marker_path.read_bytes())
-        entries = [Entry(**row) for row in content["samples"]]
-        marker = Marker(**{**content, "counts": Ledger(**content["counts"]), "samples": entries})
+        marker = parse_marker(marker_path.read_bytes())
         size = tar_path.stat().st_size
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
-    return marker if (marker.fingerprint, marker.size) == (fingerprint, size) else None
+    fits = marker is not None and (marker.fingerprint, marker.size) == (fingerprint, size)
+    return marker if fits else None
+
+
+def parse_marker(content: bytes) -> Marker | None:
+    """Return the marker that a file's content is, or None if it is none."""
+    try:
+        fields = json.loads(content)
+        entries = [Entry(**row) for row in fields["samples"]]
+        return Marker(**{**fields, "counts": Ledger(**fields["counts"]), "samples": entries})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def glance_at_marker(root: Path, index: int, fingerprint: str) -> Glance | None:
+    """Return what the ends of a shard's marker say, or None if the shard is not committed.
+
+    That is as `read_marker` has it, but for what lies in between: a look at 1,282 shards takes no second, where reading
+    all they say of a million images takes half a minute.
+    """
+    tar_path, marker_path = shard_paths(root, index)
+    try:
+        with marker_path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            head = _HEAD.match(file.read(_PEEK))
+            file.seek(max(length - _PEEK, 0))
+            end = file.read()
+        size = tar_path.stat().st_size
+    except FileNotFoundError:
+        return None
+    tail = list(_TAIL.finditer(end))
+    if head is None or not tail or not end.endswith(b"}\n"):  # many unreadable sources, or it is damaged
+        marker = read_marker(root, index, fingerprint)
+        return None if marker is None else Glance(marker.fingerprint, marker.sha256, marker.size, marker.counts)
+    kept, rejected, sources, unreadable = map(int, head.groups()[:4])
+    about = (head[5].decode(), tail[-1][1].decode(), int(tail[-1][2]))
+    fits = (about[0], about[2]) == (fingerprint, size)
+    return Glance(*about, Ledger(sources, kept, rejected, unreadable)) if fits else None
+
+
+def glance_fingerprint(path: Path) -> str | None:
+    """Return the fingerprint that the head of a marker names, if it has one."""
+    with path.open("rb") as file:
+        head = _HEAD.match(file.read(_PEEK))
+    return None if head is None else head[5].decode()
 
 
 def _member_name(key: str, extension: str) -> str:

@@ -1,22 +1,25 @@
 """Read a finished DAD set, sample by sample."""
 
+import logging
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dad.errors import DataError, SettingsError
-from dad.files import read_json, settings_fingerprint
+from dad.errors import DataError
+from dad.files import settings_fingerprint
+from dad.images.packed import PackedStrings
 from dad.shards.encoding import IMAGE_EXTENSIONS
-from dad.shards.marker import Ledger, Marker, Metadata, read_marker, shard_paths
-from dad.shards.writer import FORMAT, RERUN
+from dad.shards.index import INDEX, NO_CRC, MixedPayloadsError, SetIndex, index_of_markers, map_index
+from dad.shards.manifest import read_manifest
+from dad.shards.marker import Fate, Ledger, Marker, glance_at_marker, read_marker, shard_paths
 
+_logger = logging.getLogger(__name__)
 _MAX_OPEN = 512  # shards of one process: ImageNet may have more of them than a system allows open files (often 1,024)
-_NO_CRC = -1  # a set of format 1 has none
 
 
 class DamagedSampleError(DataError):
@@ -26,30 +29,16 @@ class DamagedSampleError(DataError):
 class DadSet:
     """A finished DAD set with random access, in the order of its keys; workers of a DataLoader may share it."""
 
-    def __init__(self, root: Path, manifest: dict[str, Any], markers: Iterable[Marker]):
-        """Index the samples of `markers`; use `DadSet.open`, which checks them."""
+    def __init__(self, root: Path, manifest: dict[str, Any], index: SetIndex):
+        """Read the samples of `index`; use `DadSet.open`, which checks them."""
         self.root = root
         self.settings: dict[str, Any] = manifest["settings"]
         self.ledger = Ledger(**manifest["ledger"])
-        self.keys: list[str] = []
+        self._index = index
+        self._positions: dict[str, int] | None = None
+        if not index.keys.is_ascending():  # sources that were not listed by `list_sources`
+            self._positions = {key: position for position, key in enumerate(index.keys)}
         self._descriptors: dict[int, int] = {}
-        labels: list[int] = []
-        shards: list[int] = []
-        spans: dict[str, list[NDArray[np.int64]]] = {}
-        for index, marker in enumerate(markers):
-            self.keys += [entry.key for entry in marker.samples]
-            labels += [entry.label for entry in marker.samples]
-            shards += [index] * len(marker.samples)
-            for extension in {name: None for entry in marker.samples for name in entry.payloads}:
-                held = [entry.payloads[extension] for entry in marker.samples if extension in entry.payloads]
-                spans.setdefault(extension, []).append(np.array([(*span, _NO_CRC)[:3] for span in held], np.int64))
-        # arrays, because a forked worker that only looks at a Python object already copies its memory page
-        self.labels: NDArray[np.int64] = np.array(labels, dtype=np.int64)
-        self._shards = np.array(shards, dtype=np.int64)
-        self._spans = {extension: np.concatenate(columns) for extension, columns in spans.items()}
-        if any(len(column) != len(self.keys) for column in self._spans.values()):
-            raise DataError(f"{root}: not every sample holds all of {', '.join(spans)}; delete it and start anew")
-        self._positions = {key: position for position, key in enumerate(self.keys)}
 
     @classmethod
     def open(cls, root: Path, class_digest: str | None = None) -> "DadSet":
@@ -67,10 +56,20 @@ class DadSet:
                 f"{root} was made with another class list ({class_list}, here {class_digest}); "
                 "give the --class-map and --class-names that generate.py had, or generate anew"
             )
-        return cls(root, manifest, committed_markers(root, manifest))
+        return cls(root, manifest, _open_index(root, manifest))
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def keys(self) -> PackedStrings:
+        """The samples' keys."""
+        return self._index.keys
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The samples' class indices, int64 [N]."""
+        return self._index.labels
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_descriptors": {}}  # they mean nothing in a process that was spawned, not forked
@@ -78,16 +77,22 @@ class DadSet:
     @property
     def extensions(self) -> tuple[str, ...]:
         """The payloads that every sample has, e.g. ("json", "npy", "png")."""
-        return tuple(sorted(self._spans))
+        return tuple(sorted(self._index.spans))
 
     @property
     def image_extension(self) -> str | None:
         """Extension of the images, or None if the set holds codes only."""
-        return next((extension for extension in IMAGE_EXTENSIONS if extension in self._spans), None)
+        return next((extension for extension in IMAGE_EXTENSIONS if extension in self._index.spans), None)
 
     def index_of(self, key: str) -> int | None:
         """Return the position of the sample with this key, or None if its source was not kept."""
-        return self._positions.get(key)
+        return self.keys.find(key) if self._positions is None else self._positions.get(key)
+
+    def positions_of(self, keys: PackedStrings) -> NDArray[np.int64]:
+        """Return the position [N] of the sample of each of N ascending keys, or -1 if its source was not kept."""
+        if self._positions is None:
+            return self.keys.find_all(keys)
+        return np.array([self._positions.get(key, -1) for key in keys], np.int64)
 
     def read(self, index: int, extension: str) -> bytes:
         """Return a payload of sample `index`: "npy", "json" or the image extension.
@@ -95,15 +100,17 @@ class DadSet:
         Raises:
             DataError: the set has no such payload, or its bytes are not those that were written.
         """
-        if extension not in self._spans:
-            raise DataError(f"{self.root} holds no .{extension}, only {', '.join('.' + name for name in self._spans)}")
-        offset, size, crc = map(int, self._spans[extension][index])
-        shard = int(self._shards[index])
+        if extension not in self._index.spans:
+            raise DataError(
+                f"{self.root} holds no .{extension}, only {', '.join('.' + name for name in self._index.spans)}"
+            )
+        offset, size, crc = map(int, self._index.spans[extension][index])
+        shard = int(self._index.shards[index])
         try:
             content = os.pread(self._descriptor(shard), size, offset)  # no file position: forked workers may share it
         except OSError as error:
             raise DamagedSampleError(f"{shard_paths(self.root, shard)[0]}: {error.strerror}") from error
-        if len(content) != size or crc not in (_NO_CRC, zlib.crc32(content)):
+        if len(content) != size or crc not in (NO_CRC, zlib.crc32(content)):
             tar, key = shard_paths(self.root, shard)[0], self.keys[index]
             raise DamagedSampleError(
                 f"{tar} is damaged at sample '{key}'; mend it: python -m dad.shards repair {self.root}"
@@ -118,26 +125,7 @@ class DadSet:
         return self._descriptors[shard]
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """Return a finished set's manifest.
-
-    Raises:
-        DataError: generation is not finished. SettingsError: it was made by a newer version.
-    """
-    if not (root / "manifest.json").is_file():
-        raise DataError(f"{root}: generation is not finished (no manifest.json there); {RERUN}")
-    manifest = read_json(root / "manifest.json", f"{RERUN}, which writes it anew")
-    require_readable(root, manifest["settings"])
-    return manifest
-
-
-def require_readable(root: Path, settings: dict[str, Any]) -> None:
-    """Raise a SettingsError if the set was made by a newer version."""
-    if (found := settings["format_version"]) > FORMAT:
-        raise SettingsError(f"{root}: format_version {found}, but this code reads up to {FORMAT}; update dad")
-
-
-def committed_markers(root: Path, manifest: dict[str, Any]) -> Iterable[Marker]:
+def committed_markers(root: Path, manifest: dict[str, Any]) -> Iterator[Marker]:
     """Yield every shard's marker in order.
 
     Raises:
@@ -147,15 +135,39 @@ def committed_markers(root: Path, manifest: dict[str, Any]) -> Iterable[Marker]:
     for index, shard in enumerate(manifest["shards"]):
         marker = read_marker(root, index, fingerprint)
         if marker is None or marker.sha256 != shard["sha256"]:
-            tar = shard_paths(root, index)[0]
-            raise DataError(
-                f"{tar}: missing, cut, or not of this set (its size or marker does not fit); "
-                f"mend it: python -m dad.shards repair {root}"
-            )
+            raise _not_there(root, index)
         yield marker if manifest["settings"]["format_version"] > 1 else _from_format_1(marker)
+
+
+def _open_index(root: Path, manifest: dict[str, Any]) -> SetIndex:
+    """Map the index, and look whether every shard is there as the manifest has it; without an index, as in sets of
+    earlier versions, read all markers."""
+    listed = manifest.get("files", {}).get(INDEX)
+    if listed is not None:
+        fingerprint = settings_fingerprint(manifest["settings"])
+        for number, shard in enumerate(manifest["shards"]):
+            found = glance_at_marker(root, number, fingerprint)
+            if found is None or found.sha256 != shard["sha256"]:
+                raise _not_there(root, number)
+        try:
+            return map_index(root / INDEX, listed)
+        except DataError as error:
+            _logger.warning("%s; reading all markers instead; mend it: python -m dad.shards repair %s", error, root)
+    try:
+        return index_of_markers(committed_markers(root, manifest))
+    except MixedPayloadsError as error:
+        raise DataError(f"{root}: {error}; delete it and start anew") from error
+
+
+def _not_there(root: Path, index: int) -> DataError:
+    tar = shard_paths(root, index)[0]
+    return DataError(
+        f"{tar}: missing, cut, or not of this set (its size or marker does not fit); "
+        f"mend it: python -m dad.shards repair {root}"
+    )
 
 
 def _from_format_1(marker: Marker) -> Marker:
     """Format 1 kept of a rejected source the teacher's probability alone."""
-    rejected: dict[str, Metadata] = {key: {"probability_after": value} for key, value in marker.rejected.items()}  # type: ignore[dict-item]
+    rejected: dict[str, Fate] = {key: {"probability_after": value} for key, value in marker.rejected.items()}  # type: ignore[dict-item]
     return Marker(**{**vars(marker), "rejected": rejected})

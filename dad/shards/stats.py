@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dad.shards.listing import read_listing
-from dad.shards.marker import Marker, Metadata
-from dad.shards.reader import committed_markers, read_manifest
+from dad.shards.listing import LISTING, read_listing
+from dad.shards.manifest import read_manifest
+from dad.shards.marker import Fate, Marker, Metadata
+from dad.shards.reader import committed_markers
 from dad.tables import format_rows
 
 _NUMBERS = ("codes_changed", "probability_before", "probability_after")
@@ -18,12 +19,12 @@ _NUMBERS = ("codes_changed", "probability_before", "probability_after")
 @dataclass
 class _Group:
     kept: list[Metadata] = field(default_factory=list)
-    rejected: list[Metadata] = field(default_factory=list)
+    rejected: list[Fate] = field(default_factory=list)
     unreadable: int = 0
 
     def summary(self) -> dict[str, float | int | None]:
         """Counts, keep rate, and means over all images that were made, kept or not (None without any)."""
-        made = [*self.kept, *self.rejected]
+        made: list[Mapping[str, float | int | str]] = [*self.kept, *self.rejected]
         means = {name: _mean(metadata.get(name) for metadata in made) for name in _NUMBERS}
         counts = {"sources": len(made) + self.unreadable, "kept": len(self.kept), "rejected": len(self.rejected)}
         rate = len(self.kept) / len(made) if made else None
@@ -39,7 +40,7 @@ def collect_stats(root: Path) -> dict[str, Any]:
         DataError: the set is not finished, damaged, or of format 1.
     """
     manifest = read_manifest(root)
-    labels = read_listing(root / "listing.gz")
+    labels = read_listing(root / LISTING)
     folders = _class_names(labels)
     groups: defaultdict[str, _Group] = defaultdict(_Group)
     everything = _Group()
@@ -75,8 +76,8 @@ def _class_names(labels: Mapping[str, int]) -> dict[int, str]:
     return {label: own.get(label) or str(label) for label in folders_of}
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None and not math.isnan(value)]
+def _mean(values: Iterable[float | str | None]) -> float | None:
+    known = [float(value) for value in values if value is not None and not math.isnan(float(value))]
     return sum(known) / len(known) if known else None
 
 

@@ -1,9 +1,8 @@
 """Write a DAD set, or continue one."""
 
-import json
-import logging
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 
 from dad.errors import DataError, SettingsError
@@ -18,13 +17,23 @@ from dad.files import (
     write_in_turn,
 )
 from dad.images.sources import SourceImage, listing_digest
-from dad.shards.listing import describe_change, write_listing
+from dad.shards.index import INDEX, file_sha256
+from dad.shards.listing import LISTING, describe_change, is_listing, write_listing
 from dad.shards.lock import ShardLock
-from dad.shards.marker import Ledger, Marker, Metadata, Sample, pack_shard, read_marker, shard_paths
-
-_logger = logging.getLogger(__name__)
-FORMAT = 2  # of a set's files; raise it when an old reader would misread them. 1 had no CRCs and no classes of rejects
-RERUN = "rerun the same generate.py command"
+from dad.shards.manifest import ASIDE, ENVIRONMENT, FORMAT, MANIFEST, RERUN, SETTINGS, read_manifest, seal
+from dad.shards.marker import (
+    Fate,
+    Glance,
+    Ledger,
+    Marker,
+    Sample,
+    glance_at_marker,
+    pack_shard,
+    read_marker,
+    shard_paths,
+)
+from dad.shards.rejects import REJECTED, UNREADABLE, rejected_table, unreadable_table
+from dad.shards.summary import summarise
 
 
 class DadWriter:
@@ -49,6 +58,7 @@ class DadWriter:
             DataError: the folder cannot be written, or its settings are damaged.
         """
         self.root, self.sources, self.shard_size = root, sources, shard_size
+        self._again: set[int] = set()
         own: Settings = {
             "format_version": FORMAT,
             "shard_size": shard_size,
@@ -61,7 +71,7 @@ class DadWriter:
         self._open(environment or {})
 
     def _open(self, environment: Mapping[str, str]) -> None:
-        names = ("settings.json", "listing.gz", "environment.json")
+        names = (SETTINGS, LISTING, ENVIRONMENT)
         settings_file, listing_file, environment_file = (self.root / name for name in names)
         if not all((self.root / name).exists() for name in names):
             with ShardLock(self.root, range(0)):
@@ -93,8 +103,17 @@ class DadWriter:
         require_same_settings(self.root, found, self.settings)
 
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
-        """Return those of `shards` (default: all) that are not committed."""
-        return [index for index in (range(self.shard_count) if shards is None else shards) if not self.marker(index)]
+        """Return those of `shards` (default: all) that are not committed, or to be made again."""
+        wanted = range(self.shard_count) if shards is None else shards
+        return [index for index in wanted if index in self._again or self.glance(index) is None]
+
+    def make_again(self, shards: Iterable[int]) -> None:
+        """Let committed shards count as missing here until they are committed anew; their files stay until then."""
+        self._again.update(shards)
+
+    def glance(self, index: int) -> Glance | None:
+        """Return what the ends of the marker of shard `index` say, or None if it is not committed."""
+        return glance_at_marker(self.root, index, self.fingerprint)
 
     def marker(self, index: int) -> Marker | None:
         """Return the marker of shard `index`, or None if it is not committed."""
@@ -109,7 +128,7 @@ class DadWriter:
         return range(index * self.shard_size, min((index + 1) * self.shard_size, len(self.sources)))
 
     def commit(
-        self, index: int, samples: Iterable[Sample], rejected: Mapping[str, Metadata], unreadable: Mapping[str, str]
+        self, index: int, samples: Iterable[Sample], rejected: Mapping[str, Fate], unreadable: Mapping[str, str]
     ) -> None:
         """Write shard `index`, all or nothing; `rejected` and `unreadable` are described at `Marker`.
 
@@ -124,57 +143,67 @@ class DadWriter:
         tar_path, marker_path = shard_paths(self.root, index)
         for leftover in tar_path.parent.glob(f".{tar_path.stem}.*.tmp"):  # of a run that was killed while it wrote this
             leftover.unlink(missing_ok=True)
-        # A stale marker must not vouch for the new tar.
-        write_in_turn([(tar_path, tar), (marker_path, to_json(asdict(marker)))], outdated=[marker_path])
+        about = to_json(asdict(marker))
+        outdated = [marker_path]  # it must not vouch for the new tar
+        if not self._is_listed(index, marker.sha256, about):
+            outdated.insert(0, self.root / MANIFEST)
+        write_in_turn([(tar_path, tar), (marker_path, about)], outdated)
+        marker_path.with_name(f"{marker_path.name}{ASIDE}").unlink(missing_ok=True)
+        self._again.discard(index)
 
-    def finish(self, class_names: Sequence[str] = ()) -> Ledger:
+    def finish(self, class_names: Sequence[str] = (), rejected: bytes | None = None) -> Ledger:
         """Write the manifest, which makes the set readable, and return what became of all sources.
 
-        `class_names` put words to what the teacher saw in rejected images.
+        Args:
+            class_names: words for what the teacher saw in rejected images.
+            rejected: the table of rejected images, if it is there already.
 
         Raises:
-            DataError: shards are missing, or their counts do not add up to the number of sources.
+            DataError: shards are missing or damaged, or their counts do not add up to the number of sources.
         """
-        markers = [self.marker(index) for index in range(self.shard_count)]
-        missing = [shard_paths(self.root, index)[0].name for index, marker in enumerate(markers) if marker is None]
+        missing = [shard_paths(self.root, index)[0].name for index in self.missing()]
         if missing:
             names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             raise DataError(f"{self.root}: {len(missing)} of {self.shard_count} shards are missing ({names}); {RERUN}")
-        committed = [marker for marker in markers if marker is not None]
-        ledger = Ledger(*map(sum, zip(*(astuple(marker.counts) for marker in committed), strict=True)))
+        summary = summarise(self.root, self.shard_count, self.fingerprint)
+        ledger = summary.ledger
         if not ledger.sources == len(self.sources) == ledger.kept + ledger.rejected + ledger.unreadable:
             raise DataError(
                 f"{self.root}: {ledger} is not all of {len(self.sources)} sources; delete it and start anew"
             )
-        write_atomically(self.root / "rejected.tsv", _rejected_table(committed, class_names))
-        write_atomically(self.root / "unreadable.tsv", _unreadable_table(committed))
+        if not is_listing(self.root / LISTING, str(self.settings["listing"])):
+            write_listing(self.root / LISTING, self.sources)
+        files = {
+            SETTINGS: to_json(self.settings, indent=1),
+            ENVIRONMENT: to_json(self.environment, indent=1),
+            REJECTED: rejected or rejected_table(summary.rejected, class_names),
+            UNREADABLE: unreadable_table(summary.unreadable),
+        }
+        if summary.index is not None and summary.index.keys.is_ascending():
+            files[INDEX] = summary.index.to_bytes()
+        for name, content in files.items():
+            _write_if_new(self.root / name, content)
         manifest = {
             "settings": self.settings,
             "environment": self.environment,
             "ledger": asdict(ledger),
-            "shards": [{"sha256": marker.sha256, "size": marker.size} for marker in committed],
+            "shards": summary.shards,
+            "files": {name: file_sha256(self.root / name) for name in (LISTING, *files)},
         }
-        write_atomically(self.root / "manifest.json", to_json(manifest, indent=1))
+        _write_if_new(self.root / MANIFEST, seal(manifest))
         return ledger
 
-
-def _rejected_table(markers: Iterable[Marker], class_names: Sequence[str]) -> bytes:
-    """A row a rejected source: key, what the teacher saw in Q(x'), its probability of the label before and after."""
-    rows = ["key\tteacher_saw\tprobability_before\tprobability_after"]
-    for key, fate in sorted(item for marker in markers for item in marker.rejected.items()):
-        predicted = int(fate.get("predicted", -1))
-        seen = class_names[predicted] if 0 <= predicted < len(class_names) else str(predicted)
-        numbers = (fate.get(name, float("nan")) for name in ("probability_before", "probability_after"))
-        rows.append("\t".join([_cell(key), _cell(seen), *(f"{number:.4f}" for number in numbers)]))
-    return ("\n".join(rows) + "\n").encode()
-
-
-def _unreadable_table(markers: Iterable[Marker]) -> bytes:
-    """A row an unreadable source: key and reason."""
-    rows = sorted(item for marker in markers for item in marker.unreadable.items())
-    return ("\n".join(["key\treason", *(f"{_cell(key)}\t{_cell(reason)}" for key, reason in rows)]) + "\n").encode()
+    def _is_listed(self, index: int, sha256: str, marker: bytes) -> bool:
+        """Whether the manifest, if there is one, lists a shard of these bytes."""
+        if not (self.root / MANIFEST).exists():
+            return True
+        try:
+            listed = read_manifest(self.root)["shards"][index]
+        except (DataError, SettingsError, IndexError):
+            return False
+        return bool(listed["sha256"] == sha256 and listed.get("marker") in (None, hashlib.sha256(marker).hexdigest()))
 
 
-def _cell(text: str) -> str:
-    """Keep a value in its cell: names may hold tabs, newlines and bytes that are no text."""
-    return json.dumps(text)[1:-1] if not text.isprintable() else text
+def _write_if_new(path: Path, content: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomically(path, content)

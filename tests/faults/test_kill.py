@@ -76,7 +76,7 @@ def test_death_at_any_rename_costs_nothing_but_time(small_flags: list[str], tmp_
     assert renames >= 3 + 2 * 2 + 3
 
 
-@pytest.mark.parametrize("number", [2, 4, 7, 8, 11, 13])  # listing, settings, tar, marker, rejected.tsv, manifest
+@pytest.mark.parametrize("number", [2, 3, 4, 7, 8, 11, 14])  # of what a run writes, from its locks to the manifest
 def test_what_a_dead_run_left_half_written_is_cleared_away(small_flags: list[str], tmp_path: Path, number: int) -> None:
     assert run(small_flags, partial(at_rename, number, die)).code == 9
     assert run(small_flags).code == 0

@@ -38,7 +38,7 @@ def made(made_once: dict[str, Path], generate_flags: list[str], tmp_path: Path, 
 def test_verify_says_that_all_is_well(tmp_path: Path, capsys) -> None:
     make_set(tmp_path)
     assert main(words("verify", tmp_path)) == 0
-    assert capsys.readouterr().out == f"{tmp_path}: every shard is as it was written\n"
+    assert capsys.readouterr().out == f"{tmp_path}: every file is as it was written\n"
 
 
 def test_verify_names_the_damage_and_the_remedy(tmp_path: Path, capsys) -> None:
@@ -46,8 +46,8 @@ def test_verify_names_the_damage_and_the_remedy(tmp_path: Path, capsys) -> None:
     flip(tmp_path / "shards/00001.tar", 2000)
     assert main(words("verify", tmp_path)) == DataError.exit_code == 3
     assert capsys.readouterr().out.splitlines() == [
-        "shard 00001: its bytes have changed",
-        f"{tmp_path}: 1 damaged shards",
+        "shards/00001: its bytes have changed",
+        f"{tmp_path}: 1 damaged files or shards",
         f"mend it: python -m dad.shards repair {tmp_path}",
     ]
 
@@ -85,7 +85,7 @@ def test_repair_can_leave_the_work_to_generate(tmp_path: Path, capsys) -> None:
     flip(tmp_path / "shards/00001.tar", 2000)
     assert main(words("repair", tmp_path, "--mark-only")) == 0
     assert "rerun the same generate.py command" in capsys.readouterr().out
-    assert before.keys() - tree(tmp_path).keys() == {"manifest.json", "shards/00001.tar", "shards/00001.json"}
+    assert before.keys() ^ tree(tmp_path).keys() == {"shards/00001.json", "shards/00001.json.damaged"}
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_repair_makes_every_file_what_it_was(generate_flags: list[str], tmp_path
     before = without_logs(tmp_path / "dad")
     flip(tmp_path / "dad/shards/00001.tar", 2000)
     assert without_logs(tmp_path / "dad") != before
-    assert main(words("repair", tmp_path / "dad")) == 0
+    assert main(words("repair", tmp_path / "dad", "--yes")) == 0
     assert without_logs(tmp_path / "dad") == before
     assert main(words("verify", tmp_path / "dad")) == 0
 
@@ -103,13 +103,67 @@ def without_logs(root: Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(root).items() if not name.startswith("logs/")}
 
 
-@pytest.mark.slow
-def test_repair_fails_as_generate_does(made: Path) -> None:
+def test_a_repair_whose_images_have_moved_changes_nothing_and_asks_for_them(made: Path, world: Path) -> None:
     settings = yaml.safe_load((made / "args.yaml").read_text())
-    (made / "args.yaml").write_text(yaml.safe_dump({**settings, "data_dir": "nowhere"}))
+    (made / "args.yaml").write_text(yaml.safe_dump({**settings, "data_dir": "/moved/away"}))
     flip(made / "shards/00001.tar", 2000)
-    assert main(words("repair", made)) == DataError.exit_code
-    assert not (made / "manifest.json").exists()
+    before = tree(made)
+    with pytest.raises(DataError, match=r"not here .--data-dir /moved/away.; nothing was .* --data-dir \.\.\.$"):
+        main(words("repair", made, "--yes"))
+    assert tree(made) == before
+    assert main(words("repair", made, "--dry-run", "--data-dir", world / "data")) == 0
+
+
+@pytest.mark.slow
+def test_a_repair_that_fails_removes_nothing_that_was_intact(made: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "other").mkdir()
+    flip(made / "shards/00001.tar", 2000)
+    before = without_logs(made)
+    assert main(words("repair", made, "--yes", "--data-dir", tmp_path / "other")) == DataError.exit_code
+    assert "nothing that was intact was removed" in capsys.readouterr().out
+    assert without_logs(made) == before
+    assert main(words("verify", made)) == DataError.exit_code
+
+
+def test_repair_says_what_it_will_do_and_runs_no_command_unasked(made: Path, capsys) -> None:
+    flip(made / "shards/00001.tar", 2000)
+    before = tree(made)
+    assert main(words("repair", made, "--dry-run")) == 0
+    said = capsys.readouterr().out
+    assert "shard 00001: made anew by generate.py; its files stay until then" in said
+    assert "python generate.py " in said and "--redo-shards=1" in said
+    with pytest.raises(UsageError, match="look at it, and say --yes"):
+        main(words("repair", made))
+    assert tree(made) == before
+
+
+def test_repair_takes_no_module_and_no_compiler_from_a_set(made: Path, capsys) -> None:
+    with (made / "args.yaml").open("a") as file:
+        file.write("device_modules: [evil]\n")
+    flip(made / "shards/00001.tar", 2000)
+    assert main(words("repair", made, "--dry-run")) == 0
+    assert "evil" not in capsys.readouterr().out
+
+
+def test_what_needs_no_network_is_repaired_without_a_command(tmp_path: Path) -> None:
+    make_set(tmp_path)
+    before = tree(tmp_path)
+    flip(tmp_path / "index.bin", 100)
+    assert main(words("repair", tmp_path)) == 0
+    assert tree(tmp_path) == before
+
+
+def test_a_set_without_a_manifest_is_unfinished(tmp_path: Path, capsys) -> None:
+    make_set(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    assert main(words("verify", tmp_path)) == DataError.exit_code
+    assert "unfinished (3 of 3 shards are there, and no manifest.json)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["verify", "stats"])
+def test_flags_of_generate_are_for_repair_alone(tmp_path: Path, command: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words(command, tmp_path, "--data-dir", "x"))
 
 
 def test_hydrate_finds_the_discretiser_of_the_set_and_its_images_again(made: Path, tmp_path: Path, capsys) -> None:

@@ -13,7 +13,8 @@ from tiny_set import GOLDEN_V1, KEPT, SETTINGS, SOURCES, flip, make_set
 from dad.errors import DataError, SettingsError
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter, Sample, decode_codes
-from dad.shards.reader import committed_markers, read_manifest
+from dad.shards.manifest import read_manifest
+from dad.shards.reader import committed_markers
 
 
 def read_all(dad: DadSet) -> list[bytes]:

@@ -1,9 +1,11 @@
 """A DAD set of ten sources in three shards, small enough to be written in a millisecond."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
+from dad.files import to_json
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DadWriter, Sample, encode_codes
 
@@ -48,3 +50,14 @@ def flip(tar: Path, place: int) -> None:
     content = bytearray(tar.read_bytes())
     content[place] ^= 1
     tar.write_bytes(content)
+
+
+def as_written_before(root: Path) -> None:
+    """Turn a set into what earlier versions wrote: no index, and no hashes but those of the tars."""
+    manifest = json.loads((root / "manifest.json").read_text())
+    for name in ("files", "digest"):
+        del manifest[name]
+    for shard in manifest["shards"]:
+        del shard["marker"]
+    (root / "manifest.json").write_bytes(to_json(manifest, indent=1))
+    (root / "index.bin").unlink()

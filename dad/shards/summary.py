@@ -1,0 +1,65 @@
+"""What all markers of a set say together, read one after the other."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from dad.errors import DataError
+from dad.shards.index import IndexBuilder, MixedPayloadsError, SetIndex
+from dad.shards.marker import Fate, Ledger, Marker, parse_marker, shard_paths
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of all sources of a set.
+
+    Attributes:
+        ledger: the sums of all shards.
+        shards: of each shard what the manifest lists.
+        index: where the kept samples lie; None if they do not all hold the same payloads.
+        rejected, unreadable: what became of the others, by key, in the order of the shards.
+    """
+
+    ledger: Ledger
+    shards: list[dict[str, Any]]
+    index: SetIndex | None
+    rejected: list[tuple[str, Fate]]
+    unreadable: list[tuple[str, str]]
+
+
+def summarise(root: Path, count: int, fingerprint: str) -> Summary:
+    """Read the markers of shards 0 to `count` - 1.
+
+    Raises:
+        DataError: one of them is missing, damaged or of other settings.
+    """
+    counts, shards, builder = [0, 0, 0, 0], [], IndexBuilder()
+    rejected: list[tuple[str, Fate]] = []
+    unreadable: list[tuple[str, str]] = []
+    for index, (content, marker) in enumerate(_markers(root, count, fingerprint)):
+        counts = [total + more for total, more in zip(counts, astuple(marker.counts), strict=True)]
+        digest = hashlib.sha256(content).hexdigest()
+        shards.append({"sha256": marker.sha256, "size": marker.size, "marker": digest})
+        builder.add(index, marker.samples)
+        rejected += marker.rejected.items()
+        unreadable += marker.unreadable.items()
+    return Summary(Ledger(*counts), shards, _built(builder), rejected, unreadable)
+
+
+def _built(builder: IndexBuilder) -> SetIndex | None:
+    try:
+        return builder.build()
+    except MixedPayloadsError:
+        return None  # which is said where the set is opened
+
+
+def _markers(root: Path, count: int, fingerprint: str) -> Iterator[tuple[bytes, Marker]]:
+    for index in range(count):
+        path = shard_paths(root, index)[1]
+        content = path.read_bytes() if path.is_file() else b""
+        marker = parse_marker(content)
+        if marker is None or marker.fingerprint != fingerprint:
+            raise DataError(f"{path}: missing, damaged or of other settings; python -m dad.shards repair {root}")
+        yield content, marker
