@@ -43,7 +43,11 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument("-b", "--batch-size", default=64, type=int, metavar="N", help="images per process")
     group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="threads that read images")
     group.add_argument(
-        "--read-timeout", default=60.0, type=float, metavar="S", help="seconds until a file counts as unreadable"
+        "--read-timeout",
+        default=60.0,
+        type=float,
+        metavar="S",
+        help="seconds that a file may take, twice, before the run stops",
     )
     group.add_argument(
         "--max-failed", default=100, type=int, metavar="N", help="unreadable files at which a process stops"

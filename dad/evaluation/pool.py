@@ -20,6 +20,7 @@ from timm.data.loader import PrefetchLoader, fast_collate
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from dad.images.passing import read_patiently
 from dad.images.reading import UnreadableError, decode_rgb
 from dad.runtime import Runtime
 from dad.variants import ImageSet
@@ -163,7 +164,7 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
         which = bisect_right(self.starts, number) - 1
         path = Path(os.fsdecode(self.paths[which][number - self.starts[which]]))
         try:
-            return self.pipelines[which](decode_rgb(path.read_bytes())), number
+            return self.pipelines[which](decode_rgb(read_patiently(path.read_bytes, path))), number
         except (UnreadableError, OSError):
             return self.pipelines[which](self.blank), -1 - number
 

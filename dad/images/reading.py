@@ -1,7 +1,8 @@
 """Read source images: any file to 8-bit RGB, and batches of them ahead of the device.
 
 A file that cannot be read is reported under its own name, never replaced by a neighbour. Reasons are the same wherever
-the files lie and however often they are read, since they go into a DAD set's ledger.
+the files lie and however often they are read, since they go into a DAD set's ledger. What may pass is no such reason:
+it is tried again, and then stops whoever reads.
 """
 
 import io
@@ -18,13 +19,17 @@ from timm.data import create_transform
 from torch import Tensor
 
 from dad.errors import DataError
+from dad.images.passing import is_passing, read_patiently
 from dad.images.sources import SourceImage
 from dad.images.watched_threads import Crew, Job, NoAnswerError
 from dad.pixels import from_uint8
 
 _logger = logging.getLogger(__name__)
 _AHEAD = 3  # batches under way besides the one that is asked for: shards and the device's steps differ in length
-_MAX_STUCK = 32  # files hanging at once: then it is the disk, and going on would lose every image on it
+_WHAT_HELPS = (
+    "this may pass, so the image does not count as unreadable, and what is finished stays; mend the disk and rerun the "
+    "same command, or leave an empty file in its place, which does count as unreadable"
+)
 _MAX_RESIZED = 100_000_000  # pixels, 300 MB; a strip of 1 x 30,000 px has 1.5 gigapixels once its short side is 224
 
 _Pixels = NDArray[np.uint8]
@@ -32,6 +37,10 @@ _Pixels = NDArray[np.uint8]
 
 class UnreadableError(Exception):
     """An image that cannot be read; its text is the reason, "<type of error>: <message>"."""
+
+
+class PassingFailureError(UnreadableError):
+    """An image that cannot be read for now, which says nothing of the image: a disk or a network fails."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class SourceReader:
         """Yield a batch per list of indices, in order; lists are taken, and their images read, a few batches ahead.
 
         Raises:
-            DataError: many files hang at once, so that it must be the disk.
+            DataError: a disk or a network fails, or does not answer.
         """
         crew = Crew(self._load, self.threads, self.timeout)
         ahead: deque[list[Job[SourceImage]]] = deque()
@@ -95,20 +104,33 @@ class SourceReader:
         images, sources, unreadable = [], [], {}
         for job in jobs:
             try:
-                images.append(crew.wait_for(job))
+                images.append(self._wait_for(crew, job))
                 sources.append(job.item)
+            except PassingFailureError as error:
+                raise DataError(f"{job.item}: {error}; {_WHAT_HELPS}") from error
             except UnreadableError as error:
                 unreadable[job.item.key] = str(error)
-            except NoAnswerError as error:
-                _logger.warning("%s: %s; it counts as unreadable", job.item, error)
-                unreadable[job.item.key] = str(error)
-                if len(crew.stuck) >= _MAX_STUCK:
-                    raise DataError(
-                        f"{job.item}: {error}, nor do {len(crew.stuck) - 1} others; is the disk there?"
-                    ) from None
         shape = (0, 3, self.img_size, self.img_size)
         stacked = torch.from_numpy(np.stack(images)) if images else torch.empty(shape, dtype=torch.uint8)
         return SourceBatch(stacked, sources, unreadable)
+
+    def _wait_for(self, crew: Crew[SourceImage, _Pixels], job: Job[SourceImage]) -> _Pixels:
+        """Return an image; one that does not come is asked for once more, by a thread of its own.
+
+        Raises:
+            PassingFailureError: it does not come again.
+        """
+        try:
+            return crew.wait_for(job)
+        except NoAnswerError as error:
+            _logger.warning("%s: %s; trying again", job.item, error)
+        once_more = Crew(self._load, 1, self.timeout)
+        try:
+            return once_more.wait_for(once_more.submit(job.item))
+        except NoAnswerError as error:
+            raise PassingFailureError(str(error)) from error
+        finally:
+            once_more.dismiss()
 
     def _load(self, source: SourceImage) -> _Pixels:
         image = read_rgb(source)
@@ -119,11 +141,16 @@ class SourceReader:
 
 
 def read_rgb(source: SourceImage) -> Image.Image:
-    """Read a source image; see `decode_rgb`."""
+    """Read a source image; see `decode_rgb`.
+
+    Raises:
+        UnreadableError: as there, or there is no such file. PassingFailureError: a disk or a network fails, and still
+            does after a few seconds.
+    """
     try:
-        content = source.read()
-    except OSError as error:
-        raise _unreadable(error) from error
+        content = read_patiently(source.read, source.path)
+    except (OSError, MemoryError) as error:
+        raise _unreadable(error, is_passing(error, source.path)) from error
     return decode_rgb(content)
 
 
@@ -143,13 +170,16 @@ def decode_rgb(content: bytes) -> Image.Image:
     except UnidentifiedImageError:  # its message names an address in memory
         found = f"the file begins with {content[:16]!r}" if content else "the file is empty"
         raise UnreadableError(f"UnidentifiedImageError: no image format that Pillow knows; {found}") from None
+    except MemoryError as error:
+        raise _unreadable(error, passing=True) from error
     except Exception as error:  # damaged bytes make Pillow's parsers raise nearly anything, struct.error for one
         raise _unreadable(error) from error
 
 
-def _unreadable(error: Exception) -> UnreadableError:
+def _unreadable(error: Exception, passing: bool = False) -> UnreadableError:
     message = getattr(error, "strerror", None) or str(error)  # strerror leaves out the path
-    return UnreadableError(f"{type(error).__name__}: {message}")
+    kind = PassingFailureError if passing else UnreadableError
+    return kind(f"{type(error).__name__}: {message}")
 
 
 def _scale_16_bit(image: Image.Image) -> Image.Image:

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dad.errors import DataError
 from dad.files import to_json
+from dad.images.passing import read_patiently
 
 Metadata = dict[str, float | int]
 Fate = dict[
@@ -118,10 +120,14 @@ def read_marker(root: Path, index: int, fingerprint: str) -> Marker | None:
     """
     tar_path, marker_path = shard_paths(root, index)
     try:
-        marker = parse_marker(marker_path.read_bytes())
+        if not marker_path.exists():
+            return None
+        marker = parse_marker(read_patiently(marker_path.read_bytes, marker_path))
         size = tar_path.stat().st_size
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unreadable(marker_path, error) from error
     fits = marker is not None and (marker.fingerprint, marker.size) == (fingerprint, size)
     return marker if fits else None
 
@@ -144,15 +150,15 @@ def glance_at_marker(root: Path, index: int, fingerprint: str) -> Glance | None:
     """
     tar_path, marker_path = shard_paths(root, index)
     try:
-        with marker_path.open("rb") as file:
-            length = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            head = _HEAD.match(file.read(_PEEK))
-            file.seek(max(length - _PEEK, 0))
-            end = file.read()
+        if not marker_path.exists():
+            return None
+        start, end = read_patiently(lambda: _both_ends(marker_path), marker_path)
         size = tar_path.stat().st_size
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unreadable(marker_path, error) from error
+    head = _HEAD.match(start)
     tail = list(_TAIL.finditer(end))
     if head is None or not tail or not end.endswith(b"}\n"):  # many unreadable sources, or it is damaged
         marker = read_marker(root, index, fingerprint)
@@ -161,6 +167,17 @@ def glance_at_marker(root: Path, index: int, fingerprint: str) -> Glance | None:
     about = (head[5].decode(), tail[-1][1].decode(), int(tail[-1][2]))
     fits = (about[0], about[2]) == (fingerprint, size)
     return Glance(*about, Ledger(sources, kept, rejected, unreadable)) if fits else None
+
+
+def _both_ends(path: Path) -> tuple[bytes, bytes]:
+    with path.open("rb") as file:
+        start = file.read(_PEEK)
+        file.seek(max(file.seek(0, os.SEEK_END) - _PEEK, 0))
+        return start, file.read()
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot be read ({error.strerror}); mend that and rerun the same command")
 
 
 def glance_fingerprint(path: Path) -> str | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.files import settings_fingerprint
 from dad.images.packed import PackedStrings
+from dad.images.passing import read_patiently
 from dad.shards.encoding import IMAGE_EXTENSIONS
 from dad.shards.index import INDEX, NO_CRC, MixedPayloadsError, SetIndex, index_of_markers, map_index
 from dad.shards.manifest import read_manifest
@@ -107,7 +108,7 @@ class DadSet:
         offset, size, crc = map(int, self._index.spans[extension][index])
         shard = int(self._index.shards[index])
         try:
-            content = os.pread(self._descriptor(shard), size, offset)  # no file position: forked workers may share it
+            content = read_patiently(lambda: self._read_span(shard, size, offset), shard_paths(self.root, shard)[0])
         except OSError as error:
             raise DamagedSampleError(f"{shard_paths(self.root, shard)[0]}: {error.strerror}") from error
         if len(content) != size or crc not in (NO_CRC, zlib.crc32(content)):
@@ -117,10 +118,22 @@ class DadSet:
             )
         return content
 
+    def _read_span(self, shard: int, size: int, offset: int) -> bytes:
+        try:
+            return os.pread(self._descriptor(shard), size, offset)  # no file position: forked workers may share it
+        except OSError:
+            self._close(shard)  # it may be stale
+            raise
+
+    def _close(self, shard: int) -> None:
+        descriptor = self._descriptors.pop(shard, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
     def _descriptor(self, shard: int) -> int:
         if shard not in self._descriptors:
             if len(self._descriptors) >= _MAX_OPEN:
-                os.close(self._descriptors.pop(next(iter(self._descriptors))))
+                self._close(next(iter(self._descriptors)))
             self._descriptors[shard] = os.open(shard_paths(self.root, shard)[0], os.O_RDONLY)
         return self._descriptors[shard]
 

@@ -1,0 +1,49 @@
+"""Failures that pass: of a disk, a network or a machine, and not of the image that was to be read."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+_Content = TypeVar("_Content")
+_logger = logging.getLogger(__name__)
+_DELAYS = (0.2, 1.0, 4.0)  # seconds before each further try
+_PASSING = {
+    getattr(errno, name)
+    for name in (
+        "EIO", "EREMOTEIO", "ESTALE", "ETIMEDOUT", "ETIME", "EINTR", "EAGAIN", "EBUSY",  # a disk or its server
+        "EACCES", "EPERM",  # a ticket that has run out, a mount that is not ready
+        "ENETDOWN", "ENETUNREACH", "ENETRESET", "EHOSTDOWN", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET",
+        "ECONNABORTED", "ENOTCONN", "ESHUTDOWN", "EPIPE", "ENOLINK", "ECOMM", "EPROTO", "ENODEV", "ENXIO",
+        "EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOLCK",  # this machine
+    )
+    if hasattr(errno, name)
+}  # fmt: skip
+
+
+def is_passing(error: BaseException, path: Path) -> bool:
+    """Whether an error that came of reading `path` says nothing of the file: it may be gone the next time."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, FileNotFoundError):
+        return not path.parent.exists()  # not the file is missing, but the disk
+    return isinstance(error, OSError) and error.errno in _PASSING
+
+
+def read_patiently(read: Callable[[], _Content], path: Path) -> _Content:
+    """Return what `read` returns, trying again for a few seconds while its failure may pass.
+
+    Raises:
+        OSError, MemoryError: the last one.
+    """
+    for delay in _DELAYS:
+        try:
+            return read()
+        except (OSError, MemoryError) as error:
+            if not is_passing(error, path):
+                raise
+            _logger.warning("%s: %s; trying again in %g s", path, error, delay)
+        time.sleep(delay)
+    return read()
