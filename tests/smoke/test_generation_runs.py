@@ -24,16 +24,45 @@ def test_a_dry_run_foretells_the_cost_and_writes_nothing(
     assert not (tmp_path / "dad").exists()
 
 
+def array_task(flags: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the job script as SLURM runs a task of an array."""
+    environment = {**os.environ, "SLURM_SUBMIT_DIR": str(ROOT), "DAD_SHARDS": "10", **environment}
+    command = ["bash", str(ROOT / "slurm" / "generate.sbatch"), *flags]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("count", "first", "last", "step"), [(4, 0, 3, 1), (1, 2, 2, 1), (2, 0, 2, 2), (2, 1, 3, 2)])
+def test_a_task_makes_the_same_shards_whatever_is_submitted_with_it(
+    count: int, first: int, last: int, step: int
+) -> None:
+    array = {"COUNT": count, "MIN": first, "MAX": last, "STEP": step}
+    slurm = {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in array.items()}
+    expected = {0: "0:3", 1: "3:6", 2: "6:9", 3: "9:"}
+    for task in range(first, last + 1, step):
+        done = array_task(["--x"], **slurm, SLURM_ARRAY_TASK_ID=str(task), DAD_TASKS="4", PYTHON="echo")
+        assert done.stdout == f"generate.py --x --shard-range {expected[task]}\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"SLURM_ARRAY_TASK_ID": "0"}, "DAD_TASKS: set it to the number of parts"),
+        ({"DAD_TASKS": "4"}, "submit it with --array=0-N"),
+        ({"SLURM_ARRAY_TASK_ID": "4", "DAD_TASKS": "4"}, "task 4, but DAD_TASKS=4 parts are numbered 0 to 3"),
+    ],
+)
+def test_a_task_that_is_no_part_of_the_set_is_refused(environment: dict[str, str], message: str) -> None:
+    done = array_task([], **environment, PYTHON="echo")
+    assert done.returncode != 0 and message in done.stderr and not done.stdout
+
+
 @pytest.mark.slow
 def test_tasks_of_a_job_array_make_a_set_together(generate_flags: list[str], tmp_path: Path) -> None:
     generate.main([*generate_flags, "--dad-dir", str(tmp_path / "alone")])
-    for task in ("4", "3"):  # in any order, and arrays need not begin at 0
-        slurm = {"SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_ID": task}
-        slurm |= {"DAD_SHARDS": "4", "SLURM_SUBMIT_DIR": str(ROOT), "PYTHON": sys.executable}
+    for task in ("1", "0"):  # in any order
         assert not (tmp_path / "dad" / "manifest.json").exists()
-        subprocess.run(
-            ["bash", ROOT / "slurm" / "generate.sbatch", *generate_flags], env={**os.environ, **slurm}, check=True
-        )
+        slurm = {"SLURM_ARRAY_TASK_ID": task, "DAD_TASKS": "2", "DAD_SHARDS": "4"}
+        assert array_task(generate_flags, **slurm, PYTHON=sys.executable).returncode == 0
     shards = [path.read_bytes() for path in sorted((tmp_path / "dad" / "shards").iterdir())]
     assert shards == [path.read_bytes() for path in sorted((tmp_path / "alone" / "shards").iterdir())]
     assert len(DadSet.open(tmp_path / "dad")) == 36
