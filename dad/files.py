@@ -50,9 +50,7 @@ def write_atomically(path: Path, content: bytes, advice: str = RERUN) -> None:
     write_in_turn([(path, content)], advice=advice)
 
 
-def write_in_turn(
-    files: Sequence[tuple[Path, bytes]], outdated: Sequence[Path] = (), advice: str = RERUN
-) -> None:
+def write_in_turn(files: Sequence[tuple[Path, bytes]], outdated: Sequence[Path] = (), advice: str = RERUN) -> None:
     """Write files of which the later ones vouch for the earlier ones, each like `write_atomically`.
 
     Nothing is renamed before all of them are on the disk. Then what is `outdated` is removed, and they are renamed one

@@ -45,7 +45,8 @@ class CodedDiscretizer(Discretizer, Protocol):
     """Q with a codebook: Q(x) is `decode(encode(x))`, without any draw."""
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Return the codes, integers [B, h, w], of pixels [B, 3, H, W]."""
+        """Return the codes, integers [B, h, w], of pixels [B, 3, H, W]; below 0 where there is none, since the
+        network's output is not finite."""
         ...
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -118,14 +118,16 @@ class Vqgan(nn.Module):
         return latents
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Return the codes, int64 [B, h, w] in [0, K), of pixels [B, 3, H, W]."""
-        return self.quantize.choose(self.latents(pixels))
+        """Return the codes, int64 [B, h, w] in [0, K), of pixels [B, 3, H, W]; -1 where a latent is not finite."""
+        latents = self.latents(pixels)
+        return self.quantize.choose(latents).masked_fill(~latents.isfinite().all(dim=1), -1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the pixels [B, 3, H, W] in [0, 1] that codes [B, h, w] stand for."""
-        return from_signed(
-            self.decode_latents(nn.functional.embedding(codes, self.quantize.weight).permute(0, 3, 1, 2))
-        )
+        """Return the pixels [B, 3, H, W] in [0, 1] that codes [B, h, w] stand for; NaN where a value is infinite, which
+        is no white pixel."""
+        latents = nn.functional.embedding(codes.clamp(min=0), self.quantize.weight).permute(0, 3, 1, 2)
+        output = self.decode_latents(latents)
+        return from_signed(output.masked_fill(~output.isfinite(), torch.nan))
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """Return the decoder's raw output [B, 3, H, W], about [-1, 1], for latents [B, d, h, w]."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dad.attacks import Attack, keyed_generator
 from dad.discretizers import Discretizer, discretize
+from dad.generation.finite import FiniteCheck
 from dad.images.reading import SourceBatch
 from dad.memory import FittingBatches
 from dad.pixels import PixelModel
@@ -23,7 +24,8 @@ class Generated:
     """A batch on its way: Q(x), Q(x') and its codes, the teacher's logits on both, and which images to keep.
 
     Shapes: pixels [B, 3, H, W] in [0, 1], codes [B, h, w] (None without a codebook), logits [B, K], `codes_changed`
-        the share of codes [B] that the attack changed, `keep` bool [B].
+        the share of codes [B] that the attack changed, `keep` bool [B], `failed` int64 [B]: where an image stopped
+        being finite, as `FiniteCheck` has it; such an image is not kept.
     """
 
     discretized: Tensor
@@ -33,6 +35,7 @@ class Generated:
     logits_before: Tensor
     logits_after: Tensor
     keep: Tensor
+    failed: Tensor
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,16 @@ class Generator:
         """Make the DAD images of source pixels [B, 3, H, W] in [0, 1]; draws depend on (seed, key) alone."""
         pixels = pixels.to(self.runtime.device)
         labels = labels.to(self.runtime.device)
+        check = FiniteCheck(pixels)
         discretized, codes_before = self._discretize(pixels, keys)
         before = self._verdict(discretized)
+        check.note("the latents of Q(x)", codes_before)
+        check.note("Q(x)", discretized)
+        check.note("the teacher's logits on Q(x)", before)
         if self.attack is None:
-            keep = self._keep(before, labels)
+            keep = self._keep(before, labels) & (check.failed == 0)
             changed = _share(codes_before, codes_before, labels)
-            return Generated(discretized, discretized, codes_before, changed, before, before, keep)
+            return Generated(discretized, discretized, codes_before, changed, before, before, keep, check.failed)
 
         def teacher_loss(variable: Tensor) -> Tensor:
             return nn.functional.cross_entropy(self.teacher(variable), labels, reduction="none")
@@ -65,8 +72,13 @@ class Generator:
         perturbed = self.attack(teacher_loss, discretized, [keyed_generator(self.seed, key) for key in keys])
         adversarial, codes = self._discretize(perturbed, keys)
         after = self._verdict(adversarial)
+        check.note("the attacked image x'", perturbed)
+        check.note("the latents of Q(x')", codes)
+        check.note("Q(x')", adversarial)
+        check.note("the teacher's logits on Q(x')", after)
+        keep = self._keep(after, labels) & (check.failed == 0)
         changed = _share(codes, codes_before, labels)
-        return Generated(discretized, adversarial, codes, changed, before, after, self._keep(after, labels))
+        return Generated(discretized, adversarial, codes, changed, before, after, keep, check.failed)
 
     def compile(self, backend: str, mode: str | None) -> None:
         """Compile the teacher and the discretiser's networks, in place."""

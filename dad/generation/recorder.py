@@ -1,6 +1,7 @@
 """From generated batches to a shard's samples, in a thread: pictures are encoded while the device makes the next
 batch."""
 
+import logging
 from argparse import Namespace
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dad.errors import DataError
+from dad.generation.finite import describe_failure
 from dad.generation.generator import Generated
 from dad.images.sources import SourceImage
 from dad.pixels import to_uint8
 from dad.shards import EXTENSION_OF, DadWriter, Sample, encode_codes, encode_image
 from dad.shards.marker import Fate, Ledger, Metadata
 
+_logger = logging.getLogger(__name__)
 _IN_FLIGHT = 2  # batches that wait for encoding; more would pile up tensors on the device
 
 
@@ -121,8 +124,13 @@ class ShardRecorder:
         images = to_uint8(generated.adversarial).permute(0, 2, 3, 1).cpu().numpy()
         codes = None if generated.codes is None else generated.codes.cpu().numpy()
         predicted = generated.logits_after.argmax(1).tolist()
+        failed = generated.failed.tolist()
         for row, source in enumerate(sources):
-            if kept[row]:
+            if failed[row]:
+                reason = describe_failure(failed[row])
+                _logger.warning("%s: %s; rejected", source, reason)
+                fates.rejected[source.key] = {"reason": reason}
+            elif kept[row]:
                 payloads = self._payloads(images[row], None if codes is None else codes[row])
                 fates.samples.append(Sample(source.key, source.label, payloads, metadata[row]))
             else:

@@ -197,3 +197,14 @@ def test_q_is_built_from_flags_and_says_what_it_is_made_of(world: Path) -> None:
     assert q.has_codes and set(q.settings) == {"discretizer", "vqgan_config", "vqgan_weights"}
     with pytest.raises(UsageError, match="--discretizer vqgan needs --vqgan-checkpoint FILE"):
         create_discretizer(Namespace(**{**vars(args), "vqgan_checkpoint": None}), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_becomes_neither_a_code_nor_a_pixel(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    vqgan = Vqgan(VqganConfig(32, 4, 4, (1, 1), ch=32, num_res_blocks=1, resolution=32)).eval()
+    latents, output = torch.zeros(2, 4, 2, 2), torch.zeros(2, 3, 4, 4)
+    latents[1, 0, 0, 1] = output[1, 0, 0, 1] = value
+    monkeypatch.setattr(vqgan, "latents", lambda pixels: latents)
+    assert vqgan.encode(torch.zeros(2, 3, 4, 4)).lt(0).nonzero().tolist() == [[1, 0, 1]]
+    monkeypatch.setattr(vqgan, "decode_latents", lambda latents: output)
+    assert vqgan.decode(torch.tensor([[[0]], [[-1]]])).isnan().nonzero().tolist() == [[1, 0, 0, 1]]

@@ -12,6 +12,7 @@ from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
 from dad.attacks import Attack
 from dad.discretizers.identity import Identity
+from dad.generation.finite import STAGES, describe_failure
 from dad.generation.generator import FittingGenerator, Generated, Generator, create_generator
 from dad.images.reading import SourceBatch
 from dad.images.sources import SourceImage
@@ -20,7 +21,7 @@ from dad.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
 KEYS = tuple(f"ant/{number}" for number in range(7))
-FIELDS = ("discretized", "adversarial", "codes", "codes_changed", "logits_before", "logits_after", "keep")
+FIELDS = ("discretized", "adversarial", "codes", "codes_changed", "logits_before", "logits_after", "keep", "failed")
 
 
 class GreyLevels:
@@ -195,3 +196,71 @@ def test_it_is_built_from_the_flags(words: list[str], keep_all: bool) -> None:
     assert (generator.generator.seed, generator.generator.keep_all) == (7, keep_all)
     assert (generator.teacher, generator.runtime) == (teacher, CPU)
     assert torch.equal(generate(generator.generator).logits_after, make_teacher()(make_pixels()))
+
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+def spoil(values: Tensor, value: float) -> Tensor:
+    """Put a value that is no number into image 2 of a batch."""
+    values = values.clone()
+    values[2].view(-1)[0] = value
+    return values
+
+
+class Spoilt(GreyLevels):
+    """A Q that spoils what it makes of image 2: in its `call`-th call, codes or pixels."""
+
+    def __init__(self, call: int, what: str):
+        super().__init__()
+        self.call, self.what, self.calls = call, what, 0
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        self.calls += 1
+        codes = super().encode(pixels.nan_to_num())
+        return spoil(codes, -1) if (self.calls, self.what) == (self.call, "codes") else codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        pixels = super().decode(codes.clamp(min=0)).contiguous()
+        return spoil(pixels, NAN) if (self.calls, self.what) == (self.call, "pixels") else pixels
+
+
+class SpoiltTeacher(nn.Module):
+    """A teacher whose logits of image 2 overflow in its `call`-th call."""
+
+    def __init__(self, call: int):
+        super().__init__()
+        self.model, self.call, self.calls = make_teacher(), call, 0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        self.calls += 1
+        logits = self.model(pixels.nan_to_num())
+        return spoil(logits, INFINITE) if self.calls == self.call else logits
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [
+        (lambda: {"discretizer": Spoilt(1, "codes")}, "the latents of Q(x)"),
+        (lambda: {"discretizer": Spoilt(1, "pixels")}, "Q(x)"),
+        (lambda: {"teacher": SpoiltTeacher(1)}, "the teacher's logits on Q(x)"),
+        (lambda: {"teacher": SpoiltTeacher(2)}, "the attacked image x'"),  # inf in the loss, NaN in its gradient
+        (lambda: {"discretizer": Spoilt(2, "codes")}, "the latents of Q(x')"),
+        (lambda: {"discretizer": Spoilt(2, "pixels")}, "Q(x')"),
+        (lambda: {"teacher": SpoiltTeacher(3)}, "the teacher's logits on Q(x')"),
+        (lambda: {"teacher": SpoiltTeacher(1), "attack": None}, "the teacher's logits on Q(x)"),
+    ],
+)
+@pytest.mark.parametrize("keep_all", [False, True])
+def test_an_image_that_is_not_finite_is_rejected_and_the_others_stay_as_they_are(
+    changes: Callable[[], dict[str, object]], stage: str, keep_all: bool
+) -> None:
+    changed = changes()
+    attack = changed.pop("attack", Attack(epsilon=1.0, step_size=1.0, steps=1))
+    generated = generate(make_generator(attack, keep_all=keep_all, **changed))
+    whole = generate(make_generator(attack, keep_all=keep_all))
+    others = [0, 1, 3, 4, 5, 6]
+    assert generated.failed.tolist() == [0, 0, STAGES.index(stage) + 1, 0, 0, 0, 0] and not generated.keep[2]
+    for name in FIELDS:
+        assert torch.equal(getattr(generated, name)[others], getattr(whole, name)[others]), name
+    assert describe_failure(int(generated.failed[2])) == f"not finite: {stage}"
