@@ -35,7 +35,7 @@ def writing(folder: Path, advice: str = RERUN) -> Iterator[None]:
 def _why(error: OSError, folder: Path, needed: int | None = None) -> str:
     """Say why a write failed; numbers of bytes only where it is they that lack."""
     reason = error.strerror or type(error).__name__
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return reason
     free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
     return f"{reason}; " + (f"it needs {needed:,} bytes, " if needed is not None else "") + f"{free:,} are free there"

@@ -18,6 +18,6 @@ def make_generated(count: int = 4, **changes: object) -> Generated:
     after = torch.tensor([0.0, 1.0, 2.0]).expand(count, 3)
     generated = Generated(
         images, images, torch.arange(count).view(-1, 1, 1).expand(-1, 2, 2), torch.arange(count) / 8,
-        before, after, torch.arange(count) % 3 == 2,
+        before, after, torch.arange(count) % 3 == 2, torch.zeros(count, dtype=torch.int64),
     )  # fmt: skip
     return replace(generated, **changes)  # type: ignore[arg-type]
