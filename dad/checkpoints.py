@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dad.errors import DataError
 
+OWN_KEY = "dad"  # all of ours in a checkpoint; the other keys are timm's
 _TRAINING_ONLY = ("loss.", "model_ema.")  # a VQGAN's discriminator and LPIPS network, an EMA copy
 
 

@@ -12,15 +12,15 @@ from timm.data import resolve_data_config
 from timm.layers import apply_test_time_pool, set_fast_norm
 from timm.models import get_pretrained_cfg_value
 from timm.utils import reparameterize_model
-from timm.utils.misc import natural_key
 from torch import nn
 
-from dad.checkpoints import file_digest, read_checkpoint
+from dad.checkpoints import file_digest
 from dad.errors import DataError, UsageError
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import ClassList
 from dad.models import load_student, require_model
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
+from dad.trained_classes import require_label_names, require_trained_classes
 
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm")  # flags that change what a model answers
 _CHECKPOINTS = ("*.pth.tar", "*.pth", "*.safetensors")  # that a folder of --checkpoint is searched for
@@ -72,21 +72,6 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
     return list(once.values())
 
 
-def trained_class_map(checkpoint: str) -> str | None:
-    """Return where the class list was that a checkpoint was trained with: a file, "" for its class folders in natural
-    order, None if it does not say.
-
-    Raises:
-        DataError: as `dad.checkpoints.read_checkpoint`.
-    """
-    trained = read_checkpoint(checkpoint, check=False).get("args")
-    if not isinstance(trained, argparse.Namespace):
-        return None
-    if getattr(trained, "dataset", "") not in ("", "folder", "tar"):
-        return None
-    return str(getattr(trained, "class_map", ""))
-
-
 def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:
     """Load the teacher and the students, all of them now: what does not fit stops the run before the first batch.
 
@@ -126,9 +111,10 @@ def _create_student(
     data_config["crop_border_pixels"] = args.crop_border_pixels
     _require_image_size(model, architecture, data_config["input_size"])
     if checkpoint:
-        _require_class_order(checkpoint, classes)
+        require_trained_classes(checkpoint, classes, f"checkpoint {checkpoint}")
     else:  # also of a model that timm does not list, whose configuration came with its weights
         _require_classes(args.model, config.get("num_classes"), classes)
+        require_label_names(config, classes, f"--model {args.model} --pretrained")
     if args.test_pool:
         model, pooled = apply_test_time_pool(model, data_config)
         data_config["crop_pct"] = 1.0 if pooled else data_config["crop_pct"]
@@ -151,20 +137,6 @@ def _require_classes(model: str, published: int | None, classes: ClassList) -> N
         raise UsageError(
             f"--model {model} --pretrained: its weights are for {published:,} classes, the class list has "
             f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint"
-        )
-
-
-def _require_class_order(checkpoint: str, classes: ClassList) -> None:
-    """As many classes in another order fit the weights too."""
-    class_map = trained_class_map(checkpoint)
-    if class_map is None or (class_map and not Path(class_map).is_file()):
-        return
-    folders = load_class_list(class_map).folders if class_map else tuple(sorted(classes.folders, key=natural_key))
-    if folders != classes.folders:
-        order = f"with --class-map {class_map}" if class_map else "with its class folders in natural order"
-        raise UsageError(
-            f"checkpoint {checkpoint} was trained {order}, and the class list here has another order or other classes: "
-            "give that list with --class-map"
         )
 
 

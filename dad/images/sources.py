@@ -103,6 +103,11 @@ def class_folders(split_dir: Path) -> list[str]:
     return _layout(split_dir)[0]
 
 
+def folder_names(folder: Path) -> list[str]:
+    """Return the sorted names of the folders in `folder`, without hidden ones; none if it is not there."""
+    return _scan(folder, set())[0] if folder.is_dir() else []
+
+
 def listing_digest(sources: Iterable[SourceImage]) -> str:
     """Return a hash of keys and labels in order; a DAD set must not be continued from another listing."""
     digest = hashlib.sha256()
@@ -146,11 +151,13 @@ def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList) -> li
 
 
 def _scan(folder: Path, suffixes: AbstractSet[str]) -> tuple[list[str], list[str]]:
-    """Return the sorted names of the sub-folders and of the files with `suffixes` in `folder`."""
+    """Return the sorted names of the sub-folders, without hidden ones, and of the files with `suffixes` in `folder`."""
     with os.scandir(folder) as entries:
         is_folder = {entry.name: entry.is_dir() for entry in entries}
     files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
-    return sorted(name for name in is_folder if is_folder[name]), sorted(files)
+    # hidden ones (.ipynb_checkpoints, .Trash) are other programs' own
+    folders = [name for name in is_folder if is_folder[name] and not name.startswith(".")]
+    return sorted(folders), sorted(files)
 
 
 def _stem(name: str) -> str:

@@ -11,13 +11,14 @@ from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student
 from dad.teachers import Teacher, without_folders
+from dad.trained_classes import require_label_names, require_trained_classes
 
 
 def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     """Build a timm classifier with its pretrained weights, or those of a training checkpoint.
 
     Raises:
-        UsageError: no such model, or its number of classes is not that of the class list.
+        UsageError: no such model, or its classes are not those of the class list.
         DataError: the checkpoint file is missing.
     """
     name, _, checkpoint = args.teacher.partition("@")
@@ -27,6 +28,7 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
             f"--teacher {name}: timm has no such model (near: {', '.join(near) or 'none'}); CLIP is clip/<model>/<tag>"
         )
     if checkpoint:
+        require_trained_classes(checkpoint, classes, f"--teacher {args.teacher}")
         model = _load_checkpoint(args.teacher, name, checkpoint, len(classes))
     else:
         known = _published_config(name)  # tells before a download what the weights are for
@@ -35,6 +37,8 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         model = _load_published(name)
     if model.num_classes != len(classes):
         raise UsageError(_other_classes(name, int(model.num_classes), len(classes)))
+    if not checkpoint:
+        require_label_names(model.pretrained_cfg, classes, f"--teacher {name}")
     settings = {
         "teacher": without_folders(args.teacher),
         "teacher_weights": file_digest(checkpoint) if checkpoint else name,

@@ -56,6 +56,12 @@ def test_class_folders_are_sorted_and_files_beside_them_ignored(tmp_path: Path) 
     assert class_folders(make_tree(tmp_path, "zebra/a.jpg", "ant/a.jpg", "readme.txt")) == ["ant", "zebra"]
 
 
+def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "ant/a.jpg", ".ipynb_checkpoints/a.jpg", "ant/.thumbnails/a.jpg")
+    assert class_folders(split) == ["ant"]
+    assert [source.key for source in list_sources(split, CLASSES)] == ["ant/a"]
+
+
 def test_tars_have_no_class_folders_to_make_a_list_of(tmp_path: Path) -> None:
     assert class_folders(make_tree(tmp_path, "0.tar", "readme.txt")) == []
 
