@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
     # finish
     if runtime.is_primary and args.results_format == "csv":
-        write_atomically(results.path.with_suffix(".csv"), format_csv(results.entries).encode())
+        write_atomically(results.path.with_suffix(".csv"), format_csv(results.written).encode())
     report(entries, results, runtime)
     runtime.close()
     return 0

@@ -1,6 +1,7 @@
 """The models that validate.py scores: checkpoints, a published model, a teacher."""
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +123,22 @@ def _create_student(
         "name": _row_name(args.model, checkpoint, siblings),
         "model": architecture,
         "checkpoint": checkpoint,
-        "checkpoint_hash": file_digest(checkpoint) if checkpoint else "",
+        "checkpoint_hash": file_digest(checkpoint) if checkpoint else _tensors_digest(model),
         "weights": ("ema" if args.use_ema else "state_dict") if checkpoint else "pretrained",
     }
     settings = _settings(data_config, classes, runtime)
     settings |= {flag: str(getattr(args, flag)) for flag in _CHANGES if getattr(args, flag)}
     model = reparameterize_model(model) if args.reparam else model
     return Candidate(model.eval(), data_config, identity | {"settings": settings})
+
+
+def _tensors_digest(model: nn.Module) -> str:
+    """Return a hash of published weights, whose name stays the same when they are mended."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 def _require_classes(model: str, published: int | None, classes: ClassList) -> None:

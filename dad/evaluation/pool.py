@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dad.images.reading import UnreadableError, decode_rgb
+from dad.images.sources import SourceImage
 from dad.runtime import Runtime
 from dad.variants import ImageSet
 
@@ -107,6 +108,17 @@ class ImagePool:
         """Return the file of an image of the stream."""
         which = bisect_right(self.starts, number) - 1
         return Path(os.fsdecode(self.image_sets[which].paths[number - self.starts[which]]))
+
+
+def is_any_readable(files: Sequence[str]) -> bool:
+    """Whether one of the files, which could not be read once, can be now."""
+    for file in files:
+        try:
+            decode_rgb(SourceImage("", Path(file), 0).read())
+        except (UnreadableError, OSError):
+            continue
+        return True
+    return False
 
 
 def _describe(pipeline: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients", "memory", "charts"},
-    {"files", "checkpoints", "plugins", "runtime", "images"},
+    {"files", "locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "models", "discretizers", "shards", "trained_classes", "variants"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},

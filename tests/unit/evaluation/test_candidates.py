@@ -79,6 +79,17 @@ def test_other_weights_have_another_hash(checkpoint: Path) -> None:
     assert {**after, "checkpoint_hash": ""} == {**before, "checkpoint_hash": ""}
 
 
+def test_published_weights_have_a_hash_of_their_tensors(tmp_path: Path) -> None:
+    hashes = []
+    for scale in (1.0, 1.0, 2.0):
+        torch.manual_seed(0)
+        model = timm.create_model("test_resnet", num_classes=6)
+        model.fc.weight.data.mul_(scale)
+        save_for_hf(model, tmp_path, safe_serialization=True)
+        hashes.append(create("--model", f"local-dir:{tmp_path}", "--pretrained")[0].identity["checkpoint_hash"])
+    assert hashes[0] == hashes[1] != hashes[2] and len(hashes[0]) == 16
+
+
 @pytest.mark.parametrize(
     "words",
     [("--crop-pct", 1.0), ("--crop-mode", "squash"), ("--img-size", 128), ("--interpolation", "nearest"),
