@@ -19,10 +19,6 @@ from dad.runtime import Runtime
 
 Entry = dict[str, Any]
 
-_LONG = (  # in the file alone
-    "per_class", "mistakes", "corruptions", "extra", "unreadable", "transform", "images", "title", "metric",
-)  # fmt: skip
-
 
 class ResultsFile:
     """The entries of a results file; every process has them, the primary one writes."""
@@ -104,16 +100,6 @@ def is_scored(entry: Entry, name: str, digest: str, average: str | None = None) 
     averaged like this."""
     scores: Scores = entry["variants"].get(name, {})
     return scores.get("images") == digest and average in (None, scores.get("average"))
-
-
-def in_short(entry: Entry) -> Entry:
-    """Return an entry without what would fill a screen."""
-    variants = {
-        name: {key: value for key, value in scores.items() if key not in _LONG}
-        for name, scores in entry["variants"].items()
-    }
-    keys = ("name", "model", "checkpoint", "attacks")
-    return {key: entry[key] for key in keys} | {"variants": variants}
 
 
 def _same(entry: Entry, other: Entry, without: str = "") -> bool:

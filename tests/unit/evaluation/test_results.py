@@ -10,7 +10,7 @@ from known_answers import CPU
 from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
 from dad.errors import DataError, UsageError
-from dad.evaluation.results import ResultsFile, in_short, is_scored, resolve_results_path
+from dad.evaluation.results import ResultsFile, is_scored, resolve_results_path
 from dad.report.results import FORMAT
 
 IDENTITY = {
@@ -147,11 +147,6 @@ def test_scores_belong_to_the_images_that_were_listed(path: Path) -> None:
     entry = ResultsFile(path, CPU).entries[0]
     assert is_scored(entry, "imagenet", "abc")
     assert not is_scored(entry, "imagenet", "abd") and not is_scored(entry, "imagenet-r", "abc")
-
-
-def test_what_fills_a_screen_stands_in_the_file_alone(path: Path) -> None:
-    short = in_short(ResultsFile(path, CPU).entries[0])
-    assert short["variants"] == {"imagenet": {"top1": 50}} and set(short) >= {"name", "model", "attacks"}
 
 
 @pytest.mark.parametrize(
