@@ -2,6 +2,8 @@
 
 import argparse
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from dad.runtime import Runtime
 from dad.teachers import create_teacher
 from dad.trained_classes import require_label_names, require_trained_classes
 
+_logger = logging.getLogger(__name__)
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm")  # flags that change what a model answers
 _CHECKPOINTS = ("*.pth.tar", "*.pth", "*.safetensors")  # that a folder of --checkpoint is searched for
 
@@ -52,7 +55,7 @@ class Candidate:
 
 
 def find_checkpoints(args: argparse.Namespace) -> list[str]:
-    """Return the files of `--checkpoint`, each once; of a folder, those that look like checkpoints.
+    """Return the files of `--checkpoint`, each once; of a folder, those that look like checkpoints and differ.
 
     Raises:
         DataError: there is no such file, or none in a folder.
@@ -61,7 +64,7 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
     for place in args.checkpoint:
         found = [place]
         if Path(place).is_dir():
-            found = sorted(str(path) for pattern in _CHECKPOINTS for path in Path(place).glob(pattern))
+            found = _distinct(sorted(path for pattern in _CHECKPOINTS for path in Path(place).glob(pattern)))
             if not found:
                 raise DataError(f"--checkpoint {place}: no checkpoint in this folder ({' '.join(_CHECKPOINTS)})")
         elif not Path(place).is_file():
@@ -71,6 +74,18 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
     for file in files:
         once.setdefault(Path(file).resolve(), file)
     return list(once.values())
+
+
+def _distinct(files: list[Path]) -> list[str]:
+    """Return the files of a folder but for copies of an earlier one: a run's best checkpoint is its last, say."""
+    sizes = Counter(file.stat().st_size for file in files)
+    found: dict[str, Path] = {}
+    for file in files:
+        alone = sizes[file.stat().st_size] == 1
+        first = found.setdefault(str(file) if alone else file_digest(file), file)
+        if first is not file:
+            _logger.info("%s is a copy of %s, which is scored", file, first.name)
+    return [str(file) for file in found.values()]
 
 
 def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:

@@ -4,6 +4,7 @@ All speak of ImageNet's classes, by their place among the sorted WordNet ids.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,8 @@ from dad.images.sources import SourceImage
 from dad.variants.listing import list_folders, list_images
 from dad.variants.table import Variant
 
+# Hugging Face's files have the class's id after the number
+_VAL_NAME = re.compile(r"(ILSVRC2012_val_\d{8})(?:_n\d{8})?")
 _ATTRIBUTES = ("background", "texture", "material")
 _HARD_LAYOUT = "expected images/<file> and labels.json, an object of lists: {'00000.png': [409, 892], ...}"
 
@@ -39,9 +42,10 @@ def list_real(sources: Iterable[SourceImage], classes: ClassList) -> list[Labell
     order = _order(classes)
     images = []
     for source in sources:
-        if source.path.stem not in by_name:
+        number = _VAL_NAME.fullmatch(source.path.stem)
+        if number is None or number[1] not in by_name:
             raise DataError(f"{source.path}: ReaL's labels go by file name; expected ILSVRC2012_val_<8 digits>.JPEG")
-        if right := by_name[source.path.stem]:
+        if right := by_name[number[1]]:
             images.append(Labelled(source.path, tuple(order[index] for index in right)))
     return images
 

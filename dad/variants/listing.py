@@ -23,7 +23,7 @@ def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[Sour
         raise DataError(
             f"{folder} ({variant.name}) has {len(found)} class folders, expected {len(expected)}: "
             f"'{names.folders[wrong[0]]}' is {'missing' if wrong[0] in expected else 'too many'}; "
-            "fetch the set again, or give its own class list with --class-map"
+            f"{_advice(variant, folder)}"
         )
     return sources
 
@@ -58,11 +58,25 @@ def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
     return found
 
 
+def _advice(variant: Variant, folder: Path) -> str:
+    """Say what would work for a set whose classes are not those expected."""
+    if variant.subset or variant.numbered or variant.layout != "folders":
+        return "fetch the set again, or give its own class list with --class-map"
+    return (
+        "fetch the set again; or, if it is meant to hold a part, give that list with --class-map for a model trained "
+        f"for it alone, or score it among all classes with --extra-set part={folder} --variants none"
+    )
+
+
 def _numbered(folder: Path, classes: ClassList) -> ClassList:
     """Return `classes` under decimal folder names, which some copies of ImageNet-V2 pad with zeros.
 
-    The numbers are those of ImageNet's own order, even where a model has its classes in another.
+    The numbers are those of ImageNet's own order, even where a model has its classes in another. A copy that has the
+    names of the class list in their place is listed by these.
     """
+    folders = class_folders(folder)
+    if folders and set(folders) <= set(classes.folders):  # some copies have the ids themselves
+        return classes
     names: dict[int, str] = {}
     for name in sorted(entry.name for entry in folder.iterdir() if entry.name.isdecimal()):
         if names.setdefault(int(name), name) != name:
