@@ -12,7 +12,7 @@ from dad.images.sources import class_folders, folder_names
 from dad.images.timm_datasets import resolve_foreign_classes
 from dad.runtime import Runtime
 from dad.trained_classes import trained_class_map, trained_classes
-from dad.variants import ImageSet, find_folder, find_variants, list_image_set
+from dad.variants import ImageSet, find_folder, find_variants, list_image_set, unknown_folders
 from dad.variants.table import VARIANTS, Variant
 
 _IMAGENET = VARIANTS[0]
@@ -51,7 +51,7 @@ def find_image_sets(
     if args.data_dir and args.split != "validation":
         image_sets.append(_list_split(args, classes))
     elif args.data_dir:
-        image_sets += _list_variants(args, classes, runtime)
+        image_sets += _list_variants(args, extra_sets, classes, runtime)
     image_sets += [list_image_set(variant, folder, classes) for variant, folder in extra_sets]
     for image_set in image_sets:
         if image_set.count_warning:
@@ -93,11 +93,18 @@ def _find_class_folders(args: argparse.Namespace) -> list[str]:
     return class_folders(val) if val is not None else []
 
 
-def _list_variants(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[ImageSet]:
+def _list_variants(
+    args: argparse.Namespace, extra_sets: Sequence[tuple[Variant, Path]], classes: ClassList, runtime: Runtime
+) -> list[ImageSet]:
     root = Path(args.data_dir)
     found, missing = find_variants(root, args.variants, classes)
     for variant, reason in missing:
         runtime.say(f"{variant.name:<22}{reason}")
+    elsewhere = {folder.resolve() for _, folder in extra_sets}
+    others = [name for name in unknown_folders(root, classes) if (root / name).resolve() not in elsewhere]
+    if others:
+        advice = "--extra-set NAME=FOLDER scores a folder of class folders"
+        runtime.say(f"not looked at below {root}, since no known test set: {', '.join(others)} ({advice})")
     val = find_folder(root, _IMAGENET)
     return [list_image_set(variant, folder, classes, val) for variant, folder in found]
 

@@ -14,7 +14,7 @@ from dad.errors import DataError
 from dad.files import read_json
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage
-from dad.variants.listing import list_folders, list_images
+from dad.variants.listing import list_folders, list_images, tell_of_others
 from dad.variants.table import Variant
 
 # Hugging Face's files have the class's id after the number
@@ -83,6 +83,7 @@ def list_attributes(folder: Path, classes: ClassList) -> list[Labelled]:
     right = {name: tuple(order[int(index)] for index in indices) for name, *indices in map(str.split, lines)}
     objects = ClassList(tuple(right), tuple(right))
     images = []
+    tell_of_others(folder, (*_ATTRIBUTES, "questions"))
     for attribute in _ATTRIBUTES:
         if not (folder / attribute).is_dir():
             raise DataError(f"{folder}: '{attribute}' is missing; expected {', '.join(_ATTRIBUTES)}/<object>/<image>")

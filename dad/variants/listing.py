@@ -1,12 +1,16 @@
 """List class folders with class indices, or say in one line why a tree would give a wrong number."""
 
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from dad.errors import DataError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
-from dad.images.sources import SourceImage, class_folders, list_sources
+from dad.images.sources import SourceImage, class_folders, folder_names, list_sources
 from dad.variants.subsets import load_subset
 from dad.variants.table import SEVERITIES, Variant
+
+_logger = logging.getLogger(__name__)
 
 
 def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[SourceImage]:
@@ -50,12 +54,20 @@ def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
     for corruption in (*variant.corruptions, *variant.extra_corruptions):
         severities = _severities(folder / corruption, variant.severity_folders.get(corruption, ()))
         found |= {f"{corruption}/{severity}": path for severity, path in severities.items()}
+    tell_of_others(folder, (*variant.corruptions, *variant.extra_corruptions))
     if not found:
         raise DataError(
             f"{folder}: none of the {len(variant.corruptions)} corruptions of {variant.name} is there; expected "
             f"{variant.corruptions[0]}/1/<class>/<image>{_wrong_depth(folder, variant)}"
         )
     return found
+
+
+def tell_of_others(folder: Path, known: Collection[str]) -> None:
+    """Warn of folders in a test set that are not looked at."""
+    others = [name for name in folder_names(folder) if name not in known]
+    if others:
+        _logger.warning("%s: folders that are not looked at: %s", folder, ", ".join(others))
 
 
 def _advice(variant: Variant, folder: Path) -> str:

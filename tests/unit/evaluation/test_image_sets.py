@@ -60,6 +60,13 @@ def test_sets_that_are_there_are_scored_and_the_others_told(root: Path, capsys: 
     assert capsys.readouterr().out.startswith(f"imagenet-sketch       not found below {root}")
 
 
+def test_folders_that_are_no_test_set_are_told_in_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("imagenet-q", "mine"):
+        (root / name).mkdir()
+    names_of(resolve("--data-dir", root, "--variants", "imagenet"))
+    assert f"not looked at below {root}, since no known test set: imagenet-q, mine (" in capsys.readouterr().out
+
+
 def test_extra_sets_follow_the_others(root: Path) -> None:
     words = ("--data-dir", root, "--variants", "imagenet-r", "--extra-set", f"mine={root}/../mine", f"more={root}/val")
     assert names_of(resolve(*words)) == [("imagenet-r", 2), ("mine", 3), ("more", 6)]

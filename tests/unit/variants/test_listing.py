@@ -105,3 +105,9 @@ def test_a_copy_of_v2_may_have_the_ids_themselves(tmp_path: Path, val: Path) -> 
     folder = link(tmp_path / "imagenetv2", {name: val / name for name in WNIDS})
     image_set = list_image_set(BY_NAME["imagenetv2"], folder, IMAGENET)
     assert image_set.labels.tolist() == list(range(1000))
+
+
+def test_folders_beside_the_corruptions_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = make_tree(tmp_path, *parts("fog/1", "mist/1", "haze/2"))
+    list_image_set(BY_NAME["imagenet-c"], folder, CLASSES)
+    assert caplog.messages == [f"{folder}: folders that are not looked at: haze, mist"]
