@@ -20,11 +20,15 @@ train_once() { # train_once <objective>: a run that was interrupted goes on
     touch "$run/done"
 }
 
+score() { # score <flag ...>: without the line for programs at the end, which the table says better
+    python -u validate.py "$@" | sed -u '/^--result$/,$d'
+}
+
 step "render EmojiNet" python -m emojinet.render --out data/emojinet
 step "generate the DAD set" python generate.py --config hparams/emojinet_generate.yaml
 step "train the plain student" train_once ce
 step "train the DAD student" train_once dad
-step "score on every variant" python validate.py --config hparams/emojinet_validate.yaml \
+step "score on every variant" score --config hparams/emojinet_validate.yaml \
     --checkpoint output/emojinet_ce/last.pth.tar output/emojinet_dad/last.pth.tar
 
 printf '\n'

@@ -25,6 +25,7 @@ from dad.objectives import Weighted, load_objective
 from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
 from dad.teachers import Teacher, create_teacher, require_fitting
+from dad.trained_classes import require_trained_classes
 from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
@@ -51,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Build what trains and what is trained on.
     classes = resolve_classes(args)
+    if args.initial_checkpoint:
+        source = f"--initial-checkpoint {args.initial_checkpoint}"
+        require_trained_classes(args.initial_checkpoint, classes, source, new_head=True)
     student, data_config = create_student(args, len(classes))
     train_loader = create_train_loader(args, data_config, objective.demands(), classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)
@@ -69,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Resume: a checkpoint fits the bare network, so compiling and wrapping come after.
     args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1], runtime)
-    state = create_run_state(args, Parts(task, updater, schedule, train_loader), data_config, runtime)
+    state = create_run_state(args, Parts(task, updater, schedule, train_loader, classes), data_config, runtime)
     prepare(args, task, runtime)
     teacher_top1 = None
     if teacher is not None and runtime.is_primary:

@@ -26,7 +26,7 @@ from dad.evaluation.candidates import Candidate, create_candidates
 from dad.evaluation.image_sets import find_classes, find_image_sets
 from dad.evaluation.loop import Forward
 from dad.evaluation.pool import LoaderSettings
-from dad.evaluation.results import Entry, ResultsFile, in_short, resolve_results_path
+from dad.evaluation.results import Entry, ResultsFile, resolve_results_path
 from dad.evaluation.scores import Scores, format_scores
 from dad.evaluation.session import Session, Task
 from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid_labels
@@ -34,7 +34,7 @@ from dad.evaluation.threats import create_threats
 from dad.files import write_atomically
 from dad.images.classes import ClassList
 from dad.images.timm_datasets import resolve_timm_dataset
-from dad.report import format_csv, format_table
+from dad.report import format_csv, format_table, in_short
 from dad.runtime import Runtime, setup_runtime
 from dad.variants import ImageSet, resolve_extra_sets
 
@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
     # finish
     if runtime.is_primary and args.results_format == "csv":
-        write_atomically(results.path.with_suffix(".csv"), format_csv(results.entries).encode())
+        write_atomically(results.path.with_suffix(".csv"), format_csv(results.written).encode())
     report(entries, results, runtime)
     runtime.close()
     return 0

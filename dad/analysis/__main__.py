@@ -3,14 +3,15 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from timm.data import create_transform, resolve_data_config
+from timm.data import resolve_data_config
 from torch import nn
 
-from dad.analysis.folders import Transform, open_folder, sample_batches
+from dad.analysis.folders import Transform, is_dad_set, open_folder, sample_batches
 from dad.analysis.moments import BatchNorms, Moments, collect_moments, find_batch_norms
 from dad.analysis.performance import Performance, Scoreboard, find_scoreboard
 from dad.analysis.wasserstein import LAYERS, NORMALISATIONS, REDUCTIONS, Distance, measure_distance
@@ -21,6 +22,7 @@ from dad.files import to_json, write_atomically
 from dad.models import load_student
 from dad.report import load_results
 from dad.tables import format_rows
+from dad.variants.pipeline import create_pipeline, find_rule
 
 _SETTINGS = ("checkpoint", "use_ema", "layers", "reduce", "normalise", "mode", "num_batches", "batch_size", "seed")
 
@@ -72,13 +74,14 @@ def _wasserstein(args: Namespace) -> None:
 
     model, name, layers = _load_model(args)
     config = resolve_data_config({}, model=model)
-    transform: Transform = create_transform(**config)
-    for folder in (args.reference, *folders.values()):
-        open_folder(folder, transform)  # a missing one is found before the first is measured
-    _, source = _measure(args, args.reference, model, layers, transform)
+    reference = _Images(args.reference, _transform("", args.reference, config))
+    images = {title: _Images(folder, _transform(title, folder, config)) for title, folder in folders.items()}
+    for found in (reference, *images.values()):
+        open_folder(found.folder, found.transform)  # a missing one is found before the first is measured
+    _, source = _measure(args, reference, model, layers)
     measured: dict[str, tuple[int, Distance]] = {}
-    for title, folder in folders.items():
-        count, target = _measure(args, folder, model, layers, transform)
+    for title, found in images.items():
+        count, target = _measure(args, found, model, layers)
         measured[title] = count, measure_distance(source, target, args.layers, args.reduce, args.normalise)
 
     distances = {title: distance.value for title, (_, distance) in measured.items()}
@@ -129,12 +132,24 @@ def _load_model(args: Namespace) -> tuple[nn.Module, str, BatchNorms]:
     return model.to(args.device), name, layers
 
 
-def _measure(
-    args: Namespace, folder: Path, model: nn.Module, layers: BatchNorms, transform: Transform
-) -> tuple[int, dict[str, Moments]]:
-    images = open_folder(folder, transform)
-    count, batches = sample_batches(images, args.num_batches, args.batch_size, args.seed, args.workers)
-    print(f"{folder}: {count} images", flush=True)
+@dataclass(frozen=True)
+class _Images:
+    """A folder, and how its images become what the network sees."""
+
+    folder: Path
+    transform: Transform
+
+
+def _transform(name: str, folder: Path, config: Mapping[str, Any]) -> Transform:
+    """Return the network's own transform, with the rules of the test set that a folder holds; DAD images were cropped
+    when they were made."""
+    return create_pipeline(config, find_rule(name, folder), is_cropped=is_dad_set(folder))
+
+
+def _measure(args: Namespace, images: _Images, model: nn.Module, layers: BatchNorms) -> tuple[int, dict[str, Moments]]:
+    dataset = open_folder(images.folder, images.transform)
+    count, batches = sample_batches(dataset, args.num_batches, args.batch_size, args.seed, args.workers)
+    print(f"{images.folder}: {count} images", flush=True)
     return count, collect_moments(model, layers, batches, torch.device(args.device))
 
 

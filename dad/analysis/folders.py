@@ -25,7 +25,12 @@ def open_folder(folder: Path, transform: Transform) -> Dataset[Tensor]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one of images, in class folders or not, or a DAD set")
-    return _DadImages(folder, transform) if (folder / "settings.json").is_file() else _Files(folder, transform)
+    return _DadImages(folder, transform) if is_dad_set(folder) else _Files(folder, transform)
+
+
+def is_dad_set(folder: Path) -> bool:
+    """Whether a folder is a DAD set."""
+    return (folder / "settings.json").is_file()
 
 
 def sample_batches(

@@ -39,7 +39,7 @@ def _axis(left: float, bottom: float) -> list[str]:
 
 
 def _row(bar: Bar, left: float, middle: float) -> list[str]:
-    parts = [label(left - 10, middle + 4, bar.title, text_anchor="end")]
+    parts = [label(left - 10, middle + 4, _shortened(bar.title, left), text_anchor="end")]
     if bar.value is None:
         return [*parts, label(left + 6, middle + 4, bar.note or "–", class_="note")]
     width = _x(left, bar.value) - left
@@ -52,6 +52,12 @@ def _row(bar: Bar, left: float, middle: float) -> list[str]:
         x, reach = _x(left, bar.mark), _BAR / 2 + 3
         parts.append(element("line", x1=x, x2=x, y1=middle - reach, y2=middle + reach, class_="mark"))
     return [*parts, label(_WIDTH - 2, middle + 4, f"{bar.value:.1f}", text_anchor="end", class_="value")]
+
+
+def _shortened(title: str, left: float) -> str:
+    """Cut a title that would reach over the chart's edge."""
+    most = int((left - 10) / _LETTER)
+    return title if len(title) <= most else f"{title[: most - 1]}…"
 
 
 def _x(left: float, value: float) -> float:

@@ -2,11 +2,12 @@
 are for."""
 
 from dad.checkpoints.digests import file_digest, require_whole, tensors_digest
-from dad.checkpoints.reading import read_checkpoint, read_state_dict, strip_prefixes
+from dad.checkpoints.reading import OWN_KEY, read_checkpoint, read_state_dict, strip_prefixes
 from dad.checkpoints.weights import AVERAGED, PLAIN, Misfit, choose_weights, find_misfit, load_fitting
 
 __all__ = [
     "AVERAGED",
+    "OWN_KEY",
     "PLAIN",
     "Misfit",
     "choose_weights",

@@ -18,6 +18,8 @@ from dad.checkpoints.torchscript import is_torchscript, read_torchscript
 from dad.checkpoints.weights import AVERAGED, PLAIN
 from dad.errors import DataError
 
+OWN_KEY = "dad"  # all of ours in a checkpoint; the other keys are timm's
+
 _TRAINING_ONLY = ("loss.", "model_ema.")  # a VQGAN's discriminator and LPIPS network, an EMA copy
 _EXPECTED = "give a .safetensors file, a state dict or a Lightning .ckpt"
 # a score that numpy has averaged is a number of its type

@@ -57,6 +57,12 @@ def is_attacked(rows: Sequence[dict[str, Any]], threat: Threat, image_set: Image
     return any(own.items() <= row.items() for row in rows)
 
 
+def without_outdated(rows: Sequence[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return `rows` but for those of the same attack on as many images of the same set, of which some have changed."""
+    same = ("attack", "norm", "epsilon", "step_size", "steps", "variant", "listed", "seed")
+    return [row for row in rows if any(row.get(key) != new.get(key) for key in same)]
+
+
 def evaluate_attack(
     model: nn.Module, pool: ImagePool, which: int, threat: Threat, seed: int, log_freq: int = 10
 ) -> dict[str, Any]:

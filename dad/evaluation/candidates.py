@@ -1,6 +1,9 @@
 """The models that validate.py scores: checkpoints, a published model, a teacher."""
 
 import argparse
+import hashlib
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +15,18 @@ from timm.data import resolve_data_config
 from timm.layers import apply_test_time_pool, set_fast_norm
 from timm.models import get_pretrained_cfg_value
 from timm.utils import reparameterize_model
-from timm.utils.misc import natural_key
 from torch import nn
 
 from dad.args import create_validate_parser
-from dad.checkpoints import file_digest, read_checkpoint, tensors_digest
+from dad.checkpoints import file_digest, tensors_digest
 from dad.errors import DataError, UsageError
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import ClassList
 from dad.models import load_student, require_model
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
+from dad.trained_classes import require_label_names, require_trained_classes
 
+_logger = logging.getLogger(__name__)
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam")  # flags that change what a model answers
 _CHECKPOINTS = ("*.pth.tar", "*.pth", "*.safetensors")  # that a folder of --checkpoint is searched for
 
@@ -52,7 +56,7 @@ class Candidate:
 
 
 def find_checkpoints(args: argparse.Namespace) -> list[str]:
-    """Return the files of `--checkpoint`, each once; of a folder, those that look like checkpoints.
+    """Return the files of `--checkpoint`, each once; of a folder, those that look like checkpoints and differ.
 
     Raises:
         DataError: there is no such file, or none in a folder.
@@ -61,7 +65,7 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
     for place in args.checkpoint:
         found = [place]
         if Path(place).is_dir():
-            found = sorted(str(path) for pattern in _CHECKPOINTS for path in Path(place).glob(pattern))
+            found = _distinct(sorted(path for pattern in _CHECKPOINTS for path in Path(place).glob(pattern)))
             if not found:
                 raise DataError(f"--checkpoint {place}: no checkpoint in this folder ({' '.join(_CHECKPOINTS)})")
         elif not Path(place).is_file():
@@ -73,19 +77,16 @@ def find_checkpoints(args: argparse.Namespace) -> list[str]:
     return list(once.values())
 
 
-def trained_class_map(checkpoint: str) -> str | None:
-    """Return where the class list was that a checkpoint was trained with: a file, "" for its class folders in natural
-    order, None if it does not say.
-
-    Raises:
-        DataError: as `dad.checkpoints.read_checkpoint`.
-    """
-    trained = read_checkpoint(checkpoint, check=False).get("args")
-    if not isinstance(trained, argparse.Namespace):
-        return None
-    if getattr(trained, "dataset", "") not in ("", "folder", "tar"):
-        return None
-    return str(getattr(trained, "class_map", ""))
+def _distinct(files: list[Path]) -> list[str]:
+    """Return the files of a folder but for copies of an earlier one: a run's best checkpoint is its last, say."""
+    sizes = Counter(file.stat().st_size for file in files)
+    found: dict[str, Path] = {}
+    for file in files:
+        alone = sizes[file.stat().st_size] == 1
+        first = found.setdefault(str(file) if alone else file_digest(file), file)
+        if first is not file:
+            _logger.info("%s is a copy of %s, which is scored", file, first.name)
+    return [str(file) for file in found.values()]
 
 
 def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> list[Candidate]:
@@ -131,9 +132,10 @@ def _create_student(
     data_config["crop_border_pixels"] = args.crop_border_pixels
     _require_image_size(model, architecture, data_config["input_size"])
     if checkpoint:
-        _require_class_order(checkpoint, classes)
+        require_trained_classes(checkpoint, classes, f"checkpoint {checkpoint}")
     else:  # also of a model that timm does not list, whose configuration came with its weights
         _require_classes(args.model, config.get("num_classes"), classes)
+        require_label_names(config, classes, f"--model {args.model} --pretrained")
     if args.test_pool:
         model, pooled = apply_test_time_pool(model, data_config)
         data_config["crop_pct"] = 1.0 if pooled else data_config["crop_pct"]
@@ -150,26 +152,21 @@ def _create_student(
     return Candidate(model.eval(), data_config, identity | {"settings": settings})
 
 
+def _tensors_digest(model: nn.Module) -> str:
+    """Return a hash of published weights, whose name stays the same when they are mended."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
 def _require_classes(model: str, published: int | None, classes: ClassList) -> None:
     """timm gives a model a new, untrained head where the number of classes is not that of its weights."""
     if published not in (None, len(classes)):
         raise UsageError(
             f"--model {model} --pretrained: its weights are for {published:,} classes, the class list has "
             f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint"
-        )
-
-
-def _require_class_order(checkpoint: str, classes: ClassList) -> None:
-    """As many classes in another order fit the weights too."""
-    class_map = trained_class_map(checkpoint)
-    if class_map is None or (class_map and not Path(class_map).is_file()):
-        return
-    folders = load_class_list(class_map).folders if class_map else tuple(sorted(classes.folders, key=natural_key))
-    if folders != classes.folders:
-        order = f"with --class-map {class_map}" if class_map else "with its class folders in natural order"
-        raise UsageError(
-            f"checkpoint {checkpoint} was trained {order}, and the class list here has another order or other classes: "
-            "give that list with --class-map"
         )
 
 

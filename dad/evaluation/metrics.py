@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_RENAMED_IMAGES, _RENAMED_GAIN = 5, 20  # images a class, and points on top of twice the number
 _Z95 = 1.959963984540054  # of the normal distribution: 95 % lie within it
 
 
@@ -19,6 +20,27 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
+
+
+def renamed_top1(labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> float | None:
+    """Return what top-1 would be under the numbering of classes that fits the predictions best, in percent, if that is
+    far better than under their own; else None. A few images a class fit some numbering by chance, so they do not count.
+
+    The numbering is found greedily: the most frequent pairs of a label and a prediction first.
+    """
+    if len(labels) < _RENAMED_IMAGES * max(len(np.unique(labels)), 2):
+        return None
+    pairs, counts = np.unique(np.stack([labels, predictions]), axis=1, return_counts=True)
+    own, other = set[int](), set[int]()
+    hits = 0
+    for place in np.argsort(-counts, kind="stable").tolist():
+        label, prediction = pairs[:, place].tolist()
+        if label not in own and prediction not in other:
+            own.add(label)
+            other.add(prediction)
+            hits += int(counts[place])
+    best, now = 100 * hits / len(labels), 100 * float((labels == predictions).mean())
+    return best if best >= 2 * now + _RENAMED_GAIN else None
 
 
 def corruption_scores(

@@ -6,7 +6,7 @@ no batch has to be padded, and one that cannot be read is named instead of repla
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -15,17 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data import create_transform
 from timm.data.loader import PrefetchLoader, fast_collate
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dad.images.passing import read_patiently
 from dad.images.reading import UnreadableError, decode_rgb
+from dad.images.sources import SourceImage
 from dad.runtime import Runtime
 from dad.variants import ImageSet
-
-_Transform = Callable[[Image.Image], Any]
+from dad.variants.pipeline import Pipeline, create_pipeline
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,10 @@ class ImagePool:
         self.image_sets, self.runtime = image_sets, runtime
         self.mean, self.std = data_config["mean"], data_config["std"]
         self.starts = np.cumsum([0, *map(len, image_sets)])
-        pipelines = [_create_pipeline(image_set, data_config, settings.prefetcher) for image_set in image_sets]
+        pipelines = [
+            create_pipeline(data_config, image_set.variant, use_prefetcher=settings.prefetcher)
+            for image_set in image_sets
+        ]
         self.transforms = [_describe(pipeline) for pipeline in pipelines]
         self._batch_numbers = _BatchNumbers(settings.batch_size, runtime)
         loader = DataLoader(
@@ -110,6 +112,17 @@ class ImagePool:
         return Path(os.fsdecode(self.image_sets[which].paths[number - self.starts[which]]))
 
 
+def is_any_readable(files: Sequence[str]) -> bool:
+    """Whether one of the files, which could not be read once, can be now."""
+    for file in files:
+        try:
+            decode_rgb(SourceImage("", Path(file), 0).read())
+        except (UnreadableError, OSError):
+            continue
+        return True
+    return False
+
+
 def _describe(pipeline: Any) -> str:
     """Say what an image passes through, e.g. "Resize 256, CenterCrop 224x224, MaybeToTensor, Normalize"."""
     words = []
@@ -120,29 +133,6 @@ def _describe(pipeline: Any) -> str:
     return ", ".join(words)
 
 
-def _crop_pct(image_set: ImageSet, data_config: Mapping[str, Any]) -> float:
-    """Sets that were cropped when they were made are not cropped again; at the model's size they pass unchanged."""
-    return 1.0 if image_set.variant.cropped else float(data_config["crop_pct"])
-
-
-def _create_pipeline(image_set: ImageSet, data_config: Mapping[str, Any], prefetcher: bool) -> _Transform:
-    settings = {**data_config, "crop_pct": _crop_pct(image_set, data_config)}
-    if image_set.variant.border:
-        settings["crop_border_pixels"] = image_set.variant.border
-    transform: _Transform = create_transform(is_training=False, use_prefetcher=prefetcher, **settings)
-    if image_set.variant.watermark:
-        _add_watermark(transform, data_config["input_size"][-1])
-    return transform
-
-
-def _add_watermark(pipeline: Any, size: int) -> None:
-    """Lay ImageNet-W's watermark over what the crop leaves of an image, before it becomes a tensor."""
-    from imagenet_w import AddWatermark  # an extra; `dad.variants` has said so if it is not there
-
-    crop = next(place for place, step in enumerate(pipeline.transforms) if "Crop" in type(step).__name__)
-    pipeline.transforms.insert(crop + 1, AddWatermark(size))
-
-
 class _StreamOfSets(Dataset[tuple[Any, int]]):
     """(transformed image, its number), or (a black image, -1 - its number) if it cannot be read."""
 
@@ -150,7 +140,7 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
         self,
         image_sets: Sequence[ImageSet],
         starts: NDArray[np.int64],
-        pipelines: Sequence[_Transform],
+        pipelines: Sequence[Pipeline],
         input_size: Sequence[int],
     ):
         self.paths = [image_set.paths for image_set in image_sets]

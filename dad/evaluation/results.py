@@ -13,14 +13,11 @@ import torch.distributed as dist
 from dad.errors import DataError, UsageError
 from dad.evaluation.scores import Scores
 from dad.files import read_any_json, to_json, write_atomically
+from dad.locks import exclusive
 from dad.report.results import FORMAT
 from dad.runtime import Runtime
 
 Entry = dict[str, Any]
-
-_LONG = (  # in the file alone
-    "per_class", "mistakes", "corruptions", "extra", "unreadable", "transform", "images", "title", "metric",
-)  # fmt: skip
 
 
 class ResultsFile:
@@ -33,6 +30,8 @@ class ResultsFile:
             DataError: the file is there, but not one of results.
         """
         self.path, self.runtime = path, runtime
+        self.written: list[Entry] = []  # what the file holds by now
+        self._own: list[tuple[Entry, Entry]] = []  # of this run, each with the scores that it began with
         self.entries = _read(path) if runtime.is_primary else []
         if runtime.distributed:
             shared = [self.entries]
@@ -53,14 +52,23 @@ class ResultsFile:
                 place = number  # a rerun leaves the order of rows as it is
                 del self.entries[number]
                 scored = {key: entry[key] for key in scored} if _same(entry, own) else scored
-        self.entries.insert(place, {**own, **extra, **scored})
-        return self.entries[place]
+        entry = {**own, **extra, **scored}
+        self.entries.insert(place, entry)
+        before = {"variants": dict(entry["variants"]), "attacks": list(entry["attacks"])}
+        self._own.append((entry, before))
+        return entry
 
     def write(self) -> None:
-        """Write all entries: one by itself, several as a list."""
-        if self.runtime.is_primary:
-            content = self.entries if len(self.entries) > 1 else self.entries[0]
+        """Write all entries: one by itself, several as a list. What another run has written in the meantime stays."""
+        if not self.runtime.is_primary:
+            return
+        with exclusive(self.path):
+            written = _read(self.path)
+            for entry, before in self._own:
+                _merge(written, entry, before)
+            content = written if len(written) > 1 else written[0]
             write_atomically(self.path, to_json(content, indent=1))
+        self.written = written
 
 
 def resolve_results_path(args: argparse.Namespace) -> Path:
@@ -94,19 +102,27 @@ def is_scored(entry: Entry, name: str, digest: str, average: str | None = None) 
     return scores.get("images") == digest and average in (None, scores.get("average"))
 
 
-def in_short(entry: Entry) -> Entry:
-    """Return an entry without what would fill a screen."""
-    variants = {
-        name: {key: value for key, value in scores.items() if key not in _LONG}
-        for name, scores in entry["variants"].items()
-    }
-    keys = ("name", "model", "checkpoint", "attacks")
-    return {key: entry[key] for key in keys} | {"variants": variants}
-
-
 def _same(entry: Entry, other: Entry, without: str = "") -> bool:
     keys = ("format", "name", "model", "checkpoint", "checkpoint_hash", "weights", "settings")
     return all(entry.get(key) == other.get(key) for key in keys if key != without)
+
+
+def _merge(written: list[Entry], entry: Entry, before: Entry) -> None:
+    """Put an entry of this run among those of a file, in the place of the model's; other scores of the same weights
+    that have come into the file since stay, those that this run has made count."""
+    place = len(written)
+    merged = entry
+    for number, other in reversed(list(enumerate(written))):
+        if not _same(other, entry, without="checkpoint_hash"):
+            continue
+        place = number
+        del written[number]
+        if _same(other, entry):
+            had = before["variants"]
+            new = {name: scores for name, scores in entry["variants"].items() if scores is not had.get(name)}
+            attacks = [row for row in other["attacks"] if row not in entry["attacks"] and row not in before["attacks"]]
+            merged = {**entry, "variants": {**other["variants"], **new}, "attacks": [*entry["attacks"], *attacks]}
+    written.insert(place, merged)
 
 
 def _read(path: Path) -> list[Entry]:

@@ -16,6 +16,7 @@ from dad.evaluation.metrics import (
     corruption_errors,
     corruption_scores,
     relative_mce,
+    renamed_top1,
     wilson_interval,
 )
 from dad.variants import ImageSet
@@ -58,6 +59,8 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
         "per_class": _per_class(image_set, answers, scored, classes),
         "mistakes": _mistakes(image_set, answers, scored, classes),
     }
+    if image_set.variant.layout == "folders" and not image_set.variant.filtered:
+        scores |= _renamed(image_set.labels[scored], answers.predictions[scored])
     scores |= class_scores(answers, image_set.labels, scored, average)
     return scores | _by_corruption(image_set, answers, readable) | _by_anomaly(image_set, answers, readable)
 
@@ -126,6 +129,12 @@ def _by_anomaly(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool
     return {"aupr": aupr, "outliers": int((outliers & readable).sum())}
 
 
+def _renamed(labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> Scores:
+    """Return what top-1 would be with the classes in another order, where that is far more."""
+    top1 = renamed_top1(labels, predictions)
+    return {} if top1 is None else {"renamed_top1": top1}
+
+
 def _per_class(
     image_set: ImageSet, answers: Answers, scored: NDArray[np.bool_], classes: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
@@ -163,6 +172,13 @@ def warn(image_set: ImageSet, scores: Scores) -> None:
     if scores["unreadable"]:
         files = scores["unreadable"]
         _logger.warning("%s: %d images cannot be read and do not count, e.g. %s", name, len(files), files[0])
+    if "renamed_top1" in scores:
+        _logger.warning(
+            "%s: Acc@1 is %.1f, but would be %.1f if the classes had other numbers: is the class list (--class-map) "
+            "that of the weights, in its order?",
+            name, scores["top1"], scores["renamed_top1"],
+        )  # fmt: skip
+        return
     chance = 100 / image_set.num_columns
     if image_set.variant.filtered or scores["count"] < _CHANCE_COUNT or scores["top1"] >= _CHANCE_FACTOR * chance:
         return

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dad.attacks import NORMS
-from dad.evaluation.attacked import evaluate_attack, is_attacked
+from dad.evaluation.attacked import evaluate_attack, is_attacked, without_outdated
 from dad.evaluation.candidates import Candidate
 from dad.evaluation.loop import Forward, evaluate_sets
-from dad.evaluation.pool import ImagePool, LoaderSettings
+from dad.evaluation.pool import ImagePool, LoaderSettings, is_any_readable
 from dad.evaluation.results import Entry, ResultsFile, is_scored
 from dad.evaluation.scores import format_scores, with_relative_mce
 from dad.evaluation.threats import Threat
@@ -46,12 +46,7 @@ class Session:
     def score(self, candidate: Candidate, forward: Forward, entry: Entry) -> None:
         """Score a model, which is on its device, on every set and under every attack."""
         pool, task = self._pool_of(candidate), self.task
-        wanted = []
-        for which, image_set in enumerate(task.image_sets):
-            if is_scored(entry, image_set.variant.name, image_set.digest, task.average):
-                self.runtime.say(f"{image_set.variant.name:<21} is in {self.results.path} already")
-            else:
-                wanted.append(which)
+        wanted = self._wanted(entry)
         for which, scores in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average):
             name = task.image_sets[which].variant.name
             entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
@@ -60,14 +55,30 @@ class Session:
         if task.attacked is not None:
             self._attack(candidate, pool, task.attacked, entry)
 
+    def _wanted(self, entry: Entry) -> list[int]:
+        """Return the numbers of the sets that are not scored yet; the primary process decides for all."""
+        wanted = []
+        for which, image_set in enumerate(self.task.image_sets if self.runtime.is_primary else ()):
+            name = image_set.variant.name
+            if not is_scored(entry, name, image_set.digest, self.task.average):
+                wanted.append(which)
+            elif is_any_readable(entry["variants"][name].get("unreadable", ())):
+                self.runtime.say(f"{name:<21} is scored again: images that could not be read can be now")
+                wanted.append(which)
+            else:
+                self.runtime.say(f"{name:<21} is in {self.results.path} already")
+        shared: list[int] = self.runtime.gather(wanted)[0]
+        return shared
+
     def _attack(self, candidate: Candidate, pool: ImagePool, attacked: ImageSet, entry: Entry) -> None:
         for threat in self.task.threats:
-            if is_attacked(entry["attacks"], threat, attacked, self.task.seed):
+            done = is_attacked(entry["attacks"], threat, attacked, self.task.seed)
+            if self.runtime.gather(done)[0]:
                 self.runtime.say(f"{threat.name:<21} is in {self.results.path} already")
                 continue
             which = len(self.task.image_sets)
             row = evaluate_attack(candidate.model, pool, which, threat, self.task.seed, self.task.log_freq)
-            entry["attacks"].append(row)
+            entry["attacks"] = [*without_outdated(entry["attacks"], row), row]
             self.results.write()
             self.runtime.say(
                 f"{threat.name:<21} Acc@1 {row['top1']:.3f} (clean {row['clean_top1']:.3f}; {threat.norm} "

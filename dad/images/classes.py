@@ -5,6 +5,8 @@ there: ImageNet-A and -R hold 200 of the 1,000 folders, and ImageNet-V2's folder
 """
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -14,6 +16,9 @@ from timm.data import ImageNetInfo
 from timm.utils.misc import natural_key
 
 from dad.errors import DataError, UsageError
+
+_WORDNET_ID = re.compile(r"n\d{8}")
+_STRAYS = 0.1  # of all class folders: fewer among ImageNet's are no classes, but something that lies there too
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,14 @@ def imagenet_class_list() -> ClassList:
 
 
 def load_class_list(class_map: str, class_names: str = "") -> ClassList:
-    """Read a class list: `class_map` has one folder name a line in class order (timm's `--class-map`), `class_names`
-    one readable name a line; without it, folder names are read as names, with spaces for underscores.
+    """Read a class list: `class_map` has one folder name a line in class order (timm's `--class-map`), or is the
+    `class_to_idx.json` of a run; `class_names` has one readable name a line; without it, folder names are read as
+    names, with spaces for underscores.
 
     Raises:
         DataError: a file is missing, empty, has duplicates, or the two differ in length.
     """
-    folders = _read_lines(class_map, "--class-map")
+    folders = _read_index(class_map) if class_map.endswith(".json") else _read_lines(class_map, "--class-map")
     if len(set(folders)) != len(folders):
         twice = next(folder for folder in folders if folders.count(folder) > 1)
         raise DataError(f"--class-map {class_map}: '{twice}' stands there twice; every class needs one line")
@@ -98,7 +104,8 @@ def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str])
     `folders` themselves in natural order, 9 before 10 (timm's rule).
 
     Raises:
-        DataError: a folder is not in the list, or there are none.
+        UsageError: there are no folders, and no file. DataError: a folder is not in the list, or among ImageNet's ids
+            there is something else.
     """
     folders = sorted(folders, key=natural_key)
     if not folders and not class_map:  # images in tars
@@ -110,6 +117,7 @@ def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str])
     elif set(folders) <= set(imagenet_folders()):
         classes = imagenet_class_list()
     else:
+        _require_no_strays(folders)
         classes = ClassList(tuple(folders), tuple(name.replace("_", " ") for name in folders))
     require_known(folders, classes, class_map or "ImageNet's class list")
     return classes
@@ -129,15 +137,48 @@ def require_known(folders: Iterable[str], classes: ClassList, source: str) -> No
         )
 
 
+def _require_no_strays(folders: list[str]) -> None:
+    """Refuse folders that are ImageNet's but for a few: these would move the indices of the others."""
+    strays = [folder for folder in folders if folder not in imagenet_folders()]
+    known = len(folders) - len(strays)
+    odd = [folder for folder in strays if not _WORDNET_ID.fullmatch(folder)]
+    if 0 < len(odd) < known or len(strays) < _STRAYS * len(folders):
+        stray = (odd or strays)[0]
+        raise DataError(
+            f"the class folder '{stray}' is none of ImageNet's, as {known} of the {len(folders)} are: remove or rename "
+            "it, or give the list that names it with --class-map"
+        )
+
+
 def _plain(name: str) -> str:
     """Return a folder's name as it is compared with others to find a different spelling of the same."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+def _read_index(path: str) -> list[str]:
+    """Return class folders in the order of a file `{"<folder>": <index>, ...}`."""
+    advice = 'expected {"<class folder>": <index>, ...}, as train.py writes it'
+    text = "\n".join(_read_lines(path, "--class-map"))
+    try:
+        index = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"--class-map {path}: not readable as JSON ({error}); {advice}") from None
+    if not isinstance(index, dict) or not index:
+        raise DataError(f"--class-map {path}: {advice}")
+    folders = sorted(index, key=lambda folder: str(index[folder]).zfill(9))
+    if [index[folder] for folder in folders] != list(range(len(folders))):
+        raise DataError(f"--class-map {path}: its numbers do not count from 0 to {len(folders) - 1}; {advice}")
+    return folders
+
+
 def _read_lines(path: str, flag: str) -> list[str]:
     if not Path(path).is_file():
         raise DataError(f"{flag} {path}: no such file; expected a text file with one entry a line")
-    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")  # Windows' editors begin a file with a mark
+    except UnicodeDecodeError:
+        raise DataError(f"{flag} {path}: not UTF-8; save it as UTF-8 text with one entry a line") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{flag} {path}: the file is empty; expected one entry a line")
     return lines

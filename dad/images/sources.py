@@ -5,8 +5,10 @@ A split is a folder of class folders, or of WebDataset tar shards.
 
 import hashlib
 import json
+import logging
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, require_known
 from dad.images.tars import list_tars
 
+_logger = logging.getLogger(__name__)
 _LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
 _FLAT = "the official tar is flat: move them into class folders (run soumith/imagenetloader.torch's valprep.sh in it)"
 _SPLIT_NAMES = {"validation": ("validation", "val"), "val": ("val", "validation"), "train": ("train", "training")}
@@ -103,6 +106,11 @@ def class_folders(split_dir: Path) -> list[str]:
     return _layout(split_dir)[0]
 
 
+def folder_names(folder: Path) -> list[str]:
+    """Return the sorted names of the folders in `folder`, without hidden ones; none if it is not there."""
+    return _scan(folder, set())[0] if folder.is_dir() else []
+
+
 def listing_digest(sources: Iterable[SourceImage]) -> str:
     """Return a hash of keys and labels in order; a DAD set must not be continued from another listing."""
     digest = hashlib.sha256()
@@ -128,7 +136,9 @@ def _layout(split_dir: Path) -> tuple[list[str], list[str]]:
 
 
 def _sources_of_folders(split_dir: Path, folders: list[str], classes: ClassList) -> list[SourceImage]:
-    names = {folder: _images_of_class(split_dir / folder) for folder in folders}
+    skipped = Counter[str]()
+    names = {folder: _images_of_class(split_dir / folder, skipped) for folder in folders}
+    _tell_of_skipped(split_dir, skipped)
     require_known(folders, classes, f"the class list used for {split_dir}")
     sources = []
     for folder in folders:
@@ -145,12 +155,34 @@ def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList) -> li
     return sources
 
 
-def _scan(folder: Path, suffixes: AbstractSet[str]) -> tuple[list[str], list[str]]:
-    """Return the sorted names of the sub-folders and of the files with `suffixes` in `folder`."""
+def _if_too_deep(folder: Path) -> str:
+    """Say what would work where a whole split lies in the place of one class."""
+    return f"; move what {folder} holds one level up" if folder_names(folder.parent) == [folder.name] else ""
+
+
+def _tell_of_skipped(split_dir: Path, skipped: Counter[str]) -> None:
+    """Warn of files in class folders that are no images by their suffix: some of them may be meant as such."""
+    if skipped:
+        counts = ", ".join(f"{count:,} {suffix}" for suffix, count in skipped.most_common())
+        images = " ".join(get_img_extensions())
+        _logger.warning("%s: files that are not looked at: %s; images are %s", split_dir, counts, images)
+
+
+def _scan(folder: Path, suffixes: AbstractSet[str], skipped: Counter[str] | None = None) -> tuple[list[str], list[str]]:
+    """Return the sorted names of the sub-folders, without hidden ones, and of the files with `suffixes` in `folder`."""
     with os.scandir(folder) as entries:
         is_folder = {entry.name: entry.is_dir() for entry in entries}
     files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
-    return sorted(name for name in is_folder if is_folder[name]), sorted(files)
+    if skipped is not None and len(files) + sum(is_folder.values()) < len(is_folder):
+        others = set(is_folder) - set(files)
+        skipped.update(_suffix(name) for name in others if not is_folder[name])
+    # hidden ones (.ipynb_checkpoints, .Trash) are other programs' own
+    folders = [name for name in is_folder if is_folder[name] and not name.startswith(".")]
+    return sorted(folders), sorted(files)
+
+
+def _suffix(name: str) -> str:
+    return name[len(_stem(name)) :].lower() or "without suffix"
 
 
 def _stem(name: str) -> str:
@@ -158,10 +190,11 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _images_of_class(folder: Path) -> list[str]:
-    nested, images = _scan(folder, get_img_extensions(as_set=True))
+def _images_of_class(folder: Path, skipped: Counter[str]) -> list[str]:
+    """Return the names of the images in a class folder; other files are counted in `skipped`, by suffix."""
+    nested, images = _scan(folder, get_img_extensions(as_set=True), skipped)
     if nested:
-        raise DataError(f"{folder}: a class folder holds the folder '{nested[0]}'; {_LAYOUT}")
+        raise DataError(f"{folder}: a class folder holds the folder '{nested[0]}'; {_LAYOUT}{_if_too_deep(folder)}")
     if not images:
         suffixes = " ".join(get_img_extensions())
         raise DataError(f"{folder}: a class folder without images ({suffixes}); fill it or remove it")

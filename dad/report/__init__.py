@@ -3,6 +3,6 @@
 from dad.report.columns import average_natural, average_seven
 from dad.report.results import load_results
 from dad.report.table import format_table
-from dad.report.timm_csv import format_csv
+from dad.report.timm_csv import format_csv, in_short
 
-__all__ = ["average_natural", "average_seven", "format_csv", "format_table", "load_results"]
+__all__ = ["average_natural", "average_seven", "format_csv", "format_table", "in_short", "load_results"]

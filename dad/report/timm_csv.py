@@ -25,6 +25,17 @@ def format_csv(results: Iterable[Result]) -> str:
     return text.getvalue()
 
 
+def in_short(result: Result) -> dict[str, Any]:
+    """Return a model's numbers as timm's bulk runner reads them: its columns, of the first set that was scored, and
+    beside them the headline number of each set."""
+    columns = [column for column in columns_of([result]) if column.scores(result)]
+    line = _line(result, columns[0]) if columns else dict.fromkeys(COLUMNS)
+    timms = {key: line[key] for key in COLUMNS[: COLUMNS.index("variant")]}
+    return {**timms, "model": result["model"], "name": row_name(result)} | {
+        "variants": {column.name: _rounded(column.value(result)) for column in columns}
+    }
+
+
 def _line(result: Result, column: Column) -> dict[str, Any]:
     scores, settings = column.scores(result) or {}, result.get("settings", {})
     return {

@@ -14,6 +14,7 @@ from dad.images.classes import ClassList
 from dad.models import load_student
 from dad.models.published import create_published
 from dad.teachers import Teacher
+from dad.trained_classes import require_label_names, require_trained_classes
 
 _ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")
 
@@ -22,7 +23,7 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     """Build a timm classifier with its pretrained weights, or those of a training checkpoint.
 
     Raises:
-        UsageError: no such model, or its number of classes is not that of the class list.
+        UsageError: no such model, or its classes are not those of the class list.
         DataError: the checkpoint file is missing.
     """
     name, _, checkpoint = args.teacher.partition("@")
@@ -33,6 +34,7 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         )
     model: Any
     if checkpoint:
+        require_trained_classes(checkpoint, classes, f"--teacher {args.teacher}")
         model = _load_checkpoint(args.teacher, name, checkpoint, len(classes))
     else:
         known = _published_config(name)  # tells before a download what the weights are for
@@ -42,6 +44,8 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         model = create_published(create, name, "--teacher", f"--teacher {name}@FILE")
     if model.num_classes != len(classes):
         raise UsageError(_other_classes(name, int(model.num_classes), len(classes)))
+    if not checkpoint:
+        require_label_names(model.pretrained_cfg, classes, f"--teacher {name}")
     settings = {
         "teacher": model.pretrained_cfg["architecture"] if name.startswith(_ELSEWHERE) else name,
         "teacher_weights": tensors_digest(model.state_dict()),

@@ -11,13 +11,12 @@ import torch
 from timm.task import TrainingTask
 from timm.utils import CheckpointSaver
 
-from dad.checkpoints import read_checkpoint, require_whole
+from dad.checkpoints import OWN_KEY, read_checkpoint, require_whole
 from dad.errors import DataError
 
 _logger = logging.getLogger(__name__)
 LAST, BEST = "last.pth.tar", "model_best.pth.tar"
 _RECOVERY, _OLD = "recovery-*.pth.tar", ".old"
-PROGRESS_KEY = "dad"  # all of ours in a checkpoint; the other keys are timm's
 
 
 class _WithExtra:
@@ -28,7 +27,7 @@ class _WithExtra:
 
     def get_checkpoint_state(self, ema: bool = False, **settings: Any) -> dict[str, Any]:
         state: dict[str, Any] = self.task.get_checkpoint_state(ema=ema, **settings)
-        return state if ema else {**state, PROGRESS_KEY: self.extra}
+        return state if ema else {**state, OWN_KEY: self.extra}
 
 
 class SafeSaver(CheckpointSaver):
@@ -119,7 +118,7 @@ class SafeSaver(CheckpointSaver):
 
 def progress_of(content: dict[str, Any]) -> tuple[int, int]:
     """Return (epochs, batches of the next one) that a checkpoint has done."""
-    batch = content.get(PROGRESS_KEY, {}).get("batch")
+    batch = content.get(OWN_KEY, {}).get("batch")
     return (int(content["epoch"]) + 1, 0) if batch is None else (int(content["epoch"]), int(batch))
 
 
@@ -129,7 +128,7 @@ def _epoch_of(path: Path) -> int | None:
         content = read_checkpoint(str(path), check=False)
     except DataError:
         return None
-    return None if content.get(PROGRESS_KEY, {}).get("batch") is not None else int(content["epoch"])
+    return None if content.get(OWN_KEY, {}).get("batch") is not None else int(content["epoch"])
 
 
 def find_newest(folder: Path) -> Path | None:

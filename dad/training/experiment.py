@@ -15,6 +15,7 @@ from torchvision.utils import save_image
 from dad.errors import DataError, UserError
 from dad.files import write_atomically, writing
 from dad.runtime import Runtime
+from dad.trained_classes import FILE_NAME, class_file
 from dad.training.checkpoint_saver import LAST, set_aside
 from dad.training.engine import StepReport, Update
 from dad.training.events import Events
@@ -47,6 +48,7 @@ class Experiment:
             self.folder.mkdir(parents=True, exist_ok=True)
             set_aside(self.folder, (state.epoch, state.batch))
             write_atomically(self.folder / "args.yaml", self._args_text.encode(), ADVICE)
+            write_atomically(self.folder / FILE_NAME, class_file(state.parts.classes), ADVICE)
             trim_summary(str(self.folder / "summary.csv"), state.epoch)
             # Events of this many updates are written: they are of the end of an epoch that is done.
             drop_skipped(self.folder, updates)

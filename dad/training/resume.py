@@ -16,10 +16,12 @@ from typing import Any
 from timm.models import clean_state_dict
 from timm.task import TrainingTask
 
-from dad.checkpoints import read_checkpoint
+from dad.checkpoints import OWN_KEY, read_checkpoint
 from dad.errors import DataError, SettingsError
+from dad.images.classes import ClassList
 from dad.runtime import Runtime
-from dad.training.checkpoint_saver import PROGRESS_KEY, SafeSaver, progress_of
+from dad.trained_classes import STATE_KEY, class_state, require_trained_classes
+from dad.training.checkpoint_saver import SafeSaver, progress_of
 from dad.training.engine import TermMeter
 from dad.training.optim import Schedule
 from dad.training.run_folder import NOT_THE_RUN, find_resume, resolve_folder
@@ -40,6 +42,7 @@ class Parts:
     updater: Updater
     schedule: Schedule
     loader: TrainLoader
+    classes: ClassList
 
 
 class RunState:
@@ -99,6 +102,7 @@ class RunState:
         own = {"position": parts.loader.state_dict(batch), "meter": meter}
         return {
             "batch": batch,
+            STATE_KEY: class_state(parts.classes),
             **parts.updater.state_dict(),
             "schedule": parts.schedule.state_dict(),
             "order": self._order,
@@ -124,16 +128,18 @@ class RunState:
 
         Raises:
             DataError: the file is missing, damaged or of another model.
+            UsageError: it was trained with other classes.
             SettingsError: it is from the middle of an epoch that continues with the same settings only.
         """
         content = read_checkpoint(path)
+        require_trained_classes(path, self.parts.classes, f"--resume {path}")
         self._load_timms(path, content, weights_only)
         self.epoch, self.batch = progress_of(content)
         self._tell_of_other_settings(content.get("args"))
         if weights_only:
             self.batch = 0
         _logger.info("resumed from %s: %d epochs and %d batches are done", path, self.epoch, self.batch)
-        own = content.get(PROGRESS_KEY)
+        own = content.get(OWN_KEY)
         if own and not weights_only:
             self._load_own(own, content.get("metric"))
         else:

@@ -1,6 +1,5 @@
 """Make the image set of a variant from its folder: what is right for each image, by the variant's layout."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from dad.errors import DataError
 from dad.images.classes import ClassList, is_imagenet
+from dad.variants.contents import contents_digest
 from dad.variants.image_set import ImageSet
 from dad.variants.labels import Labelled, list_attributes, list_labelled, list_objects, list_outliers, list_real
 from dad.variants.listing import corruption_folders, list_images
@@ -34,9 +34,7 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
     expected = variant.images if variant.images and is_imagenet(classes.folders) else None
-    digest = _digest(base, paths, labels, columns, *(accepted or ()))
-    if variant.any_classes:
-        digest = _digest_with_place(digest, folder)
+    digest = contents_digest(base, paths, _rule(variant), labels, columns, *(accepted or ()))
     return ImageSet(variant, paths, labels, columns, accepted, digest=digest, expected=expected)
 
 
@@ -74,7 +72,7 @@ def _corrupted_set(variant: Variant, folder: Path, classes: ClassList) -> ImageS
     all_paths, all_labels, columns = np.concatenate(paths), np.concatenate(labels), np.arange(len(classes))
     extra = {name.partition("/")[0] for name in folders} & set(variant.extra_corruptions)
     published = variant.images * len(SEVERITIES) * (len(variant.corruptions) + len(extra))
-    digest = _digest(folder, all_paths, all_labels)
+    digest = contents_digest(folder, all_paths, _rule(variant), all_labels)
     expected = published if is_imagenet(classes.folders) else None
     return ImageSet(variant, all_paths, all_labels, columns, parts=parts, digest=digest, expected=expected)
 
@@ -115,20 +113,6 @@ def _path_array(paths: Iterable[Path]) -> NDArray[np.bytes_]:
     return np.array([os.fsencode(path) for path in paths])
 
 
-def _digest(base: Path, paths: NDArray[np.bytes_], *rest: NDArray[np.int64]) -> str:
-    """Return a hash of the files' names below `base` and of the numbers that decide what is right for them."""
-    digest = hashlib.sha256()
-    start = len(os.fsencode(base))
-    for path in paths:
-        digest.update(path[start:] + b"\0")
-    for numbers in rest:
-        digest.update(numbers.tobytes() + b"\n")
-    return digest.hexdigest()[:16]
-
-
-def _digest_with_place(digest: str, folder: Path) -> str:
-    """Return another hash for another folder.
-
-    A set of the table is the same wherever it lies; two folders of a user's may have the same names for other pixels.
-    """
-    return hashlib.sha256(digest.encode() + os.fsencode(folder.resolve())).hexdigest()[:16]
+def _rule(variant: Variant) -> str:
+    """Say what is done to the images of a set alone before a model sees them."""
+    return f"cropped {variant.cropped}, border {variant.border}, watermark {variant.watermark}"

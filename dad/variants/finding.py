@@ -7,10 +7,12 @@ from pathlib import Path
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
+from dad.images.sources import folder_names
 from dad.variants.subsets import load_subset
 from dad.variants.table import VARIANTS, Variant
 
 _IMAGENET = VARIANTS[0]
+_TRAINING = {"train", "training"}
 
 
 def find_variants(
@@ -57,6 +59,12 @@ def find_folder(root: Path, variant: Variant, class_folders: Collection[str] = (
             return folder
     needed = set(class_folders or imagenet_folders())
     return root if variant.folders == _IMAGENET.folders and needed <= set(_folders_in(root)) else None
+
+
+def unknown_folders(root: Path, classes: ClassList) -> list[str]:
+    """Return the folders below a data root that are no test set of the table, and no training images."""
+    known = {_plain(Path(name).parts[0]) for variant in VARIANTS for name in variant.folders} | _TRAINING
+    return [name for name in folder_names(root) if _plain(name) not in known and name not in classes.index]
 
 
 def _requested(names: str) -> tuple[Variant, ...]:

@@ -25,7 +25,7 @@ class ImageSet:
     # (offsets [N + 1], columns [M]): columns[offsets[i]:offsets[i + 1]] are right for image i; None: its label's alone
     accepted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
     parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>"
-    digest: str = ""  # hash of names and what is right for them: a rerun sees whether the set has changed
+    digest: str = ""  # hash of names, contents and what is right for them: a rerun sees any change
     expected: int | None = None  # images of the published set, where the class list is the one it was published for
 
     def __len__(self) -> int:

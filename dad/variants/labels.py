@@ -4,6 +4,7 @@ All speak of ImageNet's classes, by their place among the sorted WordNet ids.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +14,11 @@ from dad.errors import DataError
 from dad.files import read_json
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage
-from dad.variants.listing import list_folders, list_images
+from dad.variants.listing import list_folders, list_images, tell_of_others
 from dad.variants.table import Variant
 
+# Hugging Face's files have the class's id after the number
+_VAL_NAME = re.compile(r"(ILSVRC2012_val_\d{8})(?:_n\d{8})?")
 _ATTRIBUTES = ("background", "texture", "material")
 _HARD_LAYOUT = "expected images/<file> and labels.json, an object of lists: {'00000.png': [409, 892], ...}"
 
@@ -39,9 +42,10 @@ def list_real(sources: Iterable[SourceImage], classes: ClassList) -> list[Labell
     order = _order(classes)
     images = []
     for source in sources:
-        if source.path.stem not in by_name:
+        number = _VAL_NAME.fullmatch(source.path.stem)
+        if number is None or number[1] not in by_name:
             raise DataError(f"{source.path}: ReaL's labels go by file name; expected ILSVRC2012_val_<8 digits>.JPEG")
-        if right := by_name[source.path.stem]:
+        if right := by_name[number[1]]:
             images.append(Labelled(source.path, tuple(order[index] for index in right)))
     return images
 
@@ -79,6 +83,7 @@ def list_attributes(folder: Path, classes: ClassList) -> list[Labelled]:
     right = {name: tuple(order[int(index)] for index in indices) for name, *indices in map(str.split, lines)}
     objects = ClassList(tuple(right), tuple(right))
     images = []
+    tell_of_others(folder, (*_ATTRIBUTES, "questions"))
     for attribute in _ATTRIBUTES:
         if not (folder / attribute).is_dir():
             raise DataError(f"{folder}: '{attribute}' is missing; expected {', '.join(_ATTRIBUTES)}/<object>/<image>")

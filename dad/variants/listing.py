@@ -1,12 +1,16 @@
 """List class folders with class indices, or say in one line why a tree would give a wrong number."""
 
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from dad.errors import DataError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
-from dad.images.sources import SourceImage, class_folders, list_sources
+from dad.images.sources import SourceImage, class_folders, folder_names, list_sources
 from dad.variants.subsets import load_subset
 from dad.variants.table import SEVERITIES, Variant
+
+_logger = logging.getLogger(__name__)
 
 
 def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[SourceImage]:
@@ -23,7 +27,7 @@ def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[Sour
         raise DataError(
             f"{folder} ({variant.name}) has {len(found)} class folders, expected {len(expected)}: "
             f"'{names.folders[wrong[0]]}' is {'missing' if wrong[0] in expected else 'too many'}; "
-            "fetch the set again, or give its own class list with --class-map"
+            f"{_advice(variant, folder)}"
         )
     return sources
 
@@ -50,6 +54,7 @@ def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
     for corruption in (*variant.corruptions, *variant.extra_corruptions):
         severities = _severities(folder / corruption, variant.severity_folders.get(corruption, ()))
         found |= {f"{corruption}/{severity}": path for severity, path in severities.items()}
+    tell_of_others(folder, (*variant.corruptions, *variant.extra_corruptions))
     if not found:
         raise DataError(
             f"{folder}: none of the {len(variant.corruptions)} corruptions of {variant.name} is there; expected "
@@ -58,11 +63,32 @@ def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
     return found
 
 
+def tell_of_others(folder: Path, known: Collection[str]) -> None:
+    """Warn of folders in a test set that are not looked at."""
+    others = [name for name in folder_names(folder) if name not in known]
+    if others:
+        _logger.warning("%s: folders that are not looked at: %s", folder, ", ".join(others))
+
+
+def _advice(variant: Variant, folder: Path) -> str:
+    """Say what would work for a set whose classes are not those expected."""
+    if variant.subset or variant.numbered or variant.layout != "folders":
+        return "fetch the set again, or give its own class list with --class-map"
+    return (
+        "fetch the set again; or, if it is meant to hold a part, give that list with --class-map for a model trained "
+        f"for it alone, or score it among all classes with --extra-set part={folder} --variants none"
+    )
+
+
 def _numbered(folder: Path, classes: ClassList) -> ClassList:
     """Return `classes` under decimal folder names, which some copies of ImageNet-V2 pad with zeros.
 
-    The numbers are those of ImageNet's own order, even where a model has its classes in another.
+    The numbers are those of ImageNet's own order, even where a model has its classes in another. A copy that has the
+    names of the class list in their place is listed by these.
     """
+    folders = class_folders(folder)
+    if folders and set(folders) <= set(classes.folders):  # some copies have the ids themselves
+        return classes
     names: dict[int, str] = {}
     for name in sorted(entry.name for entry in folder.iterdir() if entry.name.isdecimal()):
         if names.setdefault(int(name), name) != name:

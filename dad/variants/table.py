@@ -173,7 +173,7 @@ VARIANTS = (
     ),
     Variant(  # 2,000 outliers, and the validation images of the 200 classes that a ResNet-50 took them for
         "imagenet-o",
-        "O (AUPR)",
+        "O",
         ("imagenet-o",),
         "Hendrycks et al. 2021b",
         12_000,

@@ -49,6 +49,23 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def long_card(results: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A card on which every name that a user chooses is long and has no place to break."""
+    long, folder = "Pneumonoultramicroscopic" * 8, tmp_path_factory.mktemp("long")
+    result = json.loads(json.dumps(results[0]))
+    result |= {"name": long, "model": long, "checkpoint": f"/{long}/{long}.pth.tar"}
+    result["class_names"] = dict.fromkeys(result["class_names"], long)
+    result["variants"][long] = {**result["variants"]["imagenet"], "title": long}
+    for scores in result["variants"].values():
+        scores["per_class"] = {long: [1, 3], f"{long}2": [0, 3]}
+        scores["mistakes"] = [{"file": f"/{long}.png", "label": long, "prediction": f"{long}2", "probability": 0.5}]
+        scores["unreadable"] = [f"/{long}.png"]
+    (folder / "results.json").write_text(json.dumps([result, results[1]]))
+    main([str(folder / "results.json"), "--html", "--paper", "all", "--out", str(folder / "report.html")])
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
 def card(results: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("card")
     (folder / "results.json").write_text(json.dumps(results))
@@ -63,9 +80,12 @@ def shown(scores: dict[str, Any]) -> str:
     return "{:.1f}\n{:.1f}–{:.1f}".format(scores["top1"], *scores["top1_interval"])
 
 
+@pytest.mark.parametrize("names", ["card", "long_card"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_it_fits_the_window_without_an_error(browser: Browser, card: Path, width: int) -> None:
-    browser.open(card, width)
+def test_it_fits_the_window_without_an_error(
+    browser: Browser, names: str, width: int, request: pytest.FixtureRequest
+) -> None:
+    browser.open(request.getfixturevalue(names), width)
     assert browser.evaluate("innerWidth") == width
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     assert browser.evaluate("document.body.scrollWidth") <= width

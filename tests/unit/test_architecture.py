@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients"}
     | {"memory", "verdicts", "charts"},
-    {"files", "checkpoints", "plugins", "runtime", "images"},
-    {"args", "models", "discretizers", "shards", "variants"},
+    {"files", "locks", "checkpoints", "plugins", "runtime", "images"},
+    {"args", "models", "discretizers", "shards", "trained_classes", "variants"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},
 )

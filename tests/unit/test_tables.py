@@ -18,3 +18,10 @@ def test_a_column_is_never_too_narrow_for_its_rule() -> None:
 
 def test_titles_alone_are_a_table() -> None:
     assert format_rows([["Model", "top-1"]]).count("\n") == 1
+
+
+def test_no_name_ends_a_cell_or_a_line() -> None:
+    assert format_rows([["Model", "A"], ["a|b", "1"], ["c\nd", "2"]]).splitlines()[2:] == [
+        "| a\\|b  |   1 |",
+        "| c d   |   2 |",
+    ]

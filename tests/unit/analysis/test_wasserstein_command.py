@@ -1,6 +1,7 @@
 """`python -m dad.analysis wasserstein` from flags to files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_numbers_are_written_and_printed(flags: list[str], tmp_path: Path, mode:
     assert sum(dark["layers"].values()) / len(dark["layers"]) == pytest.approx(dark["distance"])
     assert content["settings"]["model"] == "test_resnet" and content["settings"]["mode"] == mode
     assert f"{dark['distance']:.4g}" in printed and not (tmp_path / "out" / "distance.svg").exists()
+
+
+def test_sets_that_were_cropped_are_not_cropped_again(flags: list[str], tmp_path: Path, world: Path) -> None:
+    for place in ("plain", "imagenet-c/fog/1", "stylized"):
+        shutil.copytree(world / "data" / "val", tmp_path / place)
+    sets = [f"{name}={tmp_path / place}" for name, place in (("plain", "plain"), ("fog", "imagenet-c/fog/1"))]
+    main([*flags, *sets, f"imagenet-style={tmp_path / 'plain'}", f"x={tmp_path / 'stylized'}"])
+    distances = {name: row["distance"] for name, row in read(tmp_path)["distances"].items()}
+    assert distances["plain"] == 0 and distances["fog"] == distances["imagenet-style"] == distances["x"] > 0
 
 
 def test_layers_and_sample_are_what_the_flags_say(flags: list[str], tmp_path: Path) -> None:

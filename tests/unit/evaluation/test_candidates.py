@@ -1,5 +1,6 @@
 """Models to score: their weights, the size of their images, and what their scores belong to."""
 
+import shutil
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def test_other_weights_have_another_hash(checkpoint: Path) -> None:
     after = create("--checkpoint", checkpoint)[0].identity
     assert after["checkpoint_hash"] != before["checkpoint_hash"]
     assert {**after, "checkpoint_hash": ""} == {**before, "checkpoint_hash": ""}
+
+
+def test_published_weights_have_a_hash_of_their_tensors(tmp_path: Path) -> None:
+    hashes = []
+    for scale in (1.0, 1.0, 2.0):
+        torch.manual_seed(0)
+        model = timm.create_model("test_resnet", num_classes=6)
+        model.fc.weight.data.mul_(scale)
+        save_for_hf(model, tmp_path, safe_serialization=True)
+        hashes.append(create("--model", f"local-dir:{tmp_path}", "--pretrained")[0].identity["checkpoint_hash"])
+    assert hashes[0] == hashes[1] != hashes[2] and len(hashes[0]) == 16
 
 
 @pytest.mark.parametrize(
@@ -186,6 +198,17 @@ def test_a_folder_is_every_checkpoint_in_it(checkpoint: Path, tmp_path: Path) ->
     assert [one.name for one in candidates] == ["run/best.pth", "run/exported.safetensors", "run/last.pth.tar"]
     weights = [one.model.state_dict()["fc.weight"] for one in candidates]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_copies_in_a_folder_are_scored_once(checkpoint: Path) -> None:
+    run = checkpoint.parent
+    shutil.copy(checkpoint, run / "model_best.pth.tar")
+    (run / "checkpoint-3.pth.tar").hardlink_to(checkpoint)
+    save(run / "recovery-0-1.pth.tar", "test_resnet", "--img-size", "96")
+    found = [Path(file).name for file in find_checkpoints(resolve("--checkpoint", run))]
+    assert found == ["checkpoint-3.pth.tar", "recovery-0-1.pth.tar"]
+    named = resolve("--checkpoint", checkpoint, run / "model_best.pth.tar")
+    assert len(find_checkpoints(named)) == 2
 
 
 def test_a_checkpoint_that_is_named_twice_is_scored_once(checkpoint: Path, tmp_path: Path) -> None:

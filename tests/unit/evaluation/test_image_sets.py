@@ -14,6 +14,7 @@ from dad.args.hparams import parse_args
 from dad.errors import DataError, UsageError
 from dad.evaluation.image_sets import find_classes, find_image_sets
 from dad.images.classes import ClassList, imagenet_folders
+from dad.trained_classes import class_state
 from dad.variants import resolve_extra_sets
 
 EVERY = dict.fromkeys("abcdef", "a")
@@ -59,6 +60,13 @@ def test_sets_that_are_there_are_scored_and_the_others_told(root: Path, capsys: 
     assert capsys.readouterr().out.startswith(f"imagenet-sketch       not found below {root}")
 
 
+def test_folders_that_are_no_test_set_are_told_in_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("imagenet-q", "mine"):
+        (root / name).mkdir()
+    names_of(resolve("--data-dir", root, "--variants", "imagenet"))
+    assert f"not looked at below {root}, since no known test set: imagenet-q, mine (" in capsys.readouterr().out
+
+
 def test_extra_sets_follow_the_others(root: Path) -> None:
     words = ("--data-dir", root, "--variants", "imagenet-r", "--extra-set", f"mine={root}/../mine", f"more={root}/val")
     assert names_of(resolve(*words)) == [("imagenet-r", 2), ("mine", 3), ("more", 6)]
@@ -92,7 +100,27 @@ def test_classes_are_those_of_the_class_map_before_all_else(root: Path, tmp_path
 def test_classes_are_the_folders_of_the_validation_images(root: Path) -> None:
     assert find_classes(resolve("--data-dir", root), False).folders == tuple("abcdef")
     args = resolve("--data-dir", root, "--split", "imagenet-r")
-    assert find_classes(args, False).folders == ("b",)
+    assert find_classes(args, False).folders == tuple("abcdef")
+
+
+def test_a_split_is_not_where_its_classes_come_from(root: Path) -> None:
+    (root / "imagenet-r" / "b").rename(root / "imagenet-r" / "B")
+    args = resolve("--data-dir", root, "--split", "imagenet-r")
+    with pytest.raises(DataError, match=r"e\.g\. 'B'; rename it to 'b', or"):
+        find_image_sets(args, [], find_classes(args, False), CPU)
+
+
+def test_classes_are_those_of_training_before_those_of_validation(root: Path) -> None:
+    write_images(root / "train", dict.fromkeys("abcdefg", "a"))
+    assert find_classes(resolve("--data-dir", root), False).folders == tuple("abcdefg")
+
+
+def test_a_checkpoints_own_list_counts_before_any_folders(root: Path, tmp_path: Path) -> None:
+    content = {"state_dict": {}, "dad": {"classes": class_state(ClassList(tuple("fed"), ("fox", "eel", "dog")))}}
+    torch.save(content, tmp_path / "last.pth.tar")
+    for words in (("--data-dir", root), ("--data-dir", root, "--split", "imagenet-r"), ("--dataset", "wds/x")):
+        found = find_classes(resolve(*words, "--checkpoint", tmp_path / "last.pth.tar"), "--dataset" in words)
+        assert found == ClassList(tuple("fed"), ("fox", "eel", "dog"))
 
 
 def test_classes_are_imagenets_where_nothing_names_them(root: Path, checkpoint: Checkpoint) -> None:

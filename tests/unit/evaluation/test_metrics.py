@@ -9,6 +9,7 @@ from dad.evaluation.metrics import (
     corruption_errors,
     corruption_scores,
     relative_mce,
+    renamed_top1,
     wilson_interval,
 )
 
@@ -87,3 +88,25 @@ PAIRS = np.array([[0, 0], [0, 1], [1, 1], [2, 1], [2, 2], [2, 2]])
 def test_class_averages_of_each_kind(kind: str, precision: float, recall: float, f1: float) -> None:
     averages = class_averages(PAIRS[:, 0], PAIRS[:, 1], kind)
     assert averages == pytest.approx({"precision": 100 * precision, "recall": 100 * recall, "f1": 100 * f1})
+
+
+LABELS = np.repeat(np.arange(4), 10)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "best"),
+    [
+        (LABELS, None),
+        ((LABELS + 1) % 4, 100),
+        (np.where(np.arange(40) % 10 < 8, LABELS[::-1], LABELS), 80),
+        (np.where(LABELS == 0, 3, LABELS), None),  # one class taken for another
+        (np.zeros(40, dtype=np.int64), None),  # a model that says one thing only
+        (np.arange(40) % 4, None),  # a model that guesses
+    ],
+)
+def test_another_numbering_that_is_far_better_is_told(predictions: np.ndarray, best: float | None) -> None:
+    assert renamed_top1(LABELS, predictions) == best
+
+
+def test_few_images_fit_some_numbering_by_chance() -> None:
+    assert renamed_top1(LABELS[::5], ((LABELS + 1) % 4)[::5]) is None

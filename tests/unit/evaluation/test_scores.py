@@ -197,3 +197,14 @@ def test_chance_level_is_warned_of(tmp_path: Path, caplog, variant: str, seen: s
 def test_a_right_model_is_not_warned_of(tmp_path: Path, caplog) -> None:
     score(make_pool([make_set(tmp_path, {letter: letter * 40 for letter in MIXED})], batch_size=64))
     assert not caplog.records
+
+
+def test_a_class_list_in_another_order_is_suspected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shifted = dict(zip("abcdef", ("bbbbb", "ccccc", "ddddd", "eeeee", "fffff", "aaaaa"), strict=True))
+    (scores,) = score(make_pool([make_set(tmp_path, shifted)]))
+    assert (scores["top1"], scores["renamed_top1"]) == (0, 100)
+    assert "Acc@1 is 0.0, but would be 100.0 if the classes had other numbers" in caplog.text
+
+
+def test_a_list_in_the_right_order_is_not(mixed: ImageSet) -> None:
+    assert "renamed_top1" not in score(make_pool([mixed]))[0]

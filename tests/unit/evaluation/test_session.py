@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from known_answers import CONFIG, CPU, SIX, GreyLevel
+from known_answers import CONFIG, CPU, SIX, GreyLevel, make_set
 from torch import Tensor
 
 from dad.evaluation.candidates import Candidate
@@ -108,6 +108,37 @@ def test_only_a_set_whose_images_changed_is_scored_again(
     changed = replace(three_sets[1], paths=three_sets[1].paths[:4], labels=three_sets[1].labels[:4], digest="new")
     assert run(start([three_sets[0], changed, three_sets[2]]), candidate()) == 4
     assert written(tmp_path)["variants"]["imagenet-sketch"]["count"] == 4
+
+
+def test_images_that_can_be_read_again_are_scored_again(start: Callable[..., Session], tmp_path: Path) -> None:
+    seen = {"a": "aa", "b": "b", "c": "c", "d": "d", "e": "e", "f": "f"}
+    image_set = make_set(tmp_path / "mine" / "val", seen)
+    broken = tmp_path / "mine" / "val" / "a" / "1.png"
+    content = broken.read_bytes()
+    broken.write_bytes(b"<html>")
+    same = replace(image_set, digest="same")  # as of a read that failed for a moment
+    assert run(start([same]), candidate()) == 7 and run(start([same]), candidate()) == 0
+    assert written(tmp_path)["variants"]["imagenet"]["count"] == 6
+    broken.write_bytes(content)
+    assert run(start([same]), candidate()) == 7 and run(start([same]), candidate()) == 0
+    assert written(tmp_path)["variants"]["imagenet"]["count"] == 7
+
+
+def test_other_pixels_under_the_same_names_are_scored_anew(start: Callable[..., Session], tmp_path: Path) -> None:
+    seen = dict.fromkeys("abcdef", "a")
+    one, other = (make_set(tmp_path / place / "val", seen | more) for place, more in (("x", {}), ("y", {"b": "b"})))
+    assert run(start([one]), candidate()) == 6 and run(start([other]), candidate()) == 6
+    assert written(tmp_path)["variants"]["imagenet"]["correct"] == 2
+
+
+def test_an_attack_on_images_that_have_changed_is_replaced(
+    start: Callable[..., Session], three_sets: list[ImageSet], tmp_path: Path
+) -> None:
+    changed = replace(three_sets[0], digest="new")
+    for attacked in (three_sets[0], changed):
+        run(start(threats=THREATS, attacked=attacked), candidate())
+    rows = written(tmp_path)["attacks"]
+    assert [(row["attack"], row["images"]) for row in rows] == [("fgsm", "new"), ("pgd", "new")]
 
 
 def test_another_average_over_classes_is_scored_anew(start: Callable[..., Session], tmp_path: Path) -> None:

@@ -1,11 +1,21 @@
 """The class list: where an index comes from, and every list that is refused."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from dad.errors import DataError, UsageError, UserError
-from dad.images.classes import ClassList, imagenet_class_list, load_class_list, require_known, resolve_class_list
+from dad.images.classes import (
+    ClassList,
+    imagenet_class_list,
+    imagenet_folders,
+    is_imagenet,
+    load_class_list,
+    require_known,
+    resolve_class_list,
+)
 
 TENCH, GOLDFISH, FOX = "n01440764", "n01443537", "n02119022"
 
@@ -61,6 +71,37 @@ def test_wordnet_ids_mean_imagenet_however_few_there_are(folders: list[str]) -> 
 @pytest.mark.parametrize("folders", [["dog", "ant"], [TENCH, "ant"], ["n00000001"]])
 def test_other_folders_are_classes_in_sorted_order(folders: list[str]) -> None:
     assert resolve_class_list("", "", folders).folders == tuple(sorted(folders))
+
+
+@pytest.mark.parametrize("stray", [".tmp", "tmp", "__MACOSX", "n0144076", "n00000001", "lost+found"])
+def test_a_stray_folder_among_imagenets_is_named(stray: str) -> None:
+    with pytest.raises(DataError, match=f"class folder '{re.escape(stray)}' is none of ImageNet's, as 999 of the 1000"):
+        resolve_class_list("", "", [*imagenet_folders()[1:], stray])
+
+
+def test_a_thousand_classes_of_others_are_not_imagenets() -> None:
+    others = [f"n{number:08d}" for number in range(1000)]
+    assert resolve_class_list("", "", others).folders == tuple(others) and not is_imagenet(others)
+
+
+def test_the_file_beside_a_runs_checkpoints_is_a_class_list(tmp_path: Path) -> None:
+    path = write(tmp_path / "class_to_idx.json", json.dumps({"bee": 2, "ant": 0, "red_fox": 1}))
+    assert load_class_list(path).folders == ("ant", "red_fox", "bee")
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "{", '{"a": 1}', '{"a": 0, "b": 0}', '{"a": "x"}', '{"a": 0, "b": 2}'])
+def test_an_index_that_cannot_be_meant_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r'--class-map .*expected {"<class folder>": <index>') as caught:
+        load_class_list(write(tmp_path / "x.json", text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_may_begin_with_windows_mark_but_is_utf8(tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_text("ant\nbee\n", encoding="utf-8-sig")
+    assert load_class_list(str(tmp_path / "map.txt")).folders == ("ant", "bee")
+    (tmp_path / "map.txt").write_text("ant\nbee\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"--class-map .*map.txt: not UTF-8; save it as UTF-8"):
+        load_class_list(str(tmp_path / "map.txt"))
 
 
 def test_no_folders_are_no_classes() -> None:

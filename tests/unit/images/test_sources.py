@@ -56,6 +56,32 @@ def test_class_folders_are_sorted_and_files_beside_them_ignored(tmp_path: Path) 
     assert class_folders(make_tree(tmp_path, "zebra/a.jpg", "ant/a.jpg", "readme.txt")) == ["ant", "zebra"]
 
 
+def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "ant/a.jpg", ".ipynb_checkpoints/a.jpg", "ant/.thumbnails/a.jpg")
+    assert class_folders(split) == ["ant"]
+    assert [source.key for source in list_sources(split, CLASSES)] == ["ant/a"]
+
+
+def test_files_that_are_no_images_are_counted_by_suffix(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    split = make_tree(tmp_path, "ant/a.jpg", "ant/b.heic", "bee/a.PNG", "bee/c.HEIC", "bee/notes", "bee/.x", "list.txt")
+    classes = ClassList(("ant", "bee"), ("ant", "bee"))
+    assert len(list_sources(split, classes)) == 2
+    (line,) = caplog.messages
+    assert line.startswith(f"{split}: files that are not looked at: 2 .heic, ") and line.endswith(".png .jpg .jpeg")
+    assert "2 without suffix" in line
+
+
+def test_nothing_is_told_where_all_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    list_sources(make_tree(tmp_path, "ant/a.jpg"), CLASSES)
+    assert not caplog.messages
+
+
+def test_a_split_one_level_too_deep_is_told(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "ant/cat/a.jpg", "ant/ant/a.jpg")
+    with pytest.raises(DataError, match=r"holds the folder 'ant'; .*; move what .*/ant holds one level up"):
+        list_sources(split, CLASSES)
+
+
 def test_tars_have_no_class_folders_to_make_a_list_of(tmp_path: Path) -> None:
     assert class_folders(make_tree(tmp_path, "0.tar", "readme.txt")) == []
 

@@ -7,7 +7,7 @@ def test_a_whole_set_of_which_not_all_images_count_is_not_noted(made_up: list[di
     made_up[1]["variants"] = {"imagenet-o": {"count": 10_000, "listed": 12_000, "expected": 12_000}}
     assert notes_of(made_up[1:]) == []
     made_up[1]["variants"]["imagenet-o"]["listed"] = 11_999
-    assert notes_of(made_up[1:]) == ["vitb_dad, O (AUPR): 11,999 images, the published set has 12,000"]
+    assert notes_of(made_up[1:]) == ["vitb_dad, O: 11,999 images, the published set has 12,000"]
 
 
 def test_a_long_list_of_unreadable_images_is_cut(made_up: list[dict]) -> None:

@@ -2,10 +2,11 @@
 
 import csv
 import io
+import json
 
 import pytest
 
-from dad.report import format_csv
+from dad.report import format_csv, in_short
 
 TIMM = "model,img_size,top1,top1_err,top5,top5_err,param_count,crop_pct,interpolation"
 
@@ -39,3 +40,10 @@ def test_the_value_is_the_headline_number(made_up: list[dict], name: str, metric
 def test_cells_of_the_first_format_are_empty_where_it_says_nothing(first_format: dict) -> None:
     line = lines([first_format])["emojinet_ce", "imagenet"]
     assert (line["model"], line["top1"], line["img_size"], line["param_count"]) == ("resnet18", "97.6562", "", "")
+
+
+def test_the_result_line_is_short_and_has_timms_keys(made_up: list[dict], first_format: dict) -> None:
+    short = in_short(made_up[1])
+    assert ",".join(short).startswith(TIMM) and (short["name"], short["top1_err"]) == ("vitb_dad", 20.38)
+    assert short["variants"]["imagenet-r"] == 65.12 and len(json.dumps(short)) < 1000
+    assert in_short({**first_format, "variants": {}})["top1"] is None

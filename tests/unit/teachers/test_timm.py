@@ -11,6 +11,7 @@ from timm.models import save_for_hf
 from dad.errors import DataError, UsageError, UserError
 from dad.images.classes import ClassList
 from dad.teachers import Teacher, create_teacher, require_fitting
+from dad.trained_classes import class_state
 
 CLASSES = ClassList(tuple("abcd"), tuple("abcd"))
 
@@ -51,6 +52,13 @@ def test_another_number_of_classes_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_number_of_classes_is_refused(checkpoint: Path) -> None:
     with pytest.raises(UserError, match=f"--teacher test_vit2@{checkpoint}"):
         create(f"test_vit2@{checkpoint}", ClassList(tuple("abc"), tuple("abc")))
+
+
+def test_a_checkpoint_of_other_classes_is_refused(checkpoint: Path) -> None:
+    own = {"classes": class_state(ClassList(tuple("abdc"), tuple("abdc")))}
+    torch.save({"state_dict": make_model().state_dict(), "dad": own}, checkpoint)
+    with pytest.raises(UsageError, match=rf"^--teacher test_vit2@{checkpoint} .*\(class 2 is 'd' there and 'c' here\)"):
+        create(f"test_vit2@{checkpoint}", ClassList(tuple("abcd"), tuple("abcd")))
 
 
 @pytest.mark.parametrize(

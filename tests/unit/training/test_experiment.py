@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from toy_run import ToyRun
+from toy_run import FIVE, ToyRun
 
 from dad.checkpoints import read_checkpoint
 from dad.errors import DataError
+from dad.images.classes import load_class_list
 from dad.runtime import Runtime
+from dad.trained_classes import trained_classes
 from dad.training.checkpoint_saver import LAST
 
 Start = Callable[..., ToyRun]
@@ -84,6 +86,12 @@ def test_only_the_primary_process_writes(start: Start, tmp_path: Path) -> None:
     run.epoch(0, 50.0)
     run.experiment.finish()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_class_list_is_beside_the_checkpoints_and_in_each(stopped: ToyRun) -> None:
+    assert load_class_list(str(stopped.folder / "class_to_idx.json")).folders == FIVE.folders
+    paths = list(stopped.folder.glob("*.pth.tar"))
+    assert paths and all(trained_classes(str(path)) == FIVE for path in paths)
 
 
 def test_the_settings_are_written_as_they_were_given(stopped: ToyRun) -> None:

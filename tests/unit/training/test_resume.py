@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from timm.models import load_checkpoint, resume_checkpoint
 from toy_run import CONFIG, ToyRun
 
 from dad.checkpoints import read_checkpoint
-from dad.errors import DataError, SettingsError
+from dad.errors import DataError, SettingsError, UsageError
+from dad.images.classes import ClassList
 from dad.training.checkpoint_saver import LAST
 from dad.training.resume import with_data_config
 
@@ -135,6 +137,14 @@ def test_a_checkpoint_of_another_model_is_refused_in_one_line(stopped: ToyRun, s
     with pytest.raises(DataError, match="not of this model and optimiser") as caught:
         start().run_state.resume(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_other_classes_is_refused(stopped: ToyRun, start: Start) -> None:
+    run = start()
+    other = replace(run.run_state.parts, classes=ClassList(tuple("abced"), tuple("abced")))
+    run.run_state.parts = other
+    with pytest.raises(UsageError, match=r"^--resume .*\(class 3 is 'd' there and 'e' here\).*class_to_idx.json"):
+        run.run_state.resume(str(stopped.folder / LAST), weights_only=True)
 
 
 def test_a_checkpoint_says_how_the_student_wants_its_images(stopped: ToyRun, flags: Callable[..., Namespace]) -> None:

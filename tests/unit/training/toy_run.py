@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dad.images.classes import ClassList
 from dad.objectives import load_objective
 from dad.runtime import Runtime
 from dad.training.experiment import Experiment
@@ -14,6 +15,7 @@ from dad.training.optim import Schedule
 from dad.training.resume import Parts, RunState
 from dad.training.updater import Updater
 
+FIVE = ClassList(tuple("abcde"), tuple("abcde"))
 CONFIG = {
     "mean": (0.1, 0.2, 0.3),
     "std": (0.4, 0.5, 0.6),
@@ -50,7 +52,7 @@ class ToyRun:
         scaled = replace(runtime, autocast_dtype=torch.float16)
         self.updater = Updater(args, self.task, self.optimizer, scaled)
         self.loader: Any = Loader()
-        parts = Parts(self.task, self.updater, Schedule(None, self.optimizer), self.loader)
+        parts = Parts(self.task, self.updater, Schedule(None, self.optimizer), self.loader, FIVE)
         self.run_state = RunState(args, parts, CONFIG, scaled)
         self.experiment = Experiment(args, "a: 1\n", self.run_state, runtime)
         self.folder = root / "run"

@@ -1,5 +1,6 @@
 """`--extra-set NAME=FOLDER`: any folder of class folders."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,11 +83,13 @@ def test_trees_that_would_give_a_wrong_number_are_refused(tmp_path: Path, names:
     assert "\n" not in str(caught.value)
 
 
-def test_another_folder_of_the_same_names_is_another_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_contents_decide_and_not_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (listed(tmp_path / name, *ALL) for name in ("one", "other"))
-    assert one.digest != other.digest
+    assert one.digest == other.digest
     monkeypatch.chdir(tmp_path)
     assert listed(Path("one")).digest == one.digest
+    Path(os.fsdecode(other.paths[0])).write_bytes(b"other pixels")
+    assert listed(Path("other")).digest != one.digest
 
 
 def test_its_number_of_images_is_compared_with_nothing(val: Path) -> None:

@@ -8,7 +8,7 @@ from image_trees import BY_NAME, CLASSES, IMAGENET, WNIDS, make_set, make_tree, 
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import load_class_list
-from dad.variants import find_folder, find_variants, list_image_set
+from dad.variants import find_folder, find_variants, list_image_set, unknown_folders
 from dad.variants.table import VARIANTS, Variant
 from emojinet.concepts import CLASS_FILE
 from emojinet.render import CORRUPTED_FOLDER, HARD_SET, SETS
@@ -160,3 +160,9 @@ def test_a_set_is_found_under_every_folder_name(tmp_path: Path, variant: Variant
     found, missing = find_variants(tmp_path, "all", IMAGENET)
     assert dict(found).get(variant) == tmp_path / folder or (variant.watermark and variant in dict(missing))
     assert len(found) + len(missing) == len(VARIANTS)
+
+
+def test_folders_that_are_no_test_set_are_known(tmp_path: Path) -> None:
+    for name in ("val", "ImageNet_R", "stylized-imagenet/val", "train", ".cache", "mine", "imagenet-x", "ant"):
+        (tmp_path / name).mkdir(parents=True)
+    assert unknown_folders(tmp_path, CLASSES) == ["imagenet-x", "mine"]

@@ -21,7 +21,9 @@ from image_trees import (
 )
 
 from dad.errors import DataError
+from dad.images.sources import SourceImage
 from dad.variants import ImageSet, list_image_set
+from dad.variants.labels import list_real
 
 
 def test_real_labels_go_by_file_name_and_empty_ones_are_left_out(made: Callable[..., ImageSet]) -> None:
@@ -31,6 +33,13 @@ def test_real_labels_go_by_file_name_and_empty_ones_are_left_out(made: Callable[
     assert image_set.labels.tolist() == [labels[0] for labels in kept]
     assert accepted(image_set) == [sorted(set(labels)) for labels in kept]
     assert sum(map(bool, real)) == BY_NAME["imagenet-real"].images
+
+
+@pytest.mark.parametrize("suffix", ["", "_n01751748"])
+def test_real_labels_are_found_where_the_name_ends_in_the_class(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "n01751748" / f"ILSVRC2012_val_00000002{suffix}.JPEG"
+    (image,) = list_real([SourceImage("x", path, 970)], IMAGENET)
+    assert 970 in image.right
 
 
 def test_real_labels_of_a_file_with_another_name_are_refused(tmp_path: Path, val: Path) -> None:

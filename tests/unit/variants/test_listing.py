@@ -60,7 +60,9 @@ def test_a_tree_of_999_classes_is_refused(tmp_path: Path, val: Path) -> None:
         ("imagenetv2", ("0/0.jpg", "1/0.jpg"), "has 2 class folders, expected 3: '2' is missing"),
         ("imagenetv2", ("0/0.jpg", "1/0.jpg", "2/0.jpg", "3/0.jpg"), "e.g. '3'"),
         ("imagenetv2", ("0/0.jpg", "1/0.jpg", "2/0.jpg", "02/0.jpg"), "'02' and '2' are one class"),
-        ("imagenetv2", ALL, "e.g. 'ant'"),
+        ("imagenetv2", ("ant/0.jpg", "cat/0.jpg"), "has 2 class folders, expected 3: 'zebra' is missing"),
+        ("imagenetv2", ("ant/0.jpg", "cat/0.jpg", "2/0.jpg"), "e.g. 'ant'"),
+        ("imagenet", ALL[:1], "for a model trained for it alone, or score it .* --extra-set part=/"),
         ("imagenet-c", (*ALL, "README.txt"), "none of the 15 corruptions of imagenet-c is there; expected"),
         ("imagenet-c", parts("frost"), "frost holds 'ant' where its severities should be, folders 1 to 5"),
         ("imagenet-c", parts("weather/frost/1"), "there is weather/frost: move what 'weather' holds one level up"),
@@ -97,3 +99,15 @@ def test_a_foreign_list_is_refused(tmp_path: Path, val: Path) -> None:
 def test_severities_of_c_bar_may_be_named_by_strength(tmp_path: Path, names: tuple[str, ...]) -> None:
     folder = make_tree(tmp_path, *parts(*(f"sparkles/{name}" for name in names)))
     assert list(list_image_set(BY_NAME["imagenet-c-bar"], folder, CLASSES).parts) == ["sparkles/2", "sparkles/5"]
+
+
+def test_a_copy_of_v2_may_have_the_ids_themselves(tmp_path: Path, val: Path) -> None:
+    folder = link(tmp_path / "imagenetv2", {name: val / name for name in WNIDS})
+    image_set = list_image_set(BY_NAME["imagenetv2"], folder, IMAGENET)
+    assert image_set.labels.tolist() == list(range(1000))
+
+
+def test_folders_beside_the_corruptions_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = make_tree(tmp_path, *parts("fog/1", "mist/1", "haze/2"))
+    list_image_set(BY_NAME["imagenet-c"], folder, CLASSES)
+    assert caplog.messages == [f"{folder}: folders that are not looked at: haze, mist"]

@@ -1,0 +1,47 @@
+"""One process at a time reads, changes and writes a file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dad.errors import DataError
+from dad.locks import exclusive
+
+COUNT = """
+import sys
+from pathlib import Path
+from dad.locks import exclusive
+path = Path(sys.argv[1])
+for _ in range(100):
+    with exclusive(path):
+        path.write_text(str(int(path.read_text()) + 1))
+"""
+
+
+def test_no_change_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path / "count")]) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert (tmp_path / "count").read_text() == "300"
+
+
+def test_an_error_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), exclusive(tmp_path / "new" / "x"):
+        raise KeyError
+    with exclusive(tmp_path / "new" / "x"):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"^cannot write .*file/x: .*; choose another place for it$"):
+        exclusive(tmp_path / "file" / "x").__enter__()
+
+
+def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / ".x.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="cannot write"):
+        exclusive(tmp_path / "x").__enter__()
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,80 @@
+"""Whether two test sets hold the same images."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dad.variants import contents
+from dad.variants.contents import contents_digest
+
+Change = Callable[[Path], object]
+RIGHT = np.arange(3)
+
+
+@pytest.fixture(params=["small", "large"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three images; every byte of them is hashed, or sizes and times."""
+    monkeypatch.setattr(contents, "SMALL", 100 if request.param == "small" else 2)
+    (tmp_path / "set").mkdir()
+    for name in "abc":
+        (tmp_path / "set" / name).write_bytes(name.encode())
+        os.utime(tmp_path / "set" / name, ns=(5, 5))
+    return tmp_path / "set"
+
+
+def digest(folder: Path, rule: str = "plain", right: np.ndarray = RIGHT) -> str:
+    paths = np.array([os.fsencode(folder / name) for name in "abc"])
+    return contents_digest(folder, paths, rule, right)
+
+
+def test_a_set_that_was_moved_is_the_same(folder: Path) -> None:
+    before = digest(folder)
+    assert digest(folder.rename(folder.with_name("elsewhere"))) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(b"x"),  # of the same size
+        lambda path: path.write_bytes(b"longer"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.unlink(), path.symlink_to("gone")),
+    ],
+    ids=["same size", "longer", "empty", "gone", "folder", "fifo", "broken link"],
+)
+def test_any_change_of_an_image_is_seen(folder: Path, change: Change) -> None:
+    before = digest(folder)
+    change(folder / "b")
+    assert digest(folder) != before
+
+
+def test_a_repair_is_seen(folder: Path) -> None:
+    (folder / "b").unlink()
+    before = digest(folder)
+    (folder / "b").write_bytes(b"b")
+    assert digest(folder) != before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_another(folder: Path) -> None:
+    before = digest(folder)
+    (folder / "b").chmod(0)
+    assert digest(folder) != before
+
+
+def test_what_is_right_and_how_it_is_shown_count_too(folder: Path) -> None:
+    assert len({digest(folder), digest(folder, "cropped"), digest(folder, right=RIGHT[::-1].copy())}) == 3
+
+
+def test_times_alone_do_not_change_a_small_set(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).write_bytes(name.encode())
+    before = digest(tmp_path)
+    os.utime(tmp_path / "b", ns=(9, 9))
+    assert digest(tmp_path) == before
