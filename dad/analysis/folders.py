@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dad.errors import DataError
-from dad.images.reading import UnreadableError, decode_rgb
+from dad.images.decoding import UnreadableError, decode_rgb, open_rgb
 from dad.shards import DadSet
 
 Transform = Callable[[Image.Image], Tensor]
@@ -60,8 +60,8 @@ class _Files(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         path = Path(self.paths[index])
         try:
-            return self.transform(decode_rgb(path.read_bytes()))
-        except (OSError, UnreadableError) as error:
+            return self.transform(open_rgb(path))
+        except UnreadableError as error:
             raise DataError(f"{path}: cannot be read as an image ({error}); replace or remove it") from None
 
 
@@ -77,4 +77,8 @@ class _DadImages(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         extension = self.dad_set.image_extension
         assert extension is not None
-        return self.transform(decode_rgb(self.dad_set.read(index, extension)))
+        try:
+            return self.transform(decode_rgb(self.dad_set.read(index, extension)))
+        except UnreadableError as error:
+            key = self.dad_set.keys[index]
+            raise DataError(f"{self.dad_set.root}: {key} cannot be read as an image ({error})") from None
