@@ -154,12 +154,17 @@ def resolve_settings(args: Namespace, task: Any) -> Settings:
     )
 
 
-def try_teacher(args: Namespace, task: Any, data_config: dict[str, Any], classes: ClassList, runtime: Runtime) -> float:
-    """Return the percentage of some validation images that the teacher is right on; no random draw is spent on it."""
+def try_teacher(
+    args: Namespace, task: Any, data_config: dict[str, Any], classes: ClassList, runtime: Runtime
+) -> float | None:
+    """Return the percentage of some validation images that the teacher is right on, None where there are none; no
+    random draw is spent on it."""
     alone = replace(runtime, world_size=1)
     with same_random_state(runtime.device):
         loader = create_val_loader(args, data_config, classes, alone, at_most=_TEACHER_IMAGES)
         return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES)
+        if loader is None:
+            return None
 
 
 def check_args(args: Namespace, objective: type[Weighted]) -> None:
@@ -186,6 +191,8 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     if args.sched == "plateau" and args.val_interval > 1:
         raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
     folder = resolve_folder(args)
+    if args.sched == "plateau" and not args.val_split:
+        raise UsageError("--val-split '': --sched plateau needs a score after every epoch")
     require_writable(folder)
     if args.experiment and not args.resume and not args.overwrite:
         require_new_folder(folder)

@@ -91,11 +91,13 @@ class Experiment:
         """
         if self.events is None:
             return
-        *_, deciding = scores.values()
+        deciding: Mapping[str, float] = {}
+        if scores:
+            *_, deciding = scores.values()
         with writing(self.folder, ADVICE):
-            update_summary(epoch, train, deciding, str(self.folder / "summary.csv"), lr=learning_rate)
+            update_summary(epoch, train, deciding, str(self.folder / SUMMARY), lr=learning_rate)
             self.events.scores(scores, state["updates"])
-        path = self.state.save(epoch, state, deciding[self.metric])
+        path = self.state.save(epoch, state, deciding.get(self.metric))
         self._tell(epoch=epoch + 1, updates=state["updates"], resumable=True, checkpoint=str(path))
         best, best_epoch = self.state.best
         if best is not None:

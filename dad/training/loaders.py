@@ -164,8 +164,14 @@ def create_val_loader(
     *,
     at_most: int | None = None,
 ) -> Any:
-    """Return timm's evaluation loader over `--val-split`; or, read in line, over so many images or fewer from all over
-    it (where only folders and tars tell beforehand what they hold)."""
+    """Return timm's evaluation loader over `--val-split`; None if that is empty, for training without validation.
+
+    Args:
+        at_most: read, in line, over so many images or fewer from all over the split (where only folders and tars tell
+            beforehand what they hold).
+    """
+    if not args.val_split:
+        return None
     collate = None
     if resolve_foreign(args):
         dataset = create_foreign_dataset(args, args.val_split, args.val_num_samples)
