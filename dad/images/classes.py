@@ -14,6 +14,7 @@ from timm.data import ImageNetInfo
 from timm.utils.misc import natural_key
 
 from dad.errors import DataError, UsageError
+from dad.files import read_text
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class ClassList:
     def digest(self) -> str:
         """A hash of folders and names, in order; artefacts made with different lists must not meet."""
         lines = "\n".join(f"{folder}\t{name}" for folder, name in zip(self.folders, self.names, strict=True))
-        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+        return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 @cache
@@ -125,7 +126,7 @@ def _plain(name: str) -> str:
 def _read_lines(path: str, flag: str) -> list[str]:
     if not Path(path).is_file():
         raise DataError(f"{flag} {path}: no such file; expected a text file with one entry a line")
-    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(Path(path), flag).splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{flag} {path}: the file is empty; expected one entry a line")
     return lines

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dad.errors import DataError, UsageError
-from dad.files import write_atomically
+from dad.files import read_text, write_atomically
 from dad.images.classes import ClassList
 from dad.teachers import Teacher, without_folders
 
@@ -101,7 +101,7 @@ def read_templates(path: str) -> list[str]:
         return [template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
     if not Path(path).is_file():
         raise DataError(f"--templates {path}: no such file; expected one template a line, such as: a photo of a {{}}.")
-    lines = [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in read_text(Path(path), "--templates").splitlines() if line.strip()]
     wrong = next((line for line in lines if line.count("{}") != 1 or line.count("{") + line.count("}") != 2), None)
     if wrong is not None or not lines:
         raise DataError(

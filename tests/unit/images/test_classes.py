@@ -96,3 +96,24 @@ def test_the_digest_changes_with_folders_names_and_their_order() -> None:
 
 def test_folders_that_are_numbers_are_in_timms_order() -> None:
     assert resolve_class_list("", "", ["10", "9", "1"]).folders == ("1", "9", "10")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_class_map_of_a_windows_editor_is_read_or_refused_by_name(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "map.txt"
+    path.write_text("ant\r\nkäfer\r\n", encoding=encoding)
+    if encoding != "utf-16-le":
+        assert load_class_list(str(path)).folders == ("ant", "käfer")
+        return
+    with pytest.raises(DataError, match=r"--class-map .*map\.txt: .*save it as UTF-8"):
+        load_class_list(str(path))
+
+
+def test_a_class_map_in_latin_1_is_refused_by_its_byte(tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_bytes("käfer".encode("latin-1"))
+    with pytest.raises(DataError, match=r"not a text file in UTF-8 \(byte 1\); save it as that"):
+        load_class_list(str(tmp_path / "map.txt"))
+
+
+def test_folders_whose_names_are_no_text_have_a_digest() -> None:
+    assert len(ClassList(("caf\udce9",), ("caf\udce9",)).digest) == 16
