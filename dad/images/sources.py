@@ -3,10 +3,12 @@
 A split is a folder of class folders, or of WebDataset tar shards.
 """
 
+import errno
 import hashlib
 import json
+import logging
 import os
-import stat
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -14,10 +16,12 @@ from pathlib import Path
 
 from timm.data.readers.img_extensions import get_img_extensions
 
-from dad.errors import DataError, UsageError
+from dad.errors import DataError, UsageError, describe_rights
 from dad.images.classes import ClassList, require_known
+from dad.images.decoding import read_file
 from dad.images.tars import list_tars
 
+_logger = logging.getLogger(__name__)
 _LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
 _FLAT = "the official tar is flat: move them into class folders (run soumith/imagenetloader.torch's valprep.sh in it)"
 _SPLIT_NAMES = {"validation": ("validation", "val"), "val": ("val", "validation"), "train": ("train", "training")}
@@ -44,18 +48,7 @@ class SourceImage:
             OSError: there is no such file, it may not be read, it is none (a FIFO, say), or it was cut since it was
                 listed.
         """
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # else opening a FIFO waits for its writer
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError("not a regular file")
-            size = status.st_size if self.size is None else self.size
-            content = os.pread(descriptor, size, self.offset)
-        finally:
-            os.close(descriptor)
-        if len(content) < size:
-            raise OSError(f"the file is cut off, {len(content)} of {size} bytes are there")
-        return content
+        return read_file(self.path, self.offset, self.size)
 
 
 def find_split(data_dir: str, split: str) -> Path:
@@ -134,6 +127,7 @@ def _sources_of_folders(split_dir: Path, folders: list[str], classes: ClassList)
     for folder in folders:
         place, label = split_dir / folder, classes.index[folder]
         sources += [SourceImage(f"{folder}/{_stem(name)}", place / name, label) for name in names[folder]]
+    _warn_of_others(split_dir, folders, len(sources))
     return sources
 
 
@@ -147,10 +141,43 @@ def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList) -> li
 
 def _scan(folder: Path, suffixes: AbstractSet[str]) -> tuple[list[str], list[str]]:
     """Return the sorted names of the sub-folders and of the files with `suffixes` in `folder`."""
-    with os.scandir(folder) as entries:
-        is_folder = {entry.name: entry.is_dir() for entry in entries}
+    is_folder = _entries(folder)
     files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
     return sorted(name for name in is_folder if is_folder[name]), sorted(files)
+
+
+def _entries(folder: Path) -> dict[str, bool]:
+    """Return the names in a folder, and whether each is a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: _is_folder(entry) for entry in entries}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}){describe_rights(folder, error)}") from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself: if it is called an image, it shows as unreadable
+            return False
+        raise
+
+
+def _warn_of_others(split_dir: Path, folders: Iterable[str], images: int) -> None:
+    """Name the suffixes of files that are not looked at, in one line."""
+    found: Counter[str] = Counter()
+    for folder in folders:
+        for name in os.listdir(split_dir / folder):  # noqa: PTH208  (of a million names no Path is made)
+            suffix = name[len(_stem(name)) :].lower()
+            if suffix not in get_img_extensions(as_set=True) and not name.startswith("."):
+                found[suffix or "none"] += 1
+    if found:
+        counts = ", ".join(f"{suffix} ({count:,})" for suffix, count in found.most_common(8))
+        _logger.warning(
+            "%s: beside %d images there are %d files of other suffixes, which are not read: %s; what is to be read "
+            "ends with %s", split_dir, images, found.total(), counts, " ".join(get_img_extensions()),
+        )  # fmt: skip
 
 
 def _stem(name: str) -> str:

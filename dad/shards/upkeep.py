@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from dad.errors import DataError, SettingsError
-from dad.files import read_json, settings_fingerprint
+from dad.files import read_json, settings_fingerprint, temporary_beside
 from dad.shards.marker import read_marker, shard_paths
 from dad.shards.reader import DadSet, read_manifest, require_readable
 from dad.shards.writer import FORMAT
@@ -69,7 +69,7 @@ def export(dad_set: DadSet, target: Path) -> int:
         content = dad_set.read(index, extension)
         if not path.is_file() or path.stat().st_size != len(content):
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.tmp")
+            partial = temporary_beside(path)  # the name itself may be as long as one can be
             partial.write_bytes(content)
             partial.replace(path)
     return len(dad_set)
