@@ -7,8 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients", "memory", "charts"},
-    {"files", "checkpoints", "plugins", "runtime", "images"},
+    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients", "charts"},
+    {"files", "memory"},
+    {"checkpoints", "plugins", "runtime", "images"},
     {"args", "models", "discretizers", "shards", "variants"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},
