@@ -10,6 +10,7 @@ other: those of torchrun by their rank, those of a job array by --shard-range.
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,6 +35,7 @@ from dad.generation.redo import resolve_redo
 from dad.generation.settings import resolve_img_size, resolve_settings
 from dad.generation.workload import plan_workload, resolve_shard_range
 from dad.images.classes import resolve_class_list
+from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
 from dad.images.sources import class_folders, find_split, list_sources
 from dad.runtime import setup_runtime
@@ -63,8 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         teacher.to(memory_format=torch.channels_last)
     attack = create_attack(args)
     generator = create_generator(args, teacher.on_pixels(), discretizer, attack, runtime, teacher.twins)
-    reader = SourceReader(sources, img_size, args.crop_pct, args.workers, args.read_timeout)
-    settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, img_size)
+    cut = replace(Cut.of(teacher.data_config, args.crop_pct), side=img_size)
+    reader = SourceReader(sources, cut, args.workers, args.read_timeout)
+    settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, cut)
     _logger.info("%d source images, %d classes, %s", len(sources), len(classes), runtime.device)
 
     if args.dry_run:

@@ -20,6 +20,7 @@ from dad.args.checks import require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
 from dad.errors import UsageError, run_script
 from dad.images.classes import ClassList
+from dad.memory import explaining_out_of_memory
 from dad.models import create_student
 from dad.objectives import Weighted, load_objective
 from dad.rng import same_random_state
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupts = Interrupts(runtime)
     trainer = Trainer(resolve_settings(args, task), state, val_loader, experiment, interrupts, runtime)
     try:
-        with experiment.reporting():
+        with experiment.reporting(), explaining_out_of_memory(args.batch_size, args.grad_accum_steps):
             for epoch in range(state.epoch, epochs):
                 means = trainer.train(epoch)
                 is_validated = (epoch + 1) % args.val_interval == 0 or epoch + 1 == epochs
@@ -158,11 +159,16 @@ def resolve_settings(args: Namespace, task: Any) -> Settings:
     )
 
 
-def try_teacher(args: Namespace, task: Any, data_config: dict[str, Any], classes: ClassList, runtime: Runtime) -> float:
-    """Return the percentage of some validation images that the teacher is right on; no random draw is spent on it."""
+def try_teacher(
+    args: Namespace, task: Any, data_config: dict[str, Any], classes: ClassList, runtime: Runtime
+) -> float | None:
+    """Return the percentage of some validation images that the teacher is right on, None where there are none; no
+    random draw is spent on it."""
     alone = replace(runtime, world_size=1)
     with same_random_state(runtime.device):
         loader = create_val_loader(args, data_config, classes, alone, at_most=_TEACHER_IMAGES)
+        if loader is None:
+            return None
         return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES, task.teacher.twins)
 
 
@@ -189,6 +195,8 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         raise UsageError(f"--tta {args.tta}: no loader serves an image twice, so neighbours would be averaged")
     if args.sched == "plateau" and args.val_interval > 1:
         raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
+    if args.sched == "plateau" and not args.val_split:
+        raise UsageError("--val-split '': --sched plateau needs a score after every epoch")
     folder = resolve_folder(args)
     require_writable(folder)
     if args.experiment and not args.resume and not args.overwrite:

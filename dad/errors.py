@@ -4,8 +4,14 @@ A message names the flag or file, its value, and what would work. Scripts are en
 user sees that line and no traceback; anything that is not a `UserError` is our bug and keeps its traceback.
 """
 
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)  # what only the user can change, wherever it shows
 
 
 class UserError(Exception):
@@ -32,9 +38,24 @@ class SettingsError(UserError):
     exit_code = 5
 
 
+def describe_rights(path: Path, error: OSError | None = None) -> str:
+    """Say whose a file or folder is and what its mode is, for an `error` that has to do with it (or none); else
+    nothing."""
+    if error is not None and error.errno not in _NO_RIGHT:
+        return ""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"; it is of user {status.st_uid}, mode {status.st_mode & 0o7777:o}, and this is user {os.geteuid()}"
+
+
 def run_script(main: Callable[[], int | None]) -> int:
     """Run a script's `main` and turn a `UserError` into one line on stderr and its exit code; Ctrl-C gives 130, as in a
     shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name may be no text
+            stream.reconfigure(errors="backslashreplace")
     try:
         return main() or 0
     except UserError as error:
@@ -42,6 +63,12 @@ def run_script(main: Callable[[], int | None]) -> int:
         *before, line = [line for line in str(error).splitlines() if line.strip()] or [""]
         print(f"error: {line.partition(': ')[2] if before else line}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _NO_RIGHT or error.filename is None:
+            raise
+        path = Path(os.fsdecode(error.filename))
+        print(f"error: {path}: {error.strerror}{describe_rights(path, error)}", file=sys.stderr)
+        return DataError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

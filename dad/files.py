@@ -1,17 +1,22 @@
 """Files that can be trusted: written whole or not at all, and stamped with the settings that they were made with."""
 
+import codecs
 import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dad.errors import DataError, SettingsError
+from dad.errors import DataError, SettingsError, describe_rights
+
+_LONGEST_NAME = 200  # bytes; file systems take 255, and a temporary name has 38 more
+_DELAYS = (0.1, 0.5, 2.0, 4.0)  # seconds before a network disk is asked again
 
 Settings = Mapping[str, str | int | float | bool | None]
 
@@ -35,9 +40,11 @@ def writing(folder: Path, advice: str = RERUN) -> Iterator[None]:
 def _why(error: OSError, folder: Path, needed: int | None = None) -> str:
     """Say why a write failed; numbers of bytes only where it is they that lack."""
     reason = error.strerror or type(error).__name__
+    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110  (never raises)
+    reason += describe_rights(there, error)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return reason
-    free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
+    free = shutil.disk_usage(there).free
     return f"{reason}; " + (f"it needs {needed:,} bytes, " if needed is not None else "") + f"{free:,} are free there"
 
 
@@ -105,7 +112,7 @@ def create_atomically(path: Path, content: bytes) -> bool:
 
 def _write_temporary(path: Path, content: bytes) -> Path:
     """Write and sync `content` beside `path`, under a name that no other process or call chooses."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary = temporary_beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("wb") as file:
@@ -120,6 +127,66 @@ def _write_temporary(path: Path, content: bytes) -> Path:
 
 def _cannot_write(path: Path, content: bytes, error: OSError, advice: str) -> DataError:
     return DataError(f"cannot write {path}: {_why(error, path.parent, len(content))}; {advice}")
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the same folder under which nobody else writes, and that is no longer than a name may be."""
+    start = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
+    return path.with_name(f".{start}.{uuid4().hex}.tmp")
+
+
+def require_no_links(paths: Iterable[Path]) -> None:
+    """Raise a DataError if one of the files that are to be written in place is a symbolic link: what it points to is
+    somebody else's."""
+    for path in paths:
+        if path.is_symlink():
+            raise DataError(f"{path} is a symbolic link to {path.readlink()}, which is not written through; remove it")
+
+
+def read_patiently(path: Path) -> bytes:
+    """Return a file's bytes; on a network disk its handle may be stale, and what another machine has renamed may be
+    there a moment later, so that is asked again for a few seconds.
+
+    Raises:
+        OSError: what the last attempt met.
+    """
+    for delay in _DELAYS:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+        time.sleep(delay)
+    return path.read_bytes()
+
+
+def wait_until_visible(path: Path) -> None:
+    """Wait a few seconds for a file that another process says is there: a network disk may show it late."""
+    for delay in _DELAYS:
+        if path.exists():
+            return
+        time.sleep(delay)
+
+
+def read_text(path: Path, flag: str) -> str:
+    """Return a text file, UTF-8 or, as its first bytes say, UTF-16; `flag` is for messages.
+
+    Raises:
+        DataError: no such file, no permission, or no text.
+    """
+    try:
+        content = path.read_bytes()
+        encoding = "utf-8-sig"
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            encoding = "utf-16"
+        text = content.decode(encoding)
+    except OSError as error:
+        raise DataError(f"{flag} {path}: cannot be read ({error.strerror}){describe_rights(path, error)}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{flag} {path}: not a text file in UTF-8 (byte {error.start}); save it as that") from None
+    if "\0" in text:
+        raise DataError(f"{flag} {path}: holds bytes that are no text, e.g. UTF-16 without its mark; save it as UTF-8")
+    return text
 
 
 def to_json(content: object, indent: int | None = None) -> bytes:
@@ -147,7 +214,7 @@ def read_json(path: Path, advice: str = "") -> dict[str, Any]:
 def read_any_json(path: Path, advice: str) -> Any:
     """Return the JSON value in a file; see `read_json`, which wants an object."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_patiently(path))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {advice}") from None
     except (ValueError, OSError) as error:

@@ -1,10 +1,13 @@
 """Batches that fit into the device's memory, however little there is."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+
+from dad.errors import UserError
 
 _logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -35,3 +38,23 @@ class FittingBatches:
             _logger.warning("out of device memory: going on with batches of %d", self.size)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()  # out of the except block, which holds on to the failed batch
+
+
+@contextmanager
+def explaining_out_of_memory(batch_size: int, accumulated: int) -> Iterator[None]:
+    """Turn a device's lack of memory into one line that says how to train by the same global batch in less.
+
+    Args:
+        batch_size: images of a batch (`--batch-size`), of which an update has `accumulated` (`--grad-accum-steps`).
+
+    Raises:
+        UserError: the device has no more memory.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        half = max(1, batch_size // 2)
+        raise UserError(
+            f"out of device memory with --batch-size {batch_size}; the same global batch in less of it: --batch-size "
+            f"{half} --grad-accum-steps {accumulated * batch_size // half}, or --amp, or --grad-checkpointing"
+        ) from error

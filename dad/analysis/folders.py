@@ -1,7 +1,7 @@
 """Images of any folder, in class folders or not, or of a DAD set: a random sample of them, all under one transform."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from dad.errors import DataError
-from dad.images.reading import UnreadableError, decode_rgb
+from dad.images.decoding import UnreadableError, decode_rgb, open_rgb
 from dad.shards import DadSet
 
 Transform = Callable[[Image.Image], Tensor]
@@ -46,13 +46,25 @@ def sample_batches(
     return len(order), DataLoader(Subset(images, order), batch_size, num_workers=workers)
 
 
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield every folder and the names in it, links followed; none twice, however links lead back."""
+    seen = set[tuple[int, int]]()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(parent)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield parent, names
+
+
 class _Files(Dataset[Tensor]):
     def __init__(self, folder: Path, transform: Transform):
         suffixes = get_img_extensions(as_set=True)
         self.transform = transform
         self.paths = sorted(
             os.path.join(parent, name)  # noqa: PTH118  (a million Path objects would cost a gigabyte)
-            for parent, _, names in os.walk(folder, followlinks=True)
+            for parent, names in _walk(folder)
             for name in names
             if os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
         )
@@ -65,8 +77,8 @@ class _Files(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         path = Path(self.paths[index])
         try:
-            return self.transform(decode_rgb(path.read_bytes()))
-        except (OSError, UnreadableError) as error:
+            return self.transform(open_rgb(path))
+        except UnreadableError as error:
             raise DataError(f"{path}: cannot be read as an image ({error}); replace or remove it") from None
 
 
@@ -82,4 +94,8 @@ class _DadImages(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         extension = self.dad_set.image_extension
         assert extension is not None
-        return self.transform(decode_rgb(self.dad_set.read(index, extension)))
+        try:
+            return self.transform(decode_rgb(self.dad_set.read(index, extension)))
+        except UnreadableError as error:
+            key = self.dad_set.keys[index]
+            raise DataError(f"{self.dad_set.root}: {key} cannot be read as an image ({error})") from None

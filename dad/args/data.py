@@ -15,7 +15,7 @@ def add_split_args(parser: ArgumentParser) -> None:
     """Add which folders of the data root are trained on and validated on."""
     group = parser.add_argument_group("Splits")
     group.add_argument("--train-split", default="train", metavar="NAME", help="folder of the training images")
-    group.add_argument("--val-split", default="validation", metavar="NAME", help="folder of the validation images")
+    group.add_argument("--val-split", default="validation", metavar="NAME", help="validation images; empty: none")
 
 
 def add_channel_args(parser: ArgumentParser) -> None:

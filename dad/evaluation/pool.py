@@ -19,9 +19,9 @@ from timm.data.loader import PrefetchLoader, fast_collate
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from dad.images.cutting import Cut
+from dad.images.decoding import UnreadableError, decode_rgb, open_rgb, read_file
 from dad.images.passing import read_patiently
-from dad.images.reading import UnreadableError, decode_rgb
-from dad.images.sources import SourceImage
 from dad.runtime import Runtime
 from dad.variants import ImageSet
 from dad.variants.pipeline import Pipeline, create_pipeline
@@ -81,7 +81,7 @@ class ImagePool:
         self.transforms = [_describe(pipeline) for pipeline in pipelines]
         self._batch_numbers = _BatchNumbers(settings.batch_size, runtime)
         loader = DataLoader(
-            _StreamOfSets(image_sets, self.starts, pipelines, data_config["input_size"]),
+            _StreamOfSets(image_sets, self.starts, pipelines, data_config),
             batch_sampler=self._batch_numbers,
             num_workers=settings.workers,
             pin_memory=settings.pin_memory,
@@ -116,8 +116,8 @@ def is_any_readable(files: Sequence[str]) -> bool:
     """Whether one of the files, which could not be read once, can be now."""
     for file in files:
         try:
-            decode_rgb(SourceImage("", Path(file), 0).read())
-        except (UnreadableError, OSError):
+            open_rgb(file)
+        except UnreadableError:
             continue
         return True
     return False
@@ -141,20 +141,23 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
         image_sets: Sequence[ImageSet],
         starts: NDArray[np.int64],
         pipelines: Sequence[Pipeline],
-        input_size: Sequence[int],
+        data_config: Mapping[str, Any],
     ):
         self.paths = [image_set.paths for image_set in image_sets]
         self.starts, self.pipelines = starts, pipelines
-        self.blank = Image.new("RGB", (input_size[-1], input_size[-2]))
+        *_, height, width = data_config["input_size"]
+        self.blank = Image.new("RGB", (width, height))
+        self.longest = Cut.of(data_config).longest
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def __getitem__(self, number: int) -> tuple[Any, int]:
         which = bisect_right(self.starts, number) - 1
-        path = Path(os.fsdecode(self.paths[which][number - self.starts[which]]))
+        path = os.fsdecode(self.paths[which][number - self.starts[which]])
         try:
-            return self.pipelines[which](decode_rgb(read_patiently(path.read_bytes, path))), number
+            content = read_patiently(lambda: read_file(path), Path(path))
+            return self.pipelines[which](decode_rgb(content, self.longest)), number
         except (UnreadableError, OSError):
             return self.pipelines[which](self.blank), -1 - number
 

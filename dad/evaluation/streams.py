@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset
 from dad.errors import DataError, UsageError
 from dad.evaluation.loop import Forward
 from dad.evaluation.scores import NOT_FINITE, Scores, share_scores
+from dad.files import read_text
 from dad.images.timm_datasets import create_timm_dataset
 from dad.runtime import Runtime
 from dad.training.validation import run_evaluator
@@ -53,8 +54,8 @@ def resolve_valid_labels(args: argparse.Namespace, num_classes: int) -> list[int
     if not args.valid_labels:
         return None
     try:
-        indices = [int(line) for line in Path(args.valid_labels).read_text(encoding="utf-8").split()]
-    except (OSError, ValueError) as error:
+        indices = [int(line) for line in read_text(Path(args.valid_labels), "--valid-labels").split()]
+    except ValueError as error:
         raise DataError(f"--valid-labels {args.valid_labels}: expected one class index a line ({error})") from None
     if not indices or not all(0 <= index < num_classes for index in indices):
         raise DataError(f"--valid-labels {args.valid_labels}: expected indices from 0 to {num_classes - 1}")

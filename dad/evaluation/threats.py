@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from dad.attacks import NORMS, Attack
 from dad.errors import DataError, UsageError
 from dad.evaluation.autoattack import load_autoattack, run_autoattack
+from dad.files import read_text
 
 _EPSILON = {"fgsm": 1 / 255, "pgd": 1 / 255, "autoattack": 4 / 255}  # Linf
 _STEPS = 5
@@ -131,10 +132,9 @@ def load_attack_list(path: str) -> set[str]:
     """
     form = "expected one <class folder>/<file name> a line, e.g. n01440764/ILSVRC2012_val_00000293.JPEG"
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise DataError(f"--attack-images {path}: cannot be read ({reason}); {form}") from None
+        lines = [line.strip() for line in read_text(Path(path), "--attack-images").splitlines()]
+    except DataError as error:
+        raise DataError(f"{error}; {form}") from None
     images: set[str] = set()
     for number, line in enumerate(lines, start=1):
         folder, _, name = line.partition("/")

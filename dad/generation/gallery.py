@@ -103,7 +103,7 @@ def write_gallery(path: Path, inspection: Inspection, class_names: Sequence[str]
 </body>
 </html>
 """
-    write_atomically(path, page.encode())
+    write_atomically(path, page.encode(errors="backslashreplace"))
 
 
 def _summary(inspection: Inspection) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dad.errors import DataError
+from dad.files import require_no_links
 from dad.shards import Ledger
 
 _logger = logging.getLogger(__name__)
@@ -92,9 +93,10 @@ def log_file(path: Path) -> Iterator[None]:
     Raises:
         DataError: the file cannot be made.
     """
+    require_no_links([path])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = _LogFile(path, encoding="utf-8")
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}; mend that and rerun the same command") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -6,10 +6,11 @@ from dad.attacks import Attack
 from dad.errors import UsageError
 from dad.files import Settings
 from dad.images.classes import ClassList
+from dad.images.cutting import Cut
 
 
 def resolve_settings(
-    args: Namespace, classes: ClassList, teacher: Settings, discretizer: Settings, attack: Attack | None, img_size: int
+    args: Namespace, classes: ClassList, teacher: Settings, discretizer: Settings, attack: Attack | None, cut: Cut
 ) -> Settings:
     """Return everything that decides what the images will be: the fingerprint of a set is made of it."""
     names = ["keep", "crop_pct", "store", "seed"]
@@ -21,7 +22,8 @@ def resolve_settings(
         **discretizer,
         **_attack_settings(attack),
         **{name: getattr(args, name) for name in names},
-        "img_size": img_size,
+        "img_size": cut.side,
+        **cut.settings,
         "amp": args.amp_dtype if args.amp else "off",
     }
 

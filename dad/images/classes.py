@@ -16,6 +16,7 @@ from timm.data import ImageNetInfo
 from timm.utils.misc import natural_key
 
 from dad.errors import DataError, UsageError
+from dad.files import read_text
 
 _WORDNET_ID = re.compile(r"n\d{8}")
 _STRAYS = 0.1  # of all class folders: fewer among ImageNet's are no classes, but something that lies there too
@@ -57,7 +58,7 @@ class ClassList:
     def digest(self) -> str:
         """A hash of folders and names, in order; artefacts made with different lists must not meet."""
         lines = "\n".join(f"{folder}\t{name}" for folder, name in zip(self.folders, self.names, strict=True))
-        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+        return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 @cache
@@ -174,11 +175,7 @@ def _read_index(path: str) -> list[str]:
 def _read_lines(path: str, flag: str) -> list[str]:
     if not Path(path).is_file():
         raise DataError(f"{flag} {path}: no such file; expected a text file with one entry a line")
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # Windows' editors begin a file with a mark
-    except UnicodeDecodeError:
-        raise DataError(f"{flag} {path}: not UTF-8; save it as UTF-8 text with one entry a line") from None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(Path(path), flag).splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{flag} {path}: the file is empty; expected one entry a line")
     return lines

@@ -1,24 +1,25 @@
-"""Read source images: any file to 8-bit RGB, and batches of them ahead of the device.
+"""Read source images: batches of them ahead of the device.
 
 A file that cannot be read is reported under its own name, never replaced by a neighbour. Reasons are the same wherever
 the files lie and however often they are read, since they go into a DAD set's ledger. What may pass is no such reason:
 it is tried again, and then stops whoever reads.
 """
 
-import io
 import logging
+import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
-from timm.data import create_transform
+from PIL import Image
 from torch import Tensor
 
 from dad.errors import DataError
+from dad.images.cutting import Cut
+from dad.images.decoding import UnreadableError, decode_rgb, unreadable
 from dad.images.passing import is_passing, read_patiently
 from dad.images.sources import SourceImage
 from dad.images.watched_threads import Crew, Job, NoAnswerError
@@ -30,13 +31,8 @@ _WHAT_HELPS = (
     "this may pass, so the image does not count as unreadable, and what is finished stays; mend the disk and rerun the "
     "same command, or leave an empty file in its place, which does count as unreadable"
 )
-_MAX_RESIZED = 100_000_000  # pixels, 300 MB; a strip of 1 x 30,000 px has 1.5 gigapixels once its short side is 224
 
 _Pixels = NDArray[np.uint8]
-
-
-class UnreadableError(Exception):
-    """An image that cannot be read; its text is the reason, "<type of error>: <message>"."""
 
 
 class PassingFailureError(UnreadableError):
@@ -69,17 +65,15 @@ class SourceBatch:
 
 
 class SourceReader:
-    """Read source images as the teacher sees them: resized, middle cropped, `img_size` pixels a side."""
+    """Read source images as the teacher sees them: resized and cropped by its own `cut`."""
 
-    def __init__(self, sources: Sequence[SourceImage], img_size: int, crop_pct: float, threads: int, timeout: float):
+    def __init__(self, sources: Sequence[SourceImage], cut: Cut, threads: int, timeout: float):
         """Read with `threads` threads (0: in line, without a time limit), each image within `timeout` seconds."""
-        self.sources, self.img_size, self.crop_pct = sources, img_size, crop_pct
+        self.sources, self.cut = sources, cut
         self.threads, self.timeout = threads, timeout
         # What timm's prefetcher takes: uint8 arrays, not normalised. Not tensors: a thread that runs torch while the
         # interpreter exits may crash it.
-        self.transform: Callable[[Image.Image], _Pixels] = create_transform(
-            img_size, interpolation="bicubic", crop_pct=crop_pct, crop_mode="center", use_prefetcher=True
-        )
+        self.transform = cut.to_array()
         Image.init()  # Pillow loads its formats on demand, and two threads that do so may miss one
 
     def batches(self, index_lists: Iterable[Sequence[int]]) -> Iterator[SourceBatch]:
@@ -110,7 +104,7 @@ class SourceReader:
                 raise DataError(f"{job.item}: {error}; {_WHAT_HELPS}") from error
             except UnreadableError as error:
                 unreadable[job.item.key] = str(error)
-        shape = (0, 3, self.img_size, self.img_size)
+        shape = (0, 3, self.cut.side, self.cut.side)
         stacked = torch.from_numpy(np.stack(images)) if images else torch.empty(shape, dtype=torch.uint8)
         return SourceBatch(stacked, sources, unreadable)
 
@@ -133,55 +127,25 @@ class SourceReader:
             once_more.dismiss()
 
     def _load(self, source: SourceImage) -> _Pixels:
-        image = read_rgb(source)
-        width, height = image.size
-        if max(width, height) / min(width, height) * (self.img_size / self.crop_pct) ** 2 > _MAX_RESIZED:
-            raise UnreadableError(f"DecompressionBombError: {width} x {height} px is too long and thin to be resized")
-        return np.ascontiguousarray(self.transform(image))
+        return np.ascontiguousarray(self.transform(read_rgb(source, self.cut.longest)))
 
 
-def read_rgb(source: SourceImage) -> Image.Image:
+def read_rgb(source: SourceImage, longest: float = math.inf) -> Image.Image:
     """Read a source image; see `decode_rgb`.
 
     Raises:
         UnreadableError: as there, or there is no such file. PassingFailureError: a disk or a network fails, and still
-            does after a few seconds.
+            does after a few seconds, or memory runs out.
     """
     try:
         content = read_patiently(source.read, source.path)
     except (OSError, MemoryError) as error:
-        raise _unreadable(error, is_passing(error, source.path)) from error
-    return decode_rgb(content)
-
-
-def decode_rgb(content: bytes) -> Image.Image:
-    """Return an image file's first frame as RGB the way Pillow converts it, except that 16-bit grey is scaled to 8 bit,
-    where Pillow would clip it. EXIF rotation is not applied, as in CLIP and timm.
-
-    Raises:
-        UnreadableError: no image, cut off, damaged, or a decompression bomb.
-    """
+        if is_passing(error, source.path):
+            raise PassingFailureError(str(unreadable(error))) from error
+        raise unreadable(error) from error
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.mode == "I" or image.mode.startswith("I;16"):
-                return _scale_16_bit(image)
-            rgb: Image.Image = image.convert("RGB")
-            return rgb
-    except UnidentifiedImageError:  # its message names an address in memory
-        found = f"the file begins with {content[:16]!r}" if content else "the file is empty"
-        raise UnreadableError(f"UnidentifiedImageError: no image format that Pillow knows; {found}") from None
-    except MemoryError as error:
-        raise _unreadable(error, passing=True) from error
-    except Exception as error:  # damaged bytes make Pillow's parsers raise nearly anything, struct.error for one
-        raise _unreadable(error) from error
-
-
-def _unreadable(error: Exception, passing: bool = False) -> UnreadableError:
-    message = getattr(error, "strerror", None) or str(error)  # strerror leaves out the path
-    kind = PassingFailureError if passing else UnreadableError
-    return kind(f"{type(error).__name__}: {message}")
-
-
-def _scale_16_bit(image: Image.Image) -> Image.Image:
-    levels = np.asarray(image).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+        return decode_rgb(content, longest)
+    except UnreadableError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise PassingFailureError(str(error)) from error
+        raise

@@ -3,11 +3,11 @@
 A split is a folder of class folders, or of WebDataset tar shards.
 """
 
+import errno
 import hashlib
 import json
 import logging
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -16,8 +16,9 @@ from pathlib import Path
 
 from timm.data.readers.img_extensions import get_img_extensions
 
-from dad.errors import DataError, UsageError
+from dad.errors import DataError, UsageError, describe_rights
 from dad.images.classes import ClassList, require_known
+from dad.images.decoding import read_file
 from dad.images.tars import list_tars
 
 _logger = logging.getLogger(__name__)
@@ -47,18 +48,7 @@ class SourceImage:
             OSError: there is no such file, it may not be read, it is none (a FIFO, say), or it was cut since it was
                 listed.
         """
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # else opening a FIFO waits for its writer
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError("not a regular file")
-            size = status.st_size if self.size is None else self.size
-            content = os.pread(descriptor, size, self.offset)
-        finally:
-            os.close(descriptor)
-        if len(content) < size:
-            raise OSError(f"the file is cut off, {len(content)} of {size} bytes are there")
-        return content
+        return read_file(self.path, self.offset, self.size)
 
 
 def find_split(data_dir: str, split: str) -> Path:
@@ -170,8 +160,7 @@ def _tell_of_skipped(split_dir: Path, skipped: Counter[str]) -> None:
 
 def _scan(folder: Path, suffixes: AbstractSet[str], skipped: Counter[str] | None = None) -> tuple[list[str], list[str]]:
     """Return the sorted names of the sub-folders, without hidden ones, and of the files with `suffixes` in `folder`."""
-    with os.scandir(folder) as entries:
-        is_folder = {entry.name: entry.is_dir() for entry in entries}
+    is_folder = _entries(folder)
     files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
     if skipped is not None and len(files) + sum(is_folder.values()) < len(is_folder):
         others = set(is_folder) - set(files)
@@ -183,6 +172,24 @@ def _scan(folder: Path, suffixes: AbstractSet[str], skipped: Counter[str] | None
 
 def _suffix(name: str) -> str:
     return name[len(_stem(name)) :].lower() or "without suffix"
+
+
+def _entries(folder: Path) -> dict[str, bool]:
+    """Return the names in a folder, and whether each is a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: _is_folder(entry) for entry in entries}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}){describe_rights(folder, error)}") from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself: if it is called an image, it shows as unreadable
+            return False
+        raise
 
 
 def _stem(name: str) -> str:

@@ -4,7 +4,7 @@ from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 
-from dad.images.reading import UnreadableError, decode_rgb
+from dad.images.decoding import UnreadableError, open_rgb
 
 _QUALITY = 82
 
@@ -12,8 +12,8 @@ _QUALITY = 82
 def thumbnail(path: Path, side: int) -> str | None:
     """Return an image file, shrunk to at most `side` pixels a side, as a JPEG data URI; None if it cannot be read."""
     try:
-        image = decode_rgb(path.read_bytes())
-    except (OSError, UnreadableError):
+        image = open_rgb(path)
+    except UnreadableError:
         return None
     image.thumbnail((side, side))
     content = BytesIO()

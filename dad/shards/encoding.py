@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dad.images.decoding import decode_rgb
+
 _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "jpg": {"format": "JPEG", "subsampling": 0},  # 4:4:4: half the colour resolution would blur the attack
     "png": {"format": "PNG", "compress_level": 1},  # three times as fast to write as the default
@@ -26,8 +28,7 @@ def encode_image(pixels: NDArray[np.uint8], extension: str, quality: int) -> byt
 
 def decode_image(content: bytes) -> NDArray[np.uint8]:
     """Return the pixels [H, W, 3] of an image file."""
-    with Image.open(io.BytesIO(content)) as image:
-        pixels: NDArray[np.uint8] = np.asarray(image.convert("RGB"))
+    pixels: NDArray[np.uint8] = np.asarray(decode_rgb(content))
     return pixels
 
 

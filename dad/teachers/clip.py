@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dad.checkpoints import tensors_digest
 from dad.errors import DataError
-from dad.files import settings_fingerprint
+from dad.files import read_text, settings_fingerprint
 from dad.images.classes import ClassList
 from dad.teachers import Teacher
 from dad.teachers._clip_model import Clip, create_clip
@@ -114,7 +114,7 @@ def read_templates(path: str) -> list[str]:
         return [template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
     if not Path(path).is_file():
         raise DataError(f"--templates {path}: no such file; expected one template a line, such as: a photo of a {{}}.")
-    lines = [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in read_text(Path(path), "--templates").splitlines() if line.strip()]
     wrong = next((line for line in lines if line.count("{}") != 1 or line.count("{") + line.count("}") != 2), None)
     if wrong is not None or not lines:
         raise DataError(

@@ -89,6 +89,7 @@ class SafeSaver(CheckpointSaver):
     def _save(self, save_path: str, epoch: int, metric: float | None = None) -> None:
         path = Path(save_path)
         try:
+            path.unlink(missing_ok=True)  # left by a kill, or a link
             super()._save(save_path, epoch, metric)
             require_whole(path)
             with path.open("rb") as file:

@@ -13,20 +13,21 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from dad.errors import DataError, UserError
-from dad.files import write_atomically, writing
+from dad.files import require_no_links, write_atomically, writing
 from dad.runtime import Runtime
 from dad.trained_classes import FILE_NAME, class_file
 from dad.training.checkpoint_saver import LAST, set_aside
 from dad.training.engine import StepReport, Update
 from dad.training.events import Events
 from dad.training.interrupts import InterruptedRun
-from dad.training.nonfinite import SkippedBatch, append_skipped, drop_skipped
+from dad.training.nonfinite import NONFINITE, SkippedBatch, append_skipped, drop_skipped
 from dad.training.resume import RunState
 from dad.training.run_folder import next_number, number_of
 from dad.training.status import ADVICE, Status
 from dad.training.updater import NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
+SUMMARY = "summary.csv"
 
 
 class Experiment:
@@ -46,10 +47,12 @@ class Experiment:
         state, updates = self.state, self.state.parts.updater.updates
         with writing(self.folder, ADVICE):
             self.folder.mkdir(parents=True, exist_ok=True)
+            written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb")]
+            require_no_links([*written_in_place, *self.folder.glob("tb/*")])
             set_aside(self.folder, (state.epoch, state.batch))
             write_atomically(self.folder / "args.yaml", self._args_text.encode(), ADVICE)
             write_atomically(self.folder / FILE_NAME, class_file(state.parts.classes), ADVICE)
-            trim_summary(str(self.folder / "summary.csv"), state.epoch)
+            trim_summary(str(self.folder / SUMMARY), state.epoch)
             # Events of this many updates are written: they are of the end of an epoch that is done.
             drop_skipped(self.folder, updates)
             self.events = Events(self.folder, updates)
@@ -89,15 +92,17 @@ class Experiment:
         """Write an epoch's row, events and checkpoint.
 
         `scores` are those of the student, `eval`, and of its moving average, if that was scored, `eval_ema`; the last
-        of them decide which epoch is the best, unless they are no numbers.
+        of them decide which epoch is the best, unless they are no numbers; without any, none is.
         """
         if self.events is None:
             return
-        *_, deciding = scores.values()
+        deciding: Mapping[str, float] = {}
+        if scores:
+            *_, deciding = scores.values()
         with writing(self.folder, ADVICE):
-            update_summary(epoch, train, deciding, str(self.folder / "summary.csv"), lr=learning_rate)
+            update_summary(epoch, train, deciding, str(self.folder / SUMMARY), lr=learning_rate)
             self.events.scores(scores, state["updates"])
-        path = self.state.save(epoch, state, deciding[self.metric])
+        path = self.state.save(epoch, state, deciding.get(self.metric))
         self._tell(epoch=epoch + 1, updates=state["updates"], resumable=True, checkpoint=str(path))
         best, best_epoch = self.state.best
         if best is not None:
@@ -141,7 +146,9 @@ class Experiment:
         if self.events is not None:
             self.events.training(report)
         if self._args.save_images:
-            save_image(input, self.folder / f"train-batch-{report.batch}.jpg", padding=0, normalize=True)
+            path = self.folder / f"train-batch-{report.batch}.jpg"
+            path.unlink(missing_ok=True)  # it may be a link
+            save_image(input, path, padding=0, normalize=True)
 
     def _note_skipped(self, epoch: int, update: Update) -> None:
         """Write down which images were in an update that was skipped, on all processes."""

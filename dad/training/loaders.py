@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset, default_collate
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, resolve_class_list
+from dad.images.cutting import Cut
 from dad.images.sources import SourceImage, class_folders, find_split, list_sources
 from dad.images.timm_datasets import create_timm_dataset, resolve_numbered_classes, resolve_timm_dataset
 from dad.runtime import Runtime
@@ -85,7 +86,7 @@ def create_train_loader(
     transform_args = resolve_transform_args(args, data_config, demands.paired)
     batch_args = resolve_batch_args(args, demands.views, runtime)
     mixup_args = resolve_mixup_args(args, len(classes))
-    dataset = _create_dataset(args, views, demands, classes)
+    dataset = _create_dataset(args, views, demands, classes, Cut.of(data_config).longest)
     sized = not isinstance(dataset, IterableDataset) and not args.train_img_sizes
     if sized and len(dataset) < args.batch_size * runtime.world_size:
         raise DataError(
@@ -126,7 +127,9 @@ def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
     return loader
 
 
-def _create_dataset(args: argparse.Namespace, views: Sequence[View], demands: Demands, classes: ClassList) -> Any:
+def _create_dataset(
+    args: argparse.Namespace, views: Sequence[View], demands: Demands, classes: ClassList, longest: float
+) -> Any:
     if resolve_timm_dataset(args):
         if len(views) > 1:
             raise UsageError(
@@ -140,7 +143,7 @@ def _create_dataset(args: argparse.Namespace, views: Sequence[View], demands: De
         own_alone = demands.needs_partner or demands.paired
         substitute = args.dad_missing == "substitute" and not own_alone
         dad_images = DadImages(open_dad_set(args.dad_dir, classes), sources, substitute)
-    return ViewDataset(sources, views, dad_images, demands.paired, args.max_failed)
+    return ViewDataset(sources, views, dad_images, demands.paired, args.max_failed, longest)
 
 
 def _stack(args: argparse.Namespace) -> Any:
@@ -161,8 +164,14 @@ def create_val_loader(
     *,
     at_most: int | None = None,
 ) -> Any:
-    """Return timm's evaluation loader over `--val-split`; or, read in line, over so many images or fewer from all over
-    it (where only folders and tars tell beforehand what they hold)."""
+    """Return timm's evaluation loader over `--val-split`; None if that is empty, for training without validation.
+
+    Args:
+        at_most: read, in line, over so many images or fewer from all over the split (where only folders and tars tell
+            beforehand what they hold).
+    """
+    if not args.val_split:
+        return None
     collate = None
     if resolve_timm_dataset(args):
         dataset = create_timm_dataset(args, args.val_split, args.val_num_samples)
@@ -170,7 +179,7 @@ def create_val_loader(
         sources = _in_timms_order(list_sources(find_split(args.data_dir, args.val_split), classes))
         if at_most is not None:
             sources = sources[:: -(-len(sources) // at_most)]
-        dataset = ViewDataset(sources)
+        dataset = ViewDataset(sources, longest=Cut.of(data_config).longest)
         collate = CollateLabels(_stack(args))
     settings = _shared_loader_args(args, runtime)
     if at_most is not None:

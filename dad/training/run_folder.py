@@ -10,8 +10,8 @@ from typing import Any
 import torch.distributed as dist
 from timm.models import safe_model_name
 
-from dad.errors import DataError, UsageError
-from dad.files import read_json, writing
+from dad.errors import DataError, UsageError, describe_rights
+from dad.files import read_json, wait_until_visible, writing
 from dad.runtime import Runtime
 from dad.training.checkpoint_saver import find_newest, has_checkpoints
 from dad.training.status import NAME as STATUS
@@ -103,7 +103,10 @@ def require_writable(folder: Path) -> None:
     if not there.is_dir():
         raise DataError(f"--output: {folder} cannot be made, the file {there} is in its way")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise DataError(f"--output: {there} cannot be written (no permission, or read-only); choose another --output")
+        raise DataError(
+            f"--output: {there} cannot be written (no permission, or read-only); choose another --output"
+            f"{describe_rights(there)}"
+        )
 
 
 def _run_lines(text: str) -> list[str]:
@@ -120,4 +123,6 @@ def find_resume(args: argparse.Namespace, runtime: Runtime) -> str:
     found: list[Any] = [find_newest(resolve_folder(args)) if runtime.is_primary else None]
     if runtime.distributed:
         dist.broadcast_object_list(found)
+    if found[0]:
+        wait_until_visible(Path(found[0]))
     return str(found[0] or "")

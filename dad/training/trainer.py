@@ -80,7 +80,8 @@ class Trainer:
         return means
 
     def end_epoch(self, epoch: int, means: Mapping[str, float], *, is_validated: bool) -> None:
-        """Validate, write what came of the epoch, and begin the next one; without validation nothing is written.
+        """Validate, write what came of the epoch, and begin the next one; in an epoch without validation nothing is
+        written, in a run without any (no `val_loader`) there are no scores.
 
         Raises:
             InterruptedRun: the run was asked to stop, and has saved: training is not repeated.
@@ -89,9 +90,10 @@ class Trainer:
         metric = None
         if is_validated:
             rates = [group["lr"] for group in parts.updater.optimizer.param_groups]
-            scores = self._validate(epoch)
-            *_, deciding = scores.values()
-            metric = deciding[self.settings.metric]
+            scores = self._validate(epoch) if self.val_loader is not None else {}
+            if scores:
+                *_, deciding = scores.values()
+                metric = deciding[self.settings.metric]
             self.experiment.end_epoch(epoch, means, scores, sum(rates) / len(rates), state.collect(None))
         parts.schedule.step(epoch + 1, metric)
         state.end_epoch()

@@ -5,6 +5,7 @@ the view's image, or None where this image has none (it is then absent, and does
 """
 
 import logging
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from timm.data import create_transform
 from torch.utils.data import Dataset
-from torchvision.transforms import Compose
 
 from dad.errors import DataError, UsageError
-from dad.images.reading import UnreadableError, decode_rgb, read_rgb
+from dad.images.cutting import Cut
+from dad.images.decoding import UnreadableError, decode_rgb
+from dad.images.reading import read_rgb
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DamagedSampleError
 from dad.training.batches import ImageLabel
@@ -113,6 +114,7 @@ class ViewDataset(Dataset[Any]):
         dad_images: "DadImages | None" = None,
         paired: bool = False,
         max_failed: int | None = None,
+        longest: float = math.inf,
     ):
         """Serve `views` of `sources`, the clean one first.
 
@@ -121,15 +123,19 @@ class ViewDataset(Dataset[Any]):
             paired: the views show the same part of the picture under the same augmentation.
             max_failed: images that this process may fail to read, each of which is named; another one, drawn at
                 random, then stands in. None is for evaluation: such an image is black and has the label -1.
+            longest: how long an image may be, in shorter sides (`dad.images.cutting.Cut.longest`).
         """
         self.sources = sources
         self.max_failed = max_failed
+        self.longest = longest
         self.failed: set[str] = set()  # keys
         self.views = tuple(views)
         self.dad_images = dad_images
         self.frame = None
         if paired and dad_images is not None:
-            self.frame = frame_of(dad_images.dad_set)
+            cut = frame_of(dad_images.dad_set)
+            self.frame = cut.to_image()
+            self.longest = min(longest, cut.longest)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -165,7 +171,7 @@ class ViewDataset(Dataset[Any]):
         return tuple(views)
 
     def _open(self, source: SourceImage) -> Image.Image:
-        image = read_rgb(source)
+        image = read_rgb(source, self.longest)
         return image if self.frame is None else self.frame(image)
 
     def _note_unreadable(self, source: SourceImage, error: UnreadableError) -> None:
@@ -217,8 +223,8 @@ class DadImages:
                 partner = random.randrange(len(self.dad_set))
             try:
                 return decode_rgb(self.dad_set.read(partner, self.dad_set.image_extension))
-            except DamagedSampleError as error:
-                self._report(error)
+            except (DamagedSampleError, UnreadableError) as error:
+                self._report(partner, error)
             partner = -1
         raise DataError(f"{self.dad_set.root}: {_TRIES} images in a row are damaged; python -m dad.shards repair it")
 
@@ -241,16 +247,14 @@ class DadImages:
         else:
             _logger.info(line)
 
-    def _report(self, error: DamagedSampleError) -> None:
+    def _report(self, partner: int, error: Exception) -> None:
         self.damaged += 1
         if self.damaged & (self.damaged - 1) == 0:  # at 1, 2, 4, ...: to be noticed, not to fill the log
-            _logger.warning("%s (read %d damaged images here, left out)", error, self.damaged)
+            place = error if isinstance(error, DamagedSampleError) else f"{self.dad_set.keys[partner]}: {error}"
+            _logger.warning("%s (read %d damaged images here, left out)", place, self.damaged)
 
 
-def frame_of(dad_set: DadSet) -> Callable[[Image.Image], Image.Image]:
+def frame_of(dad_set: DadSet) -> Cut:
     """Return what cuts from a source image the part that its DAD image shows, in the same size: a crop of one then has
     its like in the other."""
-    size, crop_pct = dad_set.settings["img_size"], dad_set.settings["crop_pct"]
-    as_generated = create_transform(size, interpolation="bicubic", crop_pct=crop_pct, crop_mode="center")
-    frame: Callable[[Image.Image], Image.Image] = Compose(as_generated.transforms[:2])  # resize, crop; no tensor yet
-    return frame
+    return Cut.of_settings(dad_set.settings)

@@ -12,7 +12,8 @@ import torch
 from run_tools import require_equal, status, train_job
 
 import train
-from dad.errors import DataError
+import validate
+from dad.errors import UserError
 
 
 def fill_disk(number: int) -> None:
@@ -82,8 +83,18 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_checkpoint_with_code_is_refused_and_not_run(train_flags: list[str], tmp_path: Path) -> None:
-    torch.save({"state_dict": {}, "epoch": 0, "args": Payload(tmp_path / "owned")}, tmp_path / "bad.pth.tar")
-    with pytest.raises(DataError, match=r"bad\.pth\.tar: damaged, or not a checkpoint"):
-        train.main([*train_flags, "--objective", "ce", "--resume", str(tmp_path / "bad.pth.tar")])
+@pytest.mark.parametrize("flag", ["--resume", "--initial-checkpoint", "--pretrained-path", "--teacher", "--checkpoint"])
+def test_a_checkpoint_with_code_is_refused_and_not_run(
+    flag: str, train_flags: list[str], world: Path, tmp_path: Path
+) -> None:
+    bad = str(tmp_path / "bad.pth.tar")
+    torch.save({"state_dict": {}, "epoch": 0, "args": Payload(tmp_path / "owned"), "arch": "test_vit2"}, bad)
+    scores = ["--checkpoint", bad, "--data-dir", str(world / "data"), "--class-map", str(world / "classes.txt")]
+    main, flags = {
+        "--teacher": (train.main, [*train_flags, "--objective", "kd", "--teacher", f"test_vit2@{bad}"]),
+        "--checkpoint": (validate.main, [*scores, "--device", "cpu", "--results-file", str(tmp_path / "r.json")]),
+        "--pretrained-path": (train.main, [*train_flags, "--objective", "ce", "--pretrained", flag, bad]),
+    }.get(flag, (train.main, [*train_flags, "--objective", "ce", flag, bad]))
+    with pytest.raises(UserError, match=r"bad\.pth\.tar"):
+        main(flags)
     assert not (tmp_path / "owned").exists()

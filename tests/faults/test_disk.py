@@ -1,4 +1,4 @@
-"""Faults 3 and 5: a full disk, no inodes, no quota."""
+"""Faults 3 to 5: a full disk, no inodes, no quota."""
 
 import errno
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from fault_tools import beat_fast_without_quota, fail_at_sync, finished_files, run
+
+import train
 
 ONE_LINE = (
     r"error: cannot write \S+: [^;\n]+;( it needs [\d,]+ bytes, [\d,]+ are free there;)? .*rerun the same command.*\n"
@@ -94,3 +96,16 @@ def test_a_log_file_that_cannot_grow_floods_nobody_with_tracebacks(quick_flags: 
     (tmp_path / "dad" / "logs" / "all.log").symlink_to("/dev/full")
     done = run(quick_flags)
     assert done.code in (0, 3) and "Traceback" not in done.err, done.err
+
+
+@pytest.mark.parametrize("size", [8, 300, 1200])
+def test_training_on_a_disk_that_is_really_full_stops_with_one_line_and_goes_on_after_freeing(
+    train_flags: list[str], disk: Callable[[str], Path], size: int
+) -> None:
+    root = disk(f"size={size}k")
+    flags = [*train_flags, "--objective", "ce", "--output", str(root), "--resume", "auto"]
+    done = run(flags, main=train.main)
+    assert done.code == 3 and done.err.startswith("error: cannot write") and done.err.count("\n") == 1, done.err
+    assert not list(root.glob("run/*tmp*")), "a torn file"
+    disk("size=90m")
+    assert run(flags, main=train.main).code == 0

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_tools import status
 from torch import Tensor
 
 import generate
+import train
+from dad.errors import UserError
 from dad.generation.generator import Generated, Generator
 from dad.shards import DadSet
+from dad.training.updater import Updater
 
 _call = Generator.__call__
 
@@ -58,3 +62,15 @@ def test_a_device_without_room_for_one_image_is_an_error(
     with pytest.raises(torch.OutOfMemoryError):
         generate.main(quick_flags)
     assert not list((tmp_path / "dad" / "shards").glob("*")) and not list((tmp_path / "dad" / "locks").iterdir())
+
+
+def test_training_says_how_to_go_on_with_the_same_global_batch(
+    train_flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Updater, "backward", fail)
+    with pytest.raises(UserError, match=r"--batch-size 6; .*--batch-size 3 --grad-accum-steps 4"):
+        train.main([*train_flags, "--objective", "ce", "--grad-accum-steps", "2"])
+    assert status(tmp_path / "run")["state"] == "failed"

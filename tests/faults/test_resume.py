@@ -120,3 +120,14 @@ def test_a_new_run_in_an_old_folder_sets_the_old_checkpoints_aside(train_flags: 
     assert find_newest(tmp_path / "run") == tmp_path / "run" / "recovery-0-1.pth.tar"
     for name in ("last.pth.tar", "model_best.pth.tar"):
         assert (tmp_path / "run" / f"{name}.old").exists() and not (tmp_path / "run" / name).exists()
+
+
+def test_without_a_validation_split_a_run_is_resumed_alike(
+    train_flags: list[str], tmp_path: Path, cut: Callable[..., int]
+) -> None:
+    flags = [*train_flags, "--objective", "ce", "--val-split", ""]
+    assert train.main([*flags, "--experiment", "whole"]) == 0
+    assert cut(flags, 12) == 75
+    assert train.main([*flags, "--resume", "auto"]) == 0
+    require_equal(tmp_path / "run", tmp_path / "whole")
+    assert status(tmp_path / "run")["best"] is None

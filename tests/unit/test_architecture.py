@@ -7,9 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients"}
-    | {"memory", "verdicts", "charts"},
-    {"files", "locks", "checkpoints", "plugins", "runtime", "images"},
+    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients", "verdicts", "charts"},
+    {"files", "memory"},
+    {"locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "models", "discretizers", "shards", "trained_classes", "variants"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},

@@ -1,6 +1,9 @@
 """A user's mistake: one line on stderr, and an exit code by its kind."""
 
+import errno
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +51,26 @@ def test_ctrl_c_ends_as_in_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert run_script(stop) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_missing_right_is_one_line_with_owner_and_mode(
+    code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "closed").touch(0o600)
+
+    def fail() -> int:
+        raise OSError(code, os.strerror(code), str(tmp_path / "closed"))
+
+    assert run_script(fail) == 3
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: {tmp_path}/closed: {os.strerror(code)}; it is of user ") and "mode 600" in line
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "bad disk", "x"), OSError(errno.EACCES, "nothing is named")])
+def test_other_failures_of_the_system_keep_their_traceback(error: OSError) -> None:
+    def fail() -> int:
+        raise error
+
+    with pytest.raises(OSError, match=r"bad disk|nothing is named"):
+        run_script(fail)

@@ -1,12 +1,22 @@
 """Files that are written whole or not at all, and settings that are compared field by field."""
 
+import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from dad.errors import DataError, SettingsError
-from dad.files import read_json, require_same_settings, settings_fingerprint, to_json, write_atomically
+from dad.errors import DataError, SettingsError, describe_rights
+from dad.files import (
+    read_json,
+    require_no_links,
+    require_same_settings,
+    settings_fingerprint,
+    to_json,
+    wait_until_visible,
+    write_atomically,
+)
 
 
 def test_a_file_is_written_with_its_folders_and_replaces_the_old_one(tmp_path: Path) -> None:
@@ -75,3 +85,73 @@ def test_settings_that_differ_are_told_field_by_field(tmp_path: Path) -> None:
         SettingsError, match="amp: here nothing, asked for off; seed: here 1, asked for 2; size: here 8, asked"
     ):
         require_same_settings(tmp_path, {"seed": 1, "size": 8, "keep": "all"}, {"seed": 2, "amp": "off", "keep": "all"})
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "名" * 85, "é" * 127])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, b"content")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def fail_times(monkeypatch: pytest.MonkeyPatch, times: int, code: int) -> list[float]:
+    """Let reading fail so many times; return the list of what is slept from then on."""
+    slept: list[float] = []
+    left = [code] * times
+    read = Path.read_bytes
+
+    def read_late(path: Path) -> bytes:
+        if left:
+            raise OSError(left.pop(), "not now")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    monkeypatch.setattr("time.sleep", slept.append)
+    return slept
+
+
+def test_a_stale_handle_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_atomically(tmp_path / "a.json", b"{}")
+    slept = fail_times(monkeypatch, 3, errno.ESTALE)
+    assert read_json(tmp_path / "a.json") == {} and slept == sorted(slept) and len(slept) == 3
+
+
+def test_a_handle_that_stays_stale_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_atomically(tmp_path / "a.json", b"{}")
+    fail_times(monkeypatch, 99, errno.ESTALE)
+    with pytest.raises(DataError, match=r"a\.json: not readable"):
+        read_json(tmp_path / "a.json")
+
+
+def test_another_failure_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = fail_times(monkeypatch, 1, errno.EACCES)
+    with pytest.raises(DataError):
+        read_json(tmp_path / "a.json")
+    assert slept == []
+
+
+def test_what_another_process_has_renamed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            (tmp_path / "late").touch()
+
+    monkeypatch.setattr("time.sleep", sleep)
+    wait_until_visible(tmp_path / "late")
+    assert len(slept) == 2
+    wait_until_visible(tmp_path / "never")  # whoever reads it tells
+
+
+def test_links_are_refused_by_name_and_target(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("elsewhere")
+    require_no_links([tmp_path / "b"])
+    with pytest.raises(DataError, match="a is a symbolic link to elsewhere, which is not written through; remove it"):
+        require_no_links([tmp_path / "b", tmp_path / "a"])
+
+
+def test_whose_a_file_is_and_its_mode_are_told_where_it_matters(tmp_path: Path) -> None:
+    (tmp_path / "a").touch(0o640)
+    assert re.search(r"user \d+, mode 640, and this is user \d+$", describe_rights(tmp_path / "a"))
+    assert describe_rights(tmp_path / "a", OSError(errno.ENOSPC, "full")) == ""
+    assert "mode 640" in describe_rights(tmp_path / "a", PermissionError(errno.EACCES, "no"))

@@ -99,3 +99,10 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         open_folder(tmp_path / "empty", to_tensor)
     with pytest.raises(DataError, match="no such folder"):
         open_folder(tmp_path / "other", to_tensor)
+
+
+def test_links_that_lead_back_are_walked_once(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / "a" / f"{number}.png", 10 * number)
+        (tmp_path / "a" / f"back{number}").symlink_to(tmp_path)
+    assert greys(open_folder(tmp_path, to_tensor)) == [0, 10, 20]

@@ -1,6 +1,7 @@
 """One stream of images: every image in one batch of one process, readable or named."""
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,14 +131,21 @@ def test_an_image_of_any_mode_is_what_it_looks_like(mixed: ImageSet, tmp_path: P
 
 
 def damage(path: Path, how: str) -> None:
-    """Replace an image by a file that holds none."""
+    """Replace an image by a file that holds none, or none that could be resized."""
+    if how == "FIFO":
+        path.unlink()
+        os.mkfifo(path)
+        return
+    if how == "strip":
+        Image.new("L", (1, 1_600_000)).save(path)
+        return
     Image.fromarray(np.tile(NOISE, (9, 9, 1))).save(path)
     whole = path.read_bytes()
     path.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "html": b"<!DOCTYPE html><html>"}[how])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("how", ["truncated", "empty", "html"])
+@pytest.mark.parametrize("how", ["truncated", "empty", "html", "FIFO", "strip"])
 def test_an_unreadable_image_is_named_and_does_not_count(
     mixed: ImageSet, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str, workers: int
 ) -> None:

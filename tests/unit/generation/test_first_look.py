@@ -15,6 +15,7 @@ from dad.discretizers.identity import Identity
 from dad.errors import DataError
 from dad.generation.first_look import write_first_look
 from dad.generation.generator import FittingGenerator, Generator
+from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
 from dad.images.sources import SourceImage
 from dad.pixels import PixelModel
@@ -42,7 +43,7 @@ def look(tmp_path: Path) -> Any:
                 source.path.write_bytes(b"no picture")
         teacher = PixelModel(Bright(), (0.0,) * 3, (1.0,) * 3)
         generator = Generator(teacher, Identity(), Attack(epsilon=0.0), Runtime(torch.device("cpu")), 0)
-        reader = SourceReader(sources, 8, 1.0, threads=0, timeout=9)
+        reader = SourceReader(sources, Cut(8), threads=0, timeout=9)
         names = ["dark", "bright"]
         write_first_look(tmp_path, {"seed": 1}, FittingGenerator(generator, 4), reader, names, preview, gallery, least)
         return tmp_path

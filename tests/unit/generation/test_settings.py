@@ -11,6 +11,7 @@ from dad.attacks import Attack
 from dad.errors import UsageError
 from dad.generation.settings import resolve_img_size, resolve_settings
 from dad.images.classes import ClassList
+from dad.images.cutting import Cut
 
 CLASSES = ClassList(("ant", "bee"), ("ant", "bee"))
 
@@ -20,7 +21,7 @@ def arguments(*words: str) -> Namespace:
 
 
 def settings(*words: str, attack: Attack | None = Attack()) -> dict[str, Any]:  # noqa: B008
-    return dict(resolve_settings(arguments(*words), CLASSES, {"teacher": "t"}, {"discretizer": "q"}, attack, 224))
+    return dict(resolve_settings(arguments(*words), CLASSES, {"teacher": "t"}, {"discretizer": "q"}, attack, Cut(224)))
 
 
 def test_all_that_decides_an_image_is_in_them() -> None:
@@ -30,6 +31,13 @@ def test_all_that_decides_an_image_is_in_them() -> None:
         "crop_pct": 1.0, "store": "codes,image", "seed": 42, "image_format": "jpeg", "image_quality": 95,
         "img_size": 224, "amp": "off",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", [{"interpolation": "bilinear"}, {"crop_mode": "squash"}])
+def test_a_cut_of_another_kind_is_told(cut: dict[str, str]) -> None:
+    args = arguments()
+    found = resolve_settings(args, CLASSES, {}, {}, None, Cut(224, **cut))
+    assert dict(found) == dict(resolve_settings(args, CLASSES, {}, {}, None, Cut(224))) | cut
 
 
 def test_without_an_attack_they_say_so() -> None:

@@ -149,3 +149,24 @@ def test_openais_names_for_imagenet_have_two_pairs_of_twins() -> None:
     classes = imagenet_class_list()
     pairs = [(first, index) for index, first in enumerate(classes.twins) if first != index]
     assert [{classes.names[index] for index in pair} for pair in pairs] == [{"missile"}, {"sunglasses"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_class_map_of_a_windows_editor_is_read_or_refused_by_name(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "map.txt"
+    path.write_text("ant\r\nkäfer\r\n", encoding=encoding)
+    if encoding != "utf-16-le":
+        assert load_class_list(str(path)).folders == ("ant", "käfer")
+        return
+    with pytest.raises(DataError, match=r"--class-map .*map\.txt: .*UTF-8.*; save it as"):
+        load_class_list(str(path))
+
+
+def test_a_class_map_in_latin_1_is_refused_by_its_byte(tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_bytes("käfer".encode("latin-1"))
+    with pytest.raises(DataError, match=r"not a text file in UTF-8 \(byte 1\); save it as that"):
+        load_class_list(str(tmp_path / "map.txt"))
+
+
+def test_folders_whose_names_are_no_text_have_a_digest() -> None:
+    assert len(ClassList(("caf\udce9",), ("caf\udce9",)).digest) == 16

@@ -1,14 +1,17 @@
 """Any file to RGB as Pillow sees it, and one reason for what is no image."""
 
 import io
+import os
 import struct
+import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dad.images.reading import UnreadableError, decode_rgb
+from dad.images.decoding import UnreadableError, decode_rgb, open_rgb, read_file
 
 NOISE = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 
@@ -82,10 +85,17 @@ def png_of_size(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">II", zlib.crc32(header), 9) + b"IDAT"
 
 
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "UnidentifiedImageError: no image format that Pillow knows; the file is empty"),
+        (EPS, "UnidentifiedImageError: none of the formats .*begins with b'%!PS-Adobe"),
+        (encoded(Image.fromarray(NOISE), "TGA"), "UnidentifiedImageError: none of the formats"),
+        (encoded(Image.fromarray(NOISE), "PCX"), "UnidentifiedImageError: none of the formats"),
+        (png_of_size(10_001, 10_000), "DecompressionBombError: 100010000 pixels, more than 100000000"),
+        (b"", "UnidentifiedImageError: none of the formats BMP .*; the file is empty"),
         (b"<!DOCTYPE html><html>", r"UnidentifiedImageError: .* begins with b'<!DOCTYPE html>'?"),
         (encoded(Image.fromarray(NOISE), "JPEG")[:-400], "OSError: image file is truncated"),
         (encoded(Image.fromarray(NOISE))[:400], "OSError: image file is truncated"),
@@ -113,3 +123,41 @@ def test_damaged_bytes_raise_nothing_else() -> None:
                 assert decode_rgb(bytes(damaged)).mode == "RGB"
             except UnreadableError as error:
                 assert ": " in str(error)
+
+
+def test_an_image_may_be_longer_than_it_is_broad_by_so_much_alone() -> None:
+    strip = encoded(Image.new("RGB", (2, 60)))
+    assert decode_rgb(strip, longest=30).size == (2, 60)
+    with pytest.raises(UnreadableError, match="DecompressionBombError: 2 x 60 px is too long and thin"):
+        decode_rgb(strip, longest=29.9)
+
+
+def test_scaling_16_bit_takes_no_more_memory_than_pillow_s_own_conversion() -> None:
+    content = encoded(Image.fromarray(np.full((1500, 2000), 65_535, np.uint16)))
+    tracemalloc.start()
+    assert array(content).min() == 255
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * 1500 * 2000 + (1 << 25)  # the levels, their scaled copy, RGB, and one band of int64
+
+
+def test_a_file_is_read_from_a_place_on(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    assert read_file(tmp_path / "a") == b"0123456789" and read_file(str(tmp_path / "a"), 3, 4) == b"3456"
+    with pytest.raises(OSError, match="cut off, 2 of 4 bytes"):
+        read_file(tmp_path / "a", 8, 4)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "folder", "device", "huge", "missing", "loop"])
+def test_what_is_no_ordinary_file_is_unreadable_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    make = {"FIFO": os.mkfifo, "folder": Path.mkdir, "missing": str}
+    if kind in make:
+        make[kind](path)
+    elif kind == "huge":
+        path.touch()
+        os.truncate(path, 2 << 30)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path.name)
+    with pytest.raises(UnreadableError, match=r"^(OSError|IsADirectoryError|FileNotFoundError): "):
+        open_rgb(path)

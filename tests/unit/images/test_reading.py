@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from timm.data import create_transform
 
 from dad.errors import DataError
+from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
 from dad.images.sources import SourceImage
 
@@ -37,7 +39,7 @@ def sources(tmp_path: Path) -> list[SourceImage]:
 
 
 def reader_of(sources: Sequence[SourceImage], threads: int = 3, timeout: float = 60.0) -> SourceReader:
-    return SourceReader(sources, img_size=16, crop_pct=1.0, threads=threads, timeout=timeout)
+    return SourceReader(sources, Cut(16), threads=threads, timeout=timeout)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 4])
@@ -51,6 +53,21 @@ def test_a_batch_per_list_in_order_with_what_cannot_be_read_apart(
     reasons = {key: reason for batch in batches for key, reason in batch.unreadable.items()}
     assert set(reasons) == {"ant/2", "ant/6"} and reasons["ant/6"].startswith("OSError: ")
     assert reasons["ant/2"].startswith("UnidentifiedImageError: ")
+
+
+@pytest.mark.parametrize(("mode", "interpolation"), [("squash", "bicubic"), ("center", "bilinear")])
+def test_images_are_cut_as_the_teacher_wants_them(sources: list[SourceImage], mode: str, interpolation: str) -> None:
+    config = {"input_size": (3, 16, 16), "crop_pct": 0.9, "crop_mode": mode, "interpolation": interpolation}
+    [batch] = SourceReader(sources, Cut.of(config), 0, 9).batches([range(2)])
+    expected = create_transform(use_prefetcher=True, **config)
+    for image, source in zip(batch.images, sources[:2], strict=True):
+        assert np.array_equal(image, expected(Image.open(source.path).convert("RGB")))
+
+
+def test_a_strip_is_unreadable_before_it_is_resized(sources: list[SourceImage]) -> None:
+    Image.new("L", (1, 30_000)).save(sources[0].path, "PNG")
+    [batch] = SourceReader(sources, Cut(224), 0, 9).batches([[0]])
+    assert batch.unreadable == {"ant/0": "DecompressionBombError: 1 x 30000 px is too long and thin to be resized"}
 
 
 def test_images_do_not_depend_on_the_number_of_threads(sources: list[SourceImage]) -> None:
@@ -243,6 +260,7 @@ def test_a_fault_of_ours_is_raised_and_not_taken_for_an_unreadable_image(sources
 SCRIPT = """
 import sys, threading
 from pathlib import Path
+from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
 from dad.images.sources import SourceImage
 
@@ -252,7 +270,7 @@ class Hanging(SourceImage):
 
 path = Path(sys.argv[1])
 sources = [SourceImage("a", path, 0)] * 5 + [Hanging("b", path, 0)] * 5
-batches = SourceReader(sources, 16, 1.0, 4, 60).batches([[number % 10] for number in range(1000)])
+batches = SourceReader(sources, Cut(16), 4, 60).batches([[number % 10] for number in range(1000)])
 next(batches)
 raise KeyboardInterrupt
 """

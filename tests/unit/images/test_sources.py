@@ -93,3 +93,34 @@ def test_the_digest_depends_on_keys_and_labels_but_not_on_where_the_tree_lies(tm
     other_list = list_sources(tmp_path / "here/train", ClassList(CLASSES.folders[::-1], CLASSES.names))
     assert listing_digest(here) == listing_digest(there)
     assert len({listing_digest(sources) for sources in (here, more, other_list)}) == 3
+
+
+def test_files_of_other_suffixes_are_counted_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = ["ant/a.jpg", "ant/b.webp", "zebra/c.WebP", "zebra/a.png", "zebra/d.tiff", "zebra/none", "zebra/.hidden"]
+    assert len(list_sources(make_tree(tmp_path, *names), CLASSES)) == 2
+    [record] = caplog.records
+    assert "beside 2 images there are 4 files of other suffixes" in record.message
+    assert ".webp (2)" in record.message and ".tiff (1)" in record.message and "none (1)" in record.message
+
+
+def test_where_all_files_are_images_nothing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    list_sources(make_tree(tmp_path, "ant/a.jpg", "ant/.DS_Store"), CLASSES)
+    assert not caplog.records
+
+
+def test_a_link_that_leads_to_itself_is_an_image_that_cannot_be_read(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "ant/a.jpg")
+    (split / "ant" / "loop.jpg").symlink_to("loop.jpg")
+    (split / "ant" / "gone.jpg").symlink_to("nowhere")
+    listed = list_sources(split, CLASSES)
+    assert [source.key for source in listed] == ["ant/a", "ant/gone", "ant/loop"]
+    for source in listed[1:]:
+        with pytest.raises(OSError, match=r"No such file|Too many levels"):
+            source.read()
+
+
+def test_a_folder_that_leads_back_is_refused_by_name(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "ant/a.jpg")
+    (split / "ant" / "back").symlink_to(split)
+    with pytest.raises(DataError, match="a class folder holds the folder 'back'"):
+        list_sources(split, CLASSES)

@@ -38,10 +38,17 @@ def sources(tmp_path: Path) -> list[SourceImage]:
 
 
 @pytest.fixture
-def dad_set(tmp_path: Path, sources: list[SourceImage]) -> DadSet:
+def cut() -> dict[str, str]:
+    """What the set's settings say of its cut, beyond side and share."""
+    return {}
+
+
+@pytest.fixture
+def dad_set(tmp_path: Path, sources: list[SourceImage], cut: dict[str, str]) -> DadSet:
     """As generate.py with a Q and an attack that change nothing, which kept all images but the last."""
-    seen = create_transform(SIDE, interpolation="bicubic", crop_pct=CROP, crop_mode="center", use_prefetcher=True)
-    settings = {"class_list": "abc", "img_size": SIDE, "crop_pct": CROP}
+    as_timm = {"interpolation": "bicubic", "crop_mode": "center", "mean": (0, 0, 0), **cut}
+    seen = create_transform(SIDE, crop_pct=CROP, use_prefetcher=True, **as_timm)
+    settings = {"class_list": "abc", "img_size": SIDE, "crop_pct": CROP, **cut}
     writer = DadWriter(tmp_path / "dad", settings, sources, shard_size=4)
     samples = []
     for source in sources[:3]:
@@ -87,3 +94,13 @@ def test_every_image_and_every_epoch_draws_anew(sources: list[SourceImage], dad_
 def test_a_clean_image_without_its_own_partner_stands_alone(sources: list[SourceImage], dad_set: DadSet) -> None:
     (clean, stand_in), label = dataset_of(sources, dad_set, True)[3]
     assert label.present == (True, False) and label.label == 3 and not differ(clean, stand_in)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [{"crop_mode": "squash"}, {"interpolation": "bilinear"}, {"crop_mode": "border", "interpolation": "bilinear"}],
+)
+def test_a_set_that_was_cut_otherwise_has_its_like_too(sources: list[SourceImage], dad_set: DadSet) -> None:
+    for index in range(3):
+        (clean, dad), _ = dataset_of(sources, dad_set, True)[index]
+        assert not differ(clean, dad)

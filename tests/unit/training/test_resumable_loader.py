@@ -1,6 +1,9 @@
 """A loader that goes on in the middle of an epoch gives the batches that it would have given, drawn alike."""
 
+import multiprocessing
 import random
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +15,7 @@ from timm.utils import random_seed
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dad.training.resumable_loader import Position, ResumableLoader
+from dad.training.resumable_loader import Position, ResumableLoader, end_workers
 
 CPU = torch.device("cpu")
 SIZE, BATCH = 13, 2  # six batches, one image left over
@@ -121,3 +124,31 @@ def test_a_position_is_plain_data() -> None:
     _, position = run(make(0, True, True), 1, (0, 2))
     assert position is not None
     assert all(value is None or isinstance(value, int | Tensor) for value in position.to_plain().values())
+
+
+def ignore_sigterm(started: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    started.set()
+    time.sleep(60)
+
+
+def test_workers_that_ignore_sigterm_are_killed_at_the_end() -> None:
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    worker = context.Process(target=ignore_sigterm, args=(started,), daemon=True)
+    worker.start()
+    assert started.wait(30)
+    end_workers()
+    assert worker.exitcode == -signal.SIGKILL and worker not in multiprocessing.active_children()
+
+
+def test_children_that_are_no_workers_live_on() -> None:
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    child = context.Process(target=ignore_sigterm, args=(started,))
+    child.start()
+    assert started.wait(30)
+    end_workers()
+    assert child.is_alive()
+    child.kill()
+    child.join()

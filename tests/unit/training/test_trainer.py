@@ -109,3 +109,16 @@ def test_images_are_unmixed_from_the_epoch_that_says_so(trainer: Callable[..., A
     for epoch in range(2):
         made.end_epoch(epoch, made.train(epoch), is_validated=False)
     assert made.state.parts.loader.told == [0, "unmixed", 1]
+
+
+def test_without_a_validation_split_each_epoch_has_a_checkpoint_and_the_schedule_goes_on(
+    trainer: Callable[..., Any],
+) -> None:
+    made = trainer()
+    made.val_loader = None
+    for epoch in range(2):
+        made.end_epoch(epoch, made.train(epoch), is_validated=True)
+    assert {"last.pth.tar", "checkpoint-0.pth.tar", "checkpoint-1.pth.tar"} <= saved(made)
+    assert "model_best.pth.tar" not in saved(made) and made.state.best == (None, None)
+    assert made.state.parts.schedule.steps == [(1, False), (2, False)]
+    assert "eval" not in (made.state.folder / "summary.csv").read_text()

@@ -89,6 +89,23 @@ def test_an_image_that_cannot_be_read_is_named_once_and_another_stands_in(
     assert caplog.text.count("3.png: cannot be read as an image") == 1
 
 
+def test_a_strip_that_no_memory_would_hold_once_it_is_resized_counts_as_unreadable(
+    sources: list[SourceImage],
+) -> None:
+    Image.new("RGB", (1, 3000)).save(sources[3].path)
+    dataset = ViewDataset(sources, longest=100)
+    dataset.transform = lambda image: image.size
+    assert [dataset[index][1].label for index in range(5)] == [0, 1, 2, -1, 4]
+
+
+def test_an_image_of_the_set_in_another_format_than_may_be_read_is_as_good_as_not_there(
+    sources: list[SourceImage], make_dad_set: Callable[..., DadSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dataset_of(sources, make_dad_set(sources, {0: 100, 1: 101}))
+    monkeypatch.setattr(DadSet, "read", lambda *_: b"%!PS-Adobe-3.0 EPSF-3.0")
+    assert dataset[0] == ((0, 0), (0, (True, False), "a/0"))
+
+
 def test_too_many_that_cannot_be_read_stop_training(
     sources: list[SourceImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
