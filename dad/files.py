@@ -38,7 +38,9 @@ def _why(error: OSError, folder: Path, needed: int | None = None) -> str:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return reason
     free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
-    return f"{reason}; " + (f"it needs {needed:,} bytes, " if needed is not None else "") + f"{free:,} are free there"
+    if needed is None:
+        return f"{reason}; {free:,} are free there"
+    return f"{reason}; it needs {needed:,} bytes, {free:,} are free there"
 
 
 def write_atomically(path: Path, content: bytes, advice: str = RERUN) -> None:

@@ -250,7 +250,8 @@ class DadImages:
 def frame_of(dad_set: DadSet) -> Callable[[Image.Image], Image.Image]:
     """Return what cuts from a source image the part that its DAD image shows, in the same size: a crop of one then has
     its like in the other."""
-    size, crop_pct = dad_set.settings["img_size"], dad_set.settings["crop_pct"]
+    size = dad_set.settings["img_size"]
+    crop_pct = dad_set.settings["crop_pct"]
     as_generated = create_transform(size, interpolation="bicubic", crop_pct=crop_pct, crop_mode="center")
     frame: Callable[[Image.Image], Image.Image] = Compose(as_generated.transforms[:2])  # resize, crop; no tensor yet
     return frame
