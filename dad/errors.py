@@ -61,7 +61,9 @@ def run_script(main: Callable[[], int | None]) -> int:
     except UserError as error:
         # out of a DataLoader's worker comes a whole traceback as text, whose last line is "<type>: <message>"
         *before, line = [line for line in str(error).splitlines() if line.strip()] or [""]
-        print(f"error: {line.partition(': ')[2] if before else line}", file=sys.stderr)
+        if before:
+            line = line.partition(": ")[2]
+        print(f"error: {line}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if error.errno not in _NO_RIGHT or error.filename is None:

@@ -45,7 +45,9 @@ def _why(error: OSError, folder: Path, needed: int | None = None) -> str:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return reason
     free = shutil.disk_usage(there).free
-    return f"{reason}; " + (f"it needs {needed:,} bytes, " if needed is not None else "") + f"{free:,} are free there"
+    if needed is None:
+        return f"{reason}; {free:,} are free there"
+    return f"{reason}; it needs {needed:,} bytes, {free:,} are free there"
 
 
 def write_atomically(path: Path, content: bytes, advice: str = RERUN) -> None:

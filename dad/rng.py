@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_WORDS, _KEYS = 625, 624  # the state of Python's and of numpy's Mersenne twister
+_WORDS = 625  # the state of Python's Mersenne twister
+_KEYS = 624  # the state of numpy's
 _CPU = torch.device("cpu")
 
 
@@ -29,7 +30,8 @@ def get_random_state(device: torch.device = _CPU) -> Tensor:
 
 def set_random_state(state: Tensor, device: torch.device = _CPU) -> None:
     """Set the generators to what `get_random_state` has returned."""
-    content, sizes = state.numpy().tobytes(), (4 * _WORDS, 4 * _KEYS, 8 * 5, len(torch.get_rng_state()))
+    content = state.numpy().tobytes()
+    sizes = (4 * _WORDS, 4 * _KEYS, 8 * 5, len(torch.get_rng_state()))
     ends = np.cumsum(sizes).tolist()
     words, keys, numbers, cpu = (content[end - size : end] for size, end in zip(sizes, ends, strict=True))
     drawn, gauss, position, has_gauss, cached = np.frombuffer(numbers, np.float64).tolist()

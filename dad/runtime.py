@@ -140,7 +140,8 @@ def _require_device(device: str) -> None:
 
 def _require_compiler(args: argparse.Namespace) -> None:
     """torch.compile itself complains with the first batch, and ignores a mode without a backend."""
-    backend, mode = getattr(args, "torchcompile", None), getattr(args, "torchcompile_mode", None)
+    backend = getattr(args, "torchcompile", None)
+    mode = getattr(args, "torchcompile_mode", None)
     if mode and not backend:
         raise UsageError(f"--torchcompile-mode {mode}: it needs --torchcompile")
     if mode and mode not in _COMPILER_MODES:

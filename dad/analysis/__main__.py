@@ -67,10 +67,14 @@ def create_parser() -> ArgumentParser:
 def _wasserstein(args: Namespace) -> None:
     _check(args)
     folders = _find_folders(args.folders)
-    scoreboard = find_scoreboard(load_results(args.scores), list(folders)) if args.scores else Scoreboard({}, {})
+    scoreboard = Scoreboard({}, {})
+    if args.scores:
+        scoreboard = find_scoreboard(load_results(args.scores), list(folders))
     baseline = args.baseline or next(iter(scoreboard.scores), "")
     scores = scoreboard.performance(list(folders))
-    gains = scoreboard.relative_to(baseline, list(folders)) if len(scoreboard.scores) > 1 else {}
+    gains = {}
+    if len(scoreboard.scores) > 1:
+        gains = scoreboard.relative_to(baseline, list(folders))
 
     model, name, layers = _load_model(args)
     config = resolve_data_config({}, model=model)

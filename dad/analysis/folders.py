@@ -25,7 +25,9 @@ def open_folder(folder: Path, transform: Transform) -> Dataset[Tensor]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one of images, in class folders or not, or a DAD set")
-    return _DadImages(folder, transform) if is_dad_set(folder) else _Files(folder, transform)
+    if is_dad_set(folder):
+        return _DadImages(folder, transform)
+    return _Files(folder, transform)
 
 
 def is_dad_set(folder: Path) -> bool:
@@ -84,7 +86,8 @@ class _Files(Dataset[Tensor]):
 
 class _DadImages(Dataset[Tensor]):
     def __init__(self, folder: Path, transform: Transform):
-        self.transform, self.dad_set = transform, DadSet.open(folder)
+        self.transform = transform
+        self.dad_set = DadSet.open(folder)
         if self.dad_set.image_extension is None:
             raise DataError(f"{folder} holds codes only; python -m dad.shards hydrate {folder} --out DIR makes images")
 

@@ -58,4 +58,5 @@ def _layer_distance(source: Moments, target: Moments, reduce: str, normalise: st
     gaps = (source.mean - target.mean).square() + (source.std - target.std).square()
     if normalise == "source_std":
         gaps = gaps / (source.std.square() + _EPS)
-    return float((gaps.sum() if reduce == "sum" else gaps.mean()).sqrt())
+    total = gaps.sum() if reduce == "sum" else gaps.mean()
+    return float(total.sqrt())

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from dad.charts.svg import element, figure, label, ticks
 
-_WIDTH, _RIGHT = 400, 356  # of the chart, and the scale's end
-_ROW, _BAR, _TOP = 26, 12, 6
+_WIDTH = 400  # of the chart
+_RIGHT = 356  # the scale's end
+_ROW = 26  # height of a row
+_BAR = 12  # height of a bar
+_TOP = 6  # margin
 _LETTER = 6.4  # width of one, about
 
 
@@ -49,7 +52,8 @@ def _row(bar: Bar, left: float, middle: float) -> list[str]:
         path = f"M{low:.2f} {middle - 3:g}v6M{high:.2f} {middle - 3:g}v6M{low:.2f} {middle:g}H{high:.2f}"
         parts.append(element("path", d=path, class_="whisker"))
     if bar.mark is not None:
-        x, reach = _x(left, bar.mark), _BAR / 2 + 3
+        x = _x(left, bar.mark)
+        reach = _BAR / 2 + 3
         parts.append(element("line", x1=x, x2=x, y1=middle - reach, y2=middle + reach, class_="mark"))
     return [*parts, label(_WIDTH - 2, middle + 4, f"{bar.value:.1f}", text_anchor="end", class_="value")]
 

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from dad.charts.svg import element, figure, label
 
 _WIDTH = 400  # all maps are as wide, so that their cells are of one size on a page
-_CELL, _SUMMARY, _ROW, _GAP, _TOP = 36, 48, 21, 8, 24
-_MIDDLE, _HIGH = 42, 66  # from here on a number needs another ink, on a dark page and on a light one
+_CELL = 36  # width of a cell
+_SUMMARY = 48  # width of a summary's column
+_ROW = 21  # height of a row
+_GAP = 8  # between groups of rows
+_TOP = 24  # margin
+# From these on a number needs another ink, on a dark page and on a light one.
+_MIDDLE = 42
+_HIGH = 66
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ def heat_map(title: str, cells: Sequence[str], summary: Sequence[str], rows: Seq
     ]
     top: float = _TOP
     for number, row in enumerate(rows):
-        top += _GAP if row.starts_group and number else 0
+        if row.starts_group and number:
+            top += _GAP
         parts += _row(row, left, end, top)
         top += _ROW
     return figure(_WIDTH, top + 2, title, *parts)
@@ -60,7 +67,9 @@ def _cell(value: float | None, left: float, top: float, base: float) -> list[str
         return [label(middle, base, "–", text_anchor="middle", class_="note")]
     strength = 0.05 + 0.95 * min(100.0, max(0.0, value)) / 100  # so that 0 is still seen to be a cell
     box = {"x": left + 1, "y": top + 1, "width": _CELL - 2, "height": _ROW - 2}
-    ink = "number high" if value >= _HIGH else "number middle" if value >= _MIDDLE else "number"
+    ink = "number"
+    if value >= _MIDDLE:
+        ink = "number high" if value >= _HIGH else "number middle"
     return [
         element("rect", rx=2, fill_opacity=strength, class_="heat", **box),
         label(middle, base, f"{value:.0f}", text_anchor="middle", class_=ink),

@@ -8,10 +8,18 @@ from collections.abc import Mapping, Sequence
 
 from dad.charts.svg import element, figure, label, ticks
 
-_SPAN, _HEIGHT, _LEFT, _RIGHT = 580, 330, 64, 24  # from 0 to the last column; of the plot; its margins
-_LINE, _LETTER, _SIZE = 16, 6.6, 12  # height of a row of names, mean width of a letter, font size
-_HEAD, _AXIS = 34, 66  # height of the title, and of the axis below the plot
-_INK, _SOFT, _GUIDE = "#1d1f21", "#5c6066", "#dcdad5"
+_SPAN = 580  # from 0 to the last column
+_HEIGHT = 330  # of the plot
+_LEFT = 64  # margin
+_RIGHT = 24  # margin
+_LINE = 16  # height of a row of names
+_LETTER = 6.6  # mean width of a letter
+_SIZE = 12  # of the font
+_HEAD = 34  # height of the title
+_AXIS = 66  # height of the axis below the plot
+_INK = "#1d1f21"
+_SOFT = "#5c6066"
+_GUIDE = "#dcdad5"
 _COLOURS = (
     "#0072b2",
     "#d55e00",
@@ -86,7 +94,8 @@ def _column(name: str, x: float, y: float, bottom: float) -> list[str]:
 def _axes(
     bottom: float, heights: Mapping[float, float], width: float, furthest: float, titles: tuple[str, str]
 ) -> list[str]:
-    end, middle = width - _RIGHT, bottom - _HEIGHT / 2
+    end = width - _RIGHT
+    middle = bottom - _HEIGHT / 2
     parts = [element("line", x1=_LEFT, x2=end, y1=bottom, y2=bottom, stroke=_SOFT)]
     for value, y in heights.items():
         parts.append(element("line", x1=_LEFT, x2=end, y1=y, y2=y, stroke=_GUIDE if value else _SOFT))

@@ -118,7 +118,8 @@ class Distillation(Weighted, LogitDistillationTask):
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device):
         task, distill = self.default_weights
         if args.task_loss_weight is not None:  # alone, it shares 1 with the other, as in timm
-            task, distill = args.task_loss_weight, 1 - args.task_loss_weight
+            task = args.task_loss_weight
+            distill = 1 - task
         if args.distill_loss_weight is not None:
             distill = args.distill_loss_weight
         super().__init__(

@@ -73,5 +73,7 @@ class Objective(Distillation):
         with evaluating(student):
             own = input_gradients(student, pixels, target, differentiable=True)
         distance = torch.linalg.vector_norm(own - input_gradients(teacher, pixels, target), dim=(1, 2, 3))
-        mean: Tensor = (distance if present is None else present * distance).mean()
+        if present is not None:
+            distance = present * distance
+        mean: Tensor = distance.mean()
         return mean

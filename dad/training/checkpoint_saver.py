@@ -15,19 +15,24 @@ from dad.checkpoints import OWN_KEY, read_checkpoint, require_whole
 from dad.errors import DataError
 
 _logger = logging.getLogger(__name__)
-LAST, BEST = "last.pth.tar", "model_best.pth.tar"
-_RECOVERY, _OLD = "recovery-*.pth.tar", ".old"
+LAST = "last.pth.tar"
+BEST = "model_best.pth.tar"
+_RECOVERY = "recovery-*.pth.tar"
+_OLD = ".old"
 
 
 class _WithExtra:
     """A task whose checkpoints hold something more: timm's saver asks its task what belongs into them."""
 
     def __init__(self, task: TrainingTask):
-        self.task, self.extra = task, dict[str, Any]()
+        self.task = task
+        self.extra: dict[str, Any] = {}
 
     def get_checkpoint_state(self, ema: bool = False, **settings: Any) -> dict[str, Any]:
         state: dict[str, Any] = self.task.get_checkpoint_state(ema=ema, **settings)
-        return state if ema else {**state, OWN_KEY: self.extra}
+        if ema:
+            return state
+        return {**state, OWN_KEY: self.extra}
 
 
 class SafeSaver(CheckpointSaver):
@@ -120,7 +125,10 @@ class SafeSaver(CheckpointSaver):
 def progress_of(content: dict[str, Any]) -> tuple[int, int]:
     """Return (epochs, batches of the next one) that a checkpoint has done."""
     batch = content.get(OWN_KEY, {}).get("batch")
-    return (int(content["epoch"]) + 1, 0) if batch is None else (int(content["epoch"]), int(batch))
+    epoch = int(content["epoch"])
+    if batch is None:
+        return epoch + 1, 0
+    return epoch, int(batch)
 
 
 def _epoch_of(path: Path) -> int | None:

@@ -32,7 +32,9 @@ class TermMeter:
         """Add terms that are means over `images` images."""
         for name, value in terms.items():
             weighted = value.detach().double() * images
-            self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted
+            if name in self.sums:
+                weighted = self.sums[name] + weighted
+            self.sums[name] = weighted
         self.images += images
 
     def state_dict(self) -> dict[str, Any]:
@@ -141,10 +143,12 @@ def train_epoch(
         NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
     """
     task.train()
-    batches, group = len(loader), list[TrainedBatch]()
+    batches = len(loader)
+    group: list[TrainedBatch] = []
     pace = _Pace(meter.images, runtime.world_size)
     for number, batch in enumerate(pace.timed(loader), first_batch):
-        input, images = batch.input, len(batch.target)
+        input = batch.input
+        images = len(batch.target)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
         with updater.context(number, batches):
@@ -179,8 +183,11 @@ class _Pace:
     """How fast an epoch goes on all processes together, and how long this one waits for data."""
 
     def __init__(self, images_before: int, processes: int):
-        self.images_before, self.processes = images_before, processes
-        self.batches, self.waited, self._start = 0, 0.0, time.perf_counter()
+        self.images_before = images_before
+        self.processes = processes
+        self.batches = 0
+        self.waited = 0.0
+        self._start = time.perf_counter()
 
     def timed(self, loader: Any) -> Iterator[TrainBatch]:
         batches = iter(loader)
@@ -204,7 +211,8 @@ def _report(
     """Read from the device what is to be told."""
     assert updater.grad_norm is not None
     rates = [group["lr"] for group in updater.optimizer.param_groups]
-    images, elapsed = (meter.images - pace.images_before) * pace.processes, pace.elapsed()
+    images = (meter.images - pace.images_before) * pace.processes
+    elapsed = pace.elapsed()
     return StepReport(
         epoch, batch, updater.update_of(batch) + 1, updater.updates_per_epoch(batches), updater.updates, terms,
         sum(rates) / len(rates), updater.grad_norm.item(), updater.amp_scale(), images / elapsed,

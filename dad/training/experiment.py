@@ -34,17 +34,21 @@ class Experiment:
     """A run's folder `<output>/<experiment>`; only the primary process writes to it."""
 
     def __init__(self, args: argparse.Namespace, args_text: str, state: RunState, runtime: Runtime):
-        self.folder, self.state, self.runtime = state.folder, state, runtime
+        self.folder = state.folder
+        self.state = state
+        self.runtime = runtime
         self.metric: str = args.eval_metric
         self.status = Status(metric=self.metric)
         self.events: Events | None = None  # of the primary process, once it writes
-        self._args, self._args_text = args, args_text
+        self._args = args
+        self._args_text = args_text
 
     def start(self, epochs: int = 0, teacher_top1: float | None = None) -> None:
         """Begin to write where the run is: rows of later epochs, from a run that was cut off, are dropped."""
         if not self.runtime.is_primary:
             return
-        state, updates = self.state, self.state.parts.updater.updates
+        state = self.state
+        updates = state.parts.updater.updates
         with writing(self.folder, ADVICE):
             self.folder.mkdir(parents=True, exist_ok=True)
             written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb")]

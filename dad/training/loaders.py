@@ -96,7 +96,7 @@ def create_train_loader(
     if batch_args["num_aug_splits"]:
         dataset = AugMixDataset(dataset, num_splits=batch_args["num_aug_splits"])
     stack = _stack(args)
-    early, late = None, None
+    early = late = None
     if mixup_args and not args.no_prefetcher:  # as timm does it: mixed while collated, and erased thereafter
         stack = early = TellingCollateMixup(**mixup_args)
     elif mixup_args:

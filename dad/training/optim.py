@@ -18,9 +18,13 @@ def resolve_learning_rate(args: argparse.Namespace, world_size: int, batch_size:
     root; a process has batches of `batch_size` images, on average."""
     if args.lr is not None:
         return float(args.lr)
-    rule = args.lr_base_scale or ("sqrt" if any(name in args.opt.lower() for name in ("ada", "lamb")) else "linear")
+    rule = args.lr_base_scale
+    if not rule:
+        rule = "sqrt" if any(name in args.opt.lower() for name in ("ada", "lamb")) else "linear"
     ratio = batch_size * world_size * args.grad_accum_steps / args.lr_base_size
-    return float(args.lr_base * (ratio**0.5 if rule == "sqrt" else ratio))
+    if rule == "sqrt":
+        ratio = ratio**0.5
+    return float(args.lr_base * ratio)
 
 
 def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate: float) -> torch.optim.Optimizer:
@@ -44,7 +48,9 @@ class Schedule:
 
     def __init__(self, timms: Any | None, optimizer: torch.optim.Optimizer, steps_on_updates: bool = False):
         """`steps_on_updates`: rates change with the updates (`--sched-on-updates`), else with the epochs."""
-        self.timms, self.optimizer, self.steps_on_updates = timms, optimizer, steps_on_updates
+        self.timms = timms
+        self.optimizer = optimizer
+        self.steps_on_updates = steps_on_updates
 
     def step(self, epoch: int, metric: float | None = None) -> None:
         """Set the rates of `epoch`, which is to begin; `metric` is the score of the one before."""

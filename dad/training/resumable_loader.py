@@ -67,7 +67,9 @@ class _Workers:
     """What runs in worker processes, and the shared memory in which they write down their states."""
 
     def __init__(self, collate: Callable[..., Any], init: Callable[[int], None] | None, count: int):
-        self.inner, self.init, self.count = collate, init, count
+        self.inner = collate
+        self.init = init
+        self.count = count
         self.given: Tensor | None = None
         size = len(get_random_state())
         self.ring = torch.zeros(count, _RING, size, dtype=torch.uint8)
@@ -108,7 +110,9 @@ class _Batches:
     """timm's batch sampler, which can begin in the middle of what it would have drawn."""
 
     def __init__(self, batches: Any, device: torch.device, workers: int):
-        self.batches, self.device, self.workers = batches, device, workers
+        self.batches = batches
+        self.device = device
+        self.workers = workers
         self.start: Tensor | None = None
         self.resume: Position | None = None
 
@@ -116,7 +120,8 @@ class _Batches:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
-        resume, self.resume = self.resume, None
+        resume = self.resume
+        self.resume = None
         before = get_random_state(self.device)
         if resume is not None:
             set_random_state(resume.now if resume.start is None else resume.start, self.device)
@@ -138,8 +143,11 @@ class _Resumable:
     """What stands below timm's PrefetchLoader in a DataLoader's place, and may be told where to begin."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device):
-        self.device, self.workers = device, loader.num_workers
-        self.sampler, self.batch_sampler, self.collate_fn = loader.sampler, loader.batch_sampler, loader.collate_fn
+        self.device = device
+        self.workers = loader.num_workers
+        self.sampler = loader.sampler
+        self.batch_sampler = loader.batch_sampler
+        self.collate_fn = loader.collate_fn
         self.dataset: Any = loader.dataset
         self._resume: Position | None = None
 
@@ -170,7 +178,8 @@ class UnwatchedLoader(_Resumable):
         return Position(batch, get_random_state(self.device))
 
     def __iter__(self) -> Iterator[Any]:
-        resume, self._resume = self._resume, None
+        resume = self._resume
+        self._resume = None
         with held_back():
             batches = iter(self.loader) if resume is None else islice(self.loader, resume.batch or 0, None)
         if resume is not None:
@@ -220,7 +229,8 @@ class ResumableLoader(_Resumable):
         )
 
     def __iter__(self) -> Iterator[Any]:
-        resume, self._resume = self._resume, None
+        resume = self._resume
+        self._resume = None
         self._prepare_workers(resume)
         with held_back():
             iterator = iter(self._loader)

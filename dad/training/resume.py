@@ -54,7 +54,8 @@ class RunState:
     """
 
     def __init__(self, args: argparse.Namespace, parts: Parts, data_config: dict[str, Any], runtime: Runtime):
-        self.parts, self.runtime = parts, runtime
+        self.parts = parts
+        self.runtime = runtime
         self.epoch = self.batch = 0
         self.meter = TermMeter()
         self.folder = resolve_folder(args)
@@ -154,7 +155,8 @@ class RunState:
             self.parts.schedule.skip_to(epoch, updater.updates)
 
     def _load_timms(self, path: str, content: dict[str, Any], weights_only: bool) -> None:
-        task, updater = self.parts.task, self.parts.updater
+        task = self.parts.task
+        updater = self.parts.updater
         try:
             task.load_checkpoint_state(clean_state_dict(content["state_dict"]), content.get("task_state"))
             self._load_average(content.get("state_dict_ema"))
@@ -239,7 +241,8 @@ class RunState:
         return not differing
 
     def _has_same_workers(self, state: dict[str, Any]) -> bool:
-        there, here = state["workers"], self.parts.loader.workers
+        there = state["workers"]
+        here = self.parts.loader.workers
         if there != here and state["batch"] is not None:
             raise SettingsError(
                 f"--resume: the checkpoint is from the middle of an epoch, whose random draws continue with --workers "
@@ -250,7 +253,8 @@ class RunState:
         return bool(there == here)
 
     def _tell_of_other_settings(self, there: argparse.Namespace | None) -> None:
-        ours, theirs = vars(self._args), vars(there) if there is not None else {}
+        ours = vars(self._args)
+        theirs = vars(there) if there is not None else {}
         differing = [
             f"{name}: there {theirs[name]}, here {value}"
             for name, value in sorted(ours.items())
@@ -276,5 +280,8 @@ def with_data_config(args: argparse.Namespace, data_config: Mapping[str, Any]) -
     """Return flags that say how the student wants its images even where the command line left that to the model, so
     that a checkpoint, which holds them, can be evaluated without any."""
     names = ("mean", "std", "interpolation", "crop_pct")
-    image = {name: list(value) if isinstance(value := data_config[name], tuple) else value for name in names}
+    image = {name: data_config[name] for name in names}
+    for name, value in image.items():
+        if isinstance(value, tuple):
+            image[name] = list(value)
     return argparse.Namespace(**{**vars(args), **image, "img_size": data_config["input_size"][-1]})

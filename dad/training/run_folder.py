@@ -40,7 +40,8 @@ def resolve_experiment(args: argparse.Namespace, args_text: str, img_size: int, 
         return str(args.experiment)
     name = ""
     if runtime.is_primary:
-        root, suffix = resolve_folder(args), f"{safe_model_name(args.model)}-{img_size}"
+        root = resolve_folder(args)
+        suffix = f"{safe_model_name(args.model)}-{img_size}"
         if args.resume == "auto":
             name = _newest_run(root, suffix, args_text)
         name = name or _make_folder(root, suffix)

@@ -28,8 +28,11 @@ class TrainLoader:
             batch_size: images a batch, where the loader does not know better.
             early_mixup: what mixes while a batch is collated. late_mixup: what mixes on the device.
         """
-        self.loader, self.runtime, self.views = loader, runtime, views
-        self.early_mixup, self.late_mixup = early_mixup, late_mixup
+        self.loader = loader
+        self.runtime = runtime
+        self.views = views
+        self.early_mixup = early_mixup
+        self.late_mixup = late_mixup
         self._batch_size = batch_size
         self.inner: ResumableLoader | UnwatchedLoader = loader
         if isinstance(loader, PrefetchLoader):

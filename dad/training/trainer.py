@@ -50,8 +50,12 @@ class Trainer:
         interrupts: Interrupts,
         runtime: Runtime,
     ):
-        self.settings, self.state, self.val_loader = settings, state, val_loader
-        self.experiment, self.interrupts, self.runtime = experiment, interrupts, runtime
+        self.settings = settings
+        self.state = state
+        self.val_loader = val_loader
+        self.experiment = experiment
+        self.interrupts = interrupts
+        self.runtime = runtime
         # In one undivided run, validation's workers that live on were seeded when it first validated.
         self._were_seeded = state.epoch >= settings.val_interval and settings.val_workers > 0
 
@@ -61,7 +65,8 @@ class Trainer:
         Raises:
             InterruptedRun: the run was asked to stop, and has saved. NonFiniteLossError: it has diverged.
         """
-        state, parts = self.state, self.state.parts
+        state = self.state
+        parts = state.parts
         if self.settings.mixup_off_epoch and epoch >= self.settings.mixup_off_epoch:
             parts.loader.stop_mixing()
         parts.loader.start_epoch(epoch)
@@ -86,7 +91,8 @@ class Trainer:
         Raises:
             InterruptedRun: the run was asked to stop, and has saved: training is not repeated.
         """
-        state, parts = self.state, self.state.parts
+        state = self.state
+        parts = state.parts
         metric = None
         if is_validated:
             rates = [group["lr"] for group in parts.updater.optimizer.param_groups]
@@ -99,7 +105,8 @@ class Trainer:
         state.end_epoch()
 
     def _validate(self, epoch: int) -> dict[str, Scores]:
-        state, parts = self.state, self.state.parts
+        state = self.state
+        parts = state.parts
         trained = state.collect(len(parts.loader))
         try:
             with self._same_draws():

@@ -52,7 +52,8 @@ class Updater:
         batch_size: float | None = None,
     ):
         """`batch_size`: images of a batch whose loss has the weight 1; by default that of the flag."""
-        self.task, self.optimizer = task, optimizer
+        self.task = task
+        self.optimizer = optimizer
         self.accumulation_steps: int = args.grad_accum_steps
         self.clip_value: float | None = args.clip_grad
         self.clip_mode: str = args.clip_mode
@@ -60,7 +61,8 @@ class Updater:
         self.batch_size = batch_size or args.batch_size
         self.scale_rule: str = args.variable_batch_loss_scale
         self.synchronize = args.synchronize_step and runtime.device.type != "cpu"
-        self.runtime, self.max_nonfinite = runtime, int(args.max_nonfinite)
+        self.runtime = runtime
+        self.max_nonfinite = int(args.max_nonfinite)
         self.updates = self.skipped = self.skipped_in_a_row = 0
         self.grad_norm: Tensor | None = None
         self._finite: Tensor | None = None
@@ -104,10 +106,16 @@ class Updater:
         An update with a loss or a gradient that is not finite on some process is skipped on all of them.
         """
         finite = torch.isfinite(loss.detach())
-        self._finite = finite if self._finite is None else self._finite & finite
+        if self._finite is not None:
+            finite = self._finite & finite
+        self._finite = finite
         loss = loss / self.group_size(batch, batches)
-        torch.autograd.backward(loss if self.scaler is None else self.scaler.scale(loss))
-        return self._update(self._finite) if self.is_update(batch, batches) else None
+        if self.scaler is not None:
+            loss = self.scaler.scale(loss)
+        torch.autograd.backward(loss)
+        if not self.is_update(batch, batches):
+            return None
+        return self._update(finite)
 
     def _update(self, finite: Tensor) -> Verdict:
         if self.scaler is not None:
@@ -128,15 +136,21 @@ class Updater:
             self.task.update_ema(step=self.updates)
         if self.synchronize:
             torch.get_device_module(self.runtime.device).synchronize()
-        self.skipped += not verdict.is_applied
-        self.skipped_in_a_row = 0 if verdict.is_applied else self.skipped_in_a_row + 1
+        if verdict.is_applied:
+            self.skipped_in_a_row = 0
+        else:
+            self.skipped += 1
+            self.skipped_in_a_row += 1
         return verdict
 
     def _step(self) -> None:
         if self.clip_value is not None:
             parameters = self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode)
             dispatch_clip_grad(parameters, self.clip_value, mode=self.clip_mode)
-        self.optimizer.step() if self.scaler is None else self.scaler.step(self.optimizer)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
 
     def _gradient_norm(self) -> Tensor:
         parameters = self.task.get_trainable_module().parameters()

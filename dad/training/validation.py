@@ -32,7 +32,8 @@ def run_evaluator(
         after_batch: called with the number of batches done; may raise to leave off.
     """
     limit = evaluation_sample_limit(loader)  # without the images that make shares even
-    evaluator, seen = ClassificationEvaluator(runtime.device), 0
+    evaluator = ClassificationEvaluator(runtime.device)
+    seen = 0
     for number, (input, target) in enumerate(loader, start=1):
         logits = forward(input.to(runtime.device, runtime.dtype))
         target = target.to(runtime.device)
@@ -61,7 +62,8 @@ def evaluate(
     `log_interval` batches, with the scores of the primary process so far.
     """
     model.eval()
-    start, batches = time.perf_counter(), len(loader)
+    start = time.perf_counter()
+    batches = len(loader)
 
     @torch.inference_mode()
     def forward(input: Tensor) -> Tensor:
@@ -76,7 +78,8 @@ def evaluate(
         due = log_interval and ((done - 1) % log_interval == 0 or done == batches)
         if not due or not runtime.is_primary:
             return
-        so_far, seconds = evaluator.summary(), (time.perf_counter() - start) / done
+        so_far = evaluator.summary()
+        seconds = (time.perf_counter() - start) / done
         _logger.info(
             "Test: [%4d/%d]  Time: %.3f  Loss: %.4f  Acc@1: %.3f  Acc@5: %.3f",
             done, batches, seconds, so_far["loss"], so_far["top1"], so_far["top5"],

@@ -1,4 +1,4 @@
-"""Imports point strictly downwards, and files and functions stay small."""
+"""Imports point strictly downwards, files and functions stay small, and every module has its test file."""
 
 import ast
 from pathlib import Path
@@ -75,3 +75,21 @@ def test_files_and_functions_are_small(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno - node.lineno < (120 if node.name == "main" else 65), f"{path}: {node.name}"
+
+
+def needs_test_file(path: Path) -> bool:
+    """Whether a module is to have a test file of its name. Objectives are walked by tables, so that a new one touches
+    no test; packages' own files and programs are tested by what they do."""
+    return path.stem not in ("__init__", "__main__") and path.parent.name != "objectives"
+
+
+def place_of_tests(path: Path) -> Path:
+    """Where a module's tests are; the underscore of a private one is dropped."""
+    folder = ROOT / "tests" / "unit" / path.parent.relative_to(ROOT / "dad")
+    return folder / f"test_{path.stem.removeprefix('_')}.py"
+
+
+def test_every_module_has_its_test_file() -> None:
+    wanted = [place_of_tests(path) for path in FILES if needs_test_file(path)]
+    missing = [str(path.relative_to(ROOT)) for path in wanted if not path.is_file()]
+    assert not missing, f"write {', '.join(missing)}"

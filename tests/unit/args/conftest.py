@@ -1,6 +1,9 @@
-"""A YAML file for one test."""
+"""A YAML file for one test, and parsers of some flags alone."""
 
 import textwrap
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,3 +17,22 @@ def write(tmp_path):
         return str(path)
 
     return write_file
+
+
+class BareParser(ArgumentParser):
+    """A parser without flags, which raises where others end the program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+@pytest.fixture
+def parse() -> Callable[..., Namespace]:
+    """Parse words by the flags that `add(parser, *args, **options)` adds, and no others."""
+
+    def parse_words(add: Callable[..., None], words: str = "", *args: Any, **options: Any) -> Namespace:
+        parser = BareParser(allow_abbrev=False)
+        add(parser, *args, **options)
+        return parser.parse_args(words.split())
+
+    return parse_words

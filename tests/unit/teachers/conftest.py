@@ -1,6 +1,7 @@
 """Tiny CLIPs that open_clip knows by name, and a file of weights."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,3 +31,9 @@ def clip_file(tmp_path: Path) -> Path:
     """Weights as open_clip's users have them."""
     torch.save(make_clip().state_dict(), tmp_path / "weights.pt")
     return tmp_path / "weights.pt"
+
+
+@pytest.fixture
+def folder(world: Path, tmp_path: Path) -> Path:
+    """A folder with a CLIP, as the hub has it, that a test may change."""
+    return Path(shutil.copytree(world / "clip", tmp_path / "copy"))

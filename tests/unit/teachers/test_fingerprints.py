@@ -1,7 +1,6 @@
 """A teacher's settings: whatever can change a pixel, a code or a verdict is in them, and nothing else."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,6 @@ def settings(spec: object, cache: Path, *words: object) -> dict[str, str]:
     flags = ["--teacher", spec, "--teacher-cache", cache / "heads", "--device", "cpu", *words]
     args, _ = parse_args(create_generate_parser(), [str(word) for word in flags])
     return create_teacher(args, FOUR, torch.device("cpu")).settings
-
-
-@pytest.fixture
-def folder(world: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(world / "clip", tmp_path / "copy"))
 
 
 def configure(part: str, **changes: Any) -> Callable[[Path], None]:

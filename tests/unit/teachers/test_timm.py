@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from small_models import LOOK, MEAN, STD, Flags, small_resnet
 from timm.models import save_for_hf
 
+import train
 from dad.errors import DataError, UsageError, UserError
 from dad.images.classes import ClassList
 from dad.teachers import Teacher, create_teacher, require_fitting
@@ -95,3 +97,25 @@ def test_student_and_teacher_must_see_images_of_one_size(checkpoint: Path) -> No
         UsageError, match=r"student sees 32 px images but the teacher was made for 160 px; .*--img-size"
     ):
         require_fitting(teacher, {"input_size": (3, 32, 32)})
+
+
+@pytest.mark.parametrize("names", [("model", "model_ema"), ("model_ema", "epoch")])
+def test_a_teacher_takes_its_weights_and_else_their_average(tmp_path: Path, names: tuple[str, str]) -> None:
+    first = small_resnet()
+    second = small_resnet()
+    weights = dict(zip(names, (first.state_dict(), second.state_dict() if names[1] == "model_ema" else 3), strict=True))
+    torch.save(weights, tmp_path / "x.pth")
+    six = ClassList(tuple("abcdef"), tuple("abcdef"))
+    teacher = create_teacher(Namespace(teacher=f"test_resnet@{tmp_path / 'x.pth'}"), six, torch.device("cpu"))
+    assert torch.equal(teacher.model.fc.weight, first.fc.weight)
+
+
+def test_a_teacher_from_a_checkpoint_of_train_keeps_the_look_of_its_images(
+    train_flags: list[str], tmp_path: Path, flags: Flags
+) -> None:
+    words = ("--objective", "ce", "--epochs", 1, "--model", "test_resnet", "--model-kwargs", *LOOK)
+    train.main([*train_flags, *map(str, words)])
+    args = flags("--teacher", f"test_resnet@{tmp_path / 'run' / 'last.pth.tar'}")
+    teacher = create_teacher(args, ClassList(tuple("abcdef"), tuple("abcdef")), torch.device("cpu"))
+    assert (teacher.data_config["mean"], teacher.data_config["std"]) == (MEAN, STD)
+    assert teacher.data_config["input_size"] == (3, 32, 32)

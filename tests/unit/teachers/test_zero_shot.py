@@ -17,7 +17,8 @@ from torch import Tensor
 from dad.teachers import _zero_shot
 from dad.teachers._zero_shot import cached_head, head_file, make_head
 
-NAMES, TEMPLATES = ("ant", "red fox", "eel"), ("a {}.", "the {}.", "one {} or two.")
+NAMES = ("ant", "red fox", "eel")
+TEMPLATES = ("a {}.", "the {}.", "one {} or two.")
 FORK = multiprocessing.get_context("fork")
 
 
@@ -148,3 +149,22 @@ def test_a_few_classes_are_not_worth_a_line(tokenizer: Any, caplog: pytest.LogCa
     caplog.set_level(logging.INFO, "dad")
     make_head(make_clip(), tokenizer, NAMES, TEMPLATES, torch.device("cpu"))
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("names", "templates", "weights"),
+    [
+        (NAMES[::-1], TEMPLATES, "w"),
+        (("ant", "fox"), TEMPLATES, "w"),
+        (NAMES, TEMPLATES[:1], "w"),
+        (NAMES, TEMPLATES[::-1], "w"),
+        (NAMES, TEMPLATES, "other weights"),
+    ],
+)
+def test_other_names_templates_or_weights_make_another_head(
+    tokenizer: Any, tmp_path: Path, names: tuple[str, ...], templates: tuple[str, ...], weights: str
+) -> None:
+    head = head_of(tmp_path, tokenizer)
+    torch.testing.assert_close(head.norm(dim=0), torch.ones(3))
+    cached_head(tmp_path, make_clip(), tokenizer, names, templates, weights)
+    assert len(list(tmp_path.iterdir())) == 2

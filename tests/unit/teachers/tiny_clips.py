@@ -1,11 +1,11 @@
-"""A tiny CLIP, and the tags by which open_clip is to know it: they were trained in different ways."""
+"""A tiny CLIP, what it sees and says, and the tags by which open_clip is to know it, trained in different ways."""
 
 import copy
 from typing import Any
 
 import open_clip
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 TINY: dict[str, Any] = {
     "embed_dim": 16,
@@ -24,6 +24,20 @@ TAGS = {
     "Tiny-agreed": {"one": HALF, "two": HALF},
     "Tiny-untold": {},
 }
+IMAGES = torch.linspace(-2, 2, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
+
+
+def embed(model: Any) -> Tensor:
+    """Return what a CLIP makes of `IMAGES`."""
+    with torch.no_grad():
+        features: Tensor = model.encode_image(IMAGES)
+    return features
+
+
+def look(model: Any) -> dict[str, Any]:
+    """Return how a CLIP wants its images."""
+    config = model.visual.preprocess_cfg
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items() if key in OPENAI}
 
 
 def make_clip(quick_gelu: bool = False, seed: int = 0) -> nn.Module:

@@ -1,7 +1,6 @@
 """Weights files: every layout that is read, and what is refused without running anything from it."""
 
 import contextlib
-import hashlib
 import os
 import pickle
 import sys
@@ -11,37 +10,28 @@ from types import ModuleType
 
 import pytest
 import torch
+from payload import Payload
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dad.checkpoints import file_digest, read_state_dict, strip_prefixes
+from dad.checkpoints import read_checkpoint, read_state_dict, strip_prefixes
 from dad.errors import DataError
 
 WEIGHTS = {"encoder.weight": torch.arange(6.0).view(2, 3), "encoder.bias": torch.ones(2, dtype=torch.float16)}
 
 
-class Payload:
-    """Unpickles to a call."""
-
-    def __init__(self, function: Callable[..., object], *args: object):
-        self.call = function, args
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return self.call
-
-
-def save_with_foreign(path: Path, kind: str) -> None:
+def save_with_unknown(path: Path, kind: str) -> None:
     """Write a Lightning-like checkpoint that names the class of a module which is then no longer there."""
     base = dict if kind == "mapping" else object
-    foreign = type("ModelCheckpoint", (base,), {"__module__": "old_lightning"})
+    unknown = type("ModelCheckpoint", (base,), {"__module__": "old_lightning"})
     module = ModuleType("old_lightning")
-    module.ModelCheckpoint = foreign  # type: ignore[attr-defined]
+    module.ModelCheckpoint = unknown  # type: ignore[attr-defined]
     sys.modules["old_lightning"] = module
-    instance = foreign()
+    instance = unknown()
     instance.monitor = "val/loss"
     if kind == "mapping":
         instance["ch"] = 128
-    held = {foreign: {"best_model_path": "a.ckpt"}} if kind == "class" else instance
+    held = {unknown: {"best_model_path": "a.ckpt"}} if kind == "class" else instance
     torch.save({"state_dict": WEIGHTS, "callbacks": held, "global_step": 971043}, path)
     del sys.modules["old_lightning"]
 
@@ -72,14 +62,14 @@ def test_a_file_from_before_torch_1_6_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["class", "instance"])
 def test_a_class_that_is_not_installed_does_not_matter(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "last.ckpt"
-    save_with_foreign(path, kind)
+    save_with_unknown(path, kind)
     with pytest.raises(ModuleNotFoundError):  # or this test would show nothing
         torch.load(path, weights_only=False)
     assert same(read_state_dict(path, "--weights"))
 
 
-def test_reading_foreign_classes_leaves_torch_as_strict_as_before(tmp_path: Path) -> None:
-    save_with_foreign(tmp_path / "last.ckpt", "class")
+def test_reading_unknown_classes_leaves_torch_as_strict_as_before(tmp_path: Path) -> None:
+    save_with_unknown(tmp_path / "last.ckpt", "class")
     before = set(torch.serialization.get_safe_globals())
     read_state_dict(tmp_path / "last.ckpt", "--weights")
     assert set(torch.serialization.get_safe_globals()) == before
@@ -156,6 +146,28 @@ def test_wrappers_prefixes_and_what_only_training_needs_are_dropped(keys: list[s
     assert sorted(strip_prefixes(dict.fromkeys(keys, torch.ones(1)), prefixes)) == kept
 
 
-def test_the_digest_names_the_bytes_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x" * ((1 << 20) + 3))
-    assert file_digest(tmp_path / "a") == hashlib.sha256(b"x" * ((1 << 20) + 3)).hexdigest()[:16]
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        pytest.param(b"hello world\n", "damaged, or not a checkpoint", id="text"),
+        pytest.param(b"", "damaged, or not a checkpoint", id="empty"),
+        pytest.param(b"PK\x03\x04 half a zip", "damaged, or not a checkpoint", id="half"),
+        pytest.param(
+            pickle.dumps(Payload(exec, "raise SystemExit"), protocol=2),
+            "damaged, or not a checkpoint",
+            id="code",
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "bad.pth").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_checkpoint(str(tmp_path / "bad.pth"))
+
+
+def test_a_missing_or_odd_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"checkpoint none\.pth: no such file"):
+        read_checkpoint("none.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(DataError, match="expected a dictionary, found list"):
+        read_checkpoint(str(tmp_path / "list.pth"))

@@ -100,20 +100,3 @@ def test_a_damaged_folder_is_refused(flags: Flags, tmp_path: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(DataError, match=r"pytorch_model\.bin: damaged"):
         create_student(flags("--model", f"local-dir:{tmp_path / 'x'}", "--pretrained"), 6)
-
-
-def test_the_hub_is_not_asked_again_once_it_was_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(downloads, "_is_reachable", lambda url: bool(asked.append(url)))
-    downloads.prepare_hub()
-    downloads.prepare_hub()
-    assert len(asked) == 1
-
-
-@pytest.mark.parametrize("proxy", ["https_proxy", "HTTPS_PROXY", "ALL_PROXY"])
-def test_behind_a_proxy_only_the_proxy_knows(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    monkeypatch.undo()
-    monkeypatch.setenv(proxy, "http://127.0.0.1:9")
-    assert downloads._is_reachable("http://127.0.0.1:9")
-    monkeypatch.delenv(proxy)
-    assert not downloads._is_reachable("http://127.0.0.1:9")
