@@ -164,7 +164,7 @@ def _scan(folder: Path, suffixes: AbstractSet[str], skipped: Counter[str] | None
     files = [name for name in is_folder if not is_folder[name] and name[len(_stem(name)) :].lower() in suffixes]
     if skipped is not None and len(files) + sum(is_folder.values()) < len(is_folder):
         others = set(is_folder) - set(files)
-        skipped.update(_suffix(name) for name in others if not is_folder[name])
+        skipped.update(_suffix(name) for name in others if not is_folder[name] and not name.startswith("."))
     # hidden ones (.ipynb_checkpoints, .Trash) are other programs' own
     folders = [name for name in is_folder if is_folder[name] and not name.startswith(".")]
     return sorted(folders), sorted(files)

@@ -96,14 +96,6 @@ def test_an_index_that_cannot_be_meant_is_refused(tmp_path: Path, text: str) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_a_list_may_begin_with_windows_mark_but_is_utf8(tmp_path: Path) -> None:
-    (tmp_path / "map.txt").write_text("ant\nbee\n", encoding="utf-8-sig")
-    assert load_class_list(str(tmp_path / "map.txt")).folders == ("ant", "bee")
-    (tmp_path / "map.txt").write_text("ant\nbee\n", encoding="utf-16")
-    with pytest.raises(DataError, match=r"--class-map .*map.txt: not UTF-8; save it as UTF-8"):
-        load_class_list(str(tmp_path / "map.txt"))
-
-
 def test_no_folders_are_no_classes() -> None:
     with pytest.raises(UsageError, match="--class-map is needed where images lie in tars"):
         resolve_class_list("", "", [])

@@ -1,6 +1,5 @@
 """From flags to loaders: which folders, which DAD sets are refused, and what the loaders serve."""
 
-import json
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -254,12 +253,11 @@ def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
 
 @pytest.mark.parametrize("weights, warns", [("abc", False), ("other", True)])
 def test_another_teacher_than_the_set_s_is_told_by_both_names(
-    weights: str, warns: bool, dad_set: DadSet, caplog: pytest.LogCaptureFixture
+    weights: str, warns: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = json.loads((dad_set.root / "manifest.json").read_text())
-    manifest["settings"] |= {"teacher": "clip/ViT-L-14/openai", "teacher_weights": "abc"}
-    (dad_set.root / "manifest.json").write_text(json.dumps(manifest))
-    warn_of_other_teacher(str(dad_set.root), {"teacher": "resnet50.a1_in1k", "teacher_weights": weights})
+    made_with = {"teacher": "clip/ViT-L-14/openai", "teacher_weights": "abc"}
+    monkeypatch.setattr("dad.training.loaders.read_manifest", lambda root: {"settings": made_with})
+    warn_of_other_teacher("dad", {"teacher": "resnet50.a1_in1k", "teacher_weights": weights})
     said = caplog.text
     assert ("clip/ViT-L-14/openai" in said and "resnet50.a1_in1k" in said) == warns == bool(said)
 
