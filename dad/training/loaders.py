@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset, default_collate
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, resolve_class_list
 from dad.images.cutting import Cut
+from dad.images.source_list import SourceList
 from dad.images.sources import SourceImage, class_folders, find_split, list_sources
 from dad.images.timm_datasets import create_timm_dataset, resolve_numbered_classes, resolve_timm_dataset
 from dad.runtime import Runtime
@@ -151,9 +152,14 @@ def _stack(args: argparse.Namespace) -> Any:
     return default_collate if args.no_prefetcher else fast_collate
 
 
-def _in_timms_order(sources: list[SourceImage]) -> list[SourceImage]:
+def _in_timms_order(sources: list[SourceImage]) -> SourceList:
     """Sort as timm's folder reader does, 9 before 10: the same seed then shuffles the same images to the same place."""
-    return sorted(sources, key=lambda source: natural_key(str(source.path) if source.size is None else source.key))
+
+    def rank(place: int) -> Any:
+        source = sources[place]
+        return natural_key(str(source.path) if source.size is None else source.key)
+
+    return SourceList.pack(sources).reordered(sorted(range(len(sources)), key=rank))
 
 
 def create_val_loader(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -20,6 +21,7 @@ from dad.errors import DataError, UsageError
 from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb
 from dad.images.reading import read_rgb
+from dad.images.source_list import SourceList
 from dad.images.sources import SourceImage
 from dad.shards import DadSet, DamagedSampleError
 from dad.training.batches import ImageLabel
@@ -201,8 +203,7 @@ class DadImages:
         self.dad_set = dad_set
         self.substitute = substitute
         self.damaged = 0  # images that this process has met
-        partners = [dad_set.index_of(source.key) for source in sources]
-        self.partners = np.array([-1 if partner is None else partner for partner in partners])
+        self.partners = _partners(dad_set, sources)
         self._tell_of_partners(len(sources))
 
     def open(self, index: int) -> Image.Image | None:
@@ -252,6 +253,15 @@ class DadImages:
         if self.damaged & (self.damaged - 1) == 0:  # at 1, 2, 4, ...: to be noticed, not to fill the log
             place = error if isinstance(error, DamagedSampleError) else f"{self.dad_set.keys[partner]}: {error}"
             _logger.warning("%s (read %d damaged images here, left out)", place, self.damaged)
+
+
+def _partners(dad_set: DadSet, sources: Sequence[SourceImage]) -> NDArray[np.int64]:
+    """Return the place in the set of each source's own DAD image, -1 where there is none."""
+    if not isinstance(sources, SourceList) or not sources.keys.is_ascending():
+        found = (dad_set.index_of(source.key) for source in sources)
+        return np.array([-1 if partner is None else partner for partner in found], np.int64)
+    partners = dad_set.positions_of(sources.keys)
+    return partners if sources.order is None else partners[sources.order]
 
 
 def frame_of(dad_set: DadSet) -> Cut:
