@@ -28,6 +28,7 @@ from dad.shards.marker import (
     Marker,
     Sample,
     glance_at_marker,
+    glance_fingerprint,
     pack_shard,
     read_marker,
     shard_paths,
@@ -87,6 +88,7 @@ class DadWriter:
     def _set_up(self, settings: Path, listing: Path, environment: Path, versions: Mapping[str, str]) -> None:
         """Write what a set begins with. Several processes may do so at once: one of them decides the settings, and
         those with the same settings write the same beside them."""
+        self._require_no_other_shards(settings)
         is_first = create_atomically(settings, to_json(self.settings, indent=1))
         self._require_same(settings, listing)
         if is_first or not listing.exists():
@@ -94,8 +96,38 @@ class DadWriter:
         if is_first or not environment.exists():
             write_atomically(environment, to_json(dict(versions), indent=1))
 
+    def _require_no_other_shards(self, settings_file: Path) -> None:
+        """Refuse to begin a set where the shards of another one have lost their settings."""
+        if settings_file.exists():
+            return
+        stored = self._stored_settings()
+        if stored is not None:
+            require_same_settings(self.root, stored, self.settings)
+        found = {glance_fingerprint(path) for path in (self.root / "shards").glob("*.json")}
+        if found and self.fingerprint not in found:
+            raise SettingsError(
+                f"{self.root} holds shards that were made with other settings, and no {SETTINGS} that names them; use "
+                "those or another folder"
+            )
+
+    def _stored_settings(self) -> Settings | None:
+        """Return the settings of an intact manifest, if there is one."""
+        try:
+            settings: Settings = read_manifest(self.root)["settings"]
+        except (DataError, SettingsError):
+            return None
+        return settings
+
     def _require_same(self, settings_file: Path, listing_file: Path) -> None:
         found = read_json(settings_file)
+        stored = self._stored_settings()
+        if stored == self.settings and found != stored:
+            raise DataError(
+                f"{settings_file} is damaged: it is not what {MANIFEST} and the flags say; mend it: "
+                f"python -m dad.shards repair {self.root}"
+            )
+        if stored is not None:
+            require_same_settings(self.root, stored, self.settings)
         if found.get("listing") != self.settings["listing"]:
             change = describe_change(listing_file, self.sources)
             if change:

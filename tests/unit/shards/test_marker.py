@@ -12,7 +12,7 @@ import pytest
 
 from dad.files import to_json
 from dad.shards import Ledger, Sample
-from dad.shards.marker import pack_shard, read_marker, shard_paths
+from dad.shards.marker import glance_at_marker, pack_shard, read_marker, shard_paths
 
 SAMPLES = [Sample(f"ant/{number}.x", 3, {"npy": bytes([number]) * 700}, {"codes_changed": 0.5}) for number in range(3)]
 
@@ -74,3 +74,24 @@ def test_a_lost_or_cut_file_does_not_count(tmp_path: Path, which: int, content: 
     if content is not None:
         path.write_bytes(content)
     assert read_marker(tmp_path, 7, "abc") is None
+
+
+@pytest.mark.parametrize("unreadable", [1, 2000])
+def test_a_glance_says_what_the_whole_marker_says(tmp_path: Path, unreadable: int) -> None:
+    tar, marker = pack_shard(
+        "abc", SAMPLES, {}, {f"ant/{number}": '"size":7,' for number in range(10, 10 + unreadable)}
+    )
+    paths = shard_paths(tmp_path, 7)
+    paths[0].parent.mkdir()
+    paths[0].write_bytes(tar)
+    paths[1].write_bytes(to_json(asdict(marker)))
+    glance = glance_at_marker(tmp_path, 7, "abc")
+    assert glance is not None
+    assert (glance.sha256, glance.size, glance.counts) == (marker.sha256, marker.size, marker.counts)
+    assert glance_at_marker(tmp_path, 7, "xyz") is None
+
+
+@pytest.mark.parametrize("changes", [{"size": 1}, {"fingerprint": "xyz"}, {"counts": 3}])
+def test_a_glance_counts_no_marker_that_does_not_fit(tmp_path: Path, changes: dict[str, Any]) -> None:
+    write(tmp_path, changes)
+    assert glance_at_marker(tmp_path, 7, "abc") is None

@@ -176,6 +176,35 @@ def test_of_starts_with_different_settings_one_decides_and_the_others_are_refuse
     assert len(read_listing(tmp_path / "dad/listing.gz")) == settings["sources"]
 
 
+def change_epsilon(root: Path) -> None:
+    file = root / "settings.json"
+    file.write_text(file.read_text().replace('"epsilon": 0.1', '"epsilon": 0.3'))
+
+
+def test_settings_that_are_not_those_of_the_manifest_cost_no_shard(tmp_path: Path) -> None:
+    make_set(tmp_path)
+    change_epsilon(tmp_path)
+    before = tree(tmp_path)
+    with pytest.raises(DataError, match=r"settings\.json is damaged.*mend it: python -m dad\.shards repair"):
+        open_writer(tmp_path)
+    with pytest.raises(SettingsError, match=r"epsilon: here 0\.1, asked for 0\.3"):
+        open_writer(tmp_path, epsilon=0.3)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_no_set_is_begun_over_shards_that_have_lost_their_settings(tmp_path: Path, finished: bool) -> None:
+    commit(open_writer(tmp_path), 0)
+    if finished:
+        make_set(tmp_path)
+    (tmp_path / "settings.json").unlink()
+    before = tree(tmp_path)
+    with pytest.raises(SettingsError, match=r"epsilon: here 0\.1|holds shards that were made with other settings"):
+        open_writer(tmp_path, epsilon=0.3)
+    assert tree(tmp_path) == before
+    assert open_writer(tmp_path).missing() == ([] if finished else [1, 2])
+
+
 @pytest.mark.parametrize("lost", ["listing.gz", "environment.json"])
 def test_what_is_lost_of_the_set_up_is_written_again(tmp_path: Path, lost: str) -> None:
     open_writer(tmp_path)
