@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import generation, train_step, validate
+from benchmarks import dad_set_index, generation, train_step, validate
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
 
@@ -71,3 +71,12 @@ def test_evaluation_is_compared_with_loops_that_find_the_same(tmp_path: Path) ->
     runs = json.loads((tmp_path / "results.json").read_text())["runs"]
     assert {name: run["images"] for name, run in runs.items()} == {"75 small folders": 750, "one large set": 12}
     assert all(run["ratio"] == run["ratios"][0] > 0 for run in runs.values())
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_index_measures_both_ways(tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    assert dad_set_index.main(["--images", "30", "--folder", str(tmp_path), "--out", str(out)]) == 0
+    runs = json.loads(out.read_text())["runs"]
+    assert {"open, index", "open, markers", "a worker, arrays", "a worker, objects"} <= runs.keys()
+    assert all(run["seconds"] > 0 for run in runs.values()) and list(tmp_path.iterdir()) == [out]
