@@ -191,5 +191,5 @@ def create_attack(args: argparse.Namespace) -> Attack | None:
 
 def keyed_generator(seed: int, key: str) -> torch.Generator:
     """Return the random generator of an image: a pure function of (seed, key), whatever batch, rank or run it is in."""
-    digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{key}".encode("utf-8", "surrogateescape")).digest()  # a file name may be no UTF-8
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
