@@ -11,9 +11,10 @@ from timm.models import save_for_hf
 
 import train
 from dad.errors import DataError, UsageError, UserError
+from dad.files import read_json
 from dad.images.classes import ClassList
 from dad.teachers import Teacher, create_teacher, require_fitting
-from dad.trained_classes import class_state
+from dad.trained_classes import FILE_NAME, class_state
 
 CLASSES = ClassList(tuple("abcd"), tuple("abcd"))
 
@@ -116,6 +117,7 @@ def test_a_teacher_from_a_checkpoint_of_train_keeps_the_look_of_its_images(
     words = ("--objective", "ce", "--epochs", 1, "--model", "test_resnet", "--model-kwargs", *LOOK)
     train.main([*train_flags, *map(str, words)])
     args = flags("--teacher", f"test_resnet@{tmp_path / 'run' / 'last.pth.tar'}")
-    teacher = create_teacher(args, ClassList(tuple("abcdef"), tuple("abcdef")), torch.device("cpu"))
+    names = tuple(read_json(tmp_path / "run" / FILE_NAME))
+    teacher = create_teacher(args, ClassList(names, names), torch.device("cpu"))
     assert (teacher.data_config["mean"], teacher.data_config["std"]) == (MEAN, STD)
     assert teacher.data_config["input_size"] == (3, 32, 32)
