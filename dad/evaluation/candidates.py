@@ -1,7 +1,6 @@
 """The models that validate.py scores: checkpoints, a published model, a teacher."""
 
 import argparse
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from timm.data import resolve_data_config
 from timm.layers import apply_test_time_pool, set_fast_norm
 from timm.models import get_pretrained_cfg_value
 from timm.utils import reparameterize_model
-from torch import nn
+from torch import Tensor, nn
 
 from dad.args import create_validate_parser
 from dad.checkpoints import file_digest, tensors_digest
@@ -39,11 +38,13 @@ class Candidate:
         data_config: how it wants its images, as `timm.data.resolve_data_config` returns it.
         identity: what its scores belong to: name (its row's in tables), model, checkpoint, checkpoint_hash, weights and
             settings.
+        twins: classes that it cannot tell apart, [K] (see `dad.verdicts.is_right`); None: it can tell all.
     """
 
     model: nn.Module
     data_config: dict[str, Any]
     identity: dict[str, Any]
+    twins: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +112,7 @@ def _create_teacher(args: argparse.Namespace, classes: ClassList, runtime: Runti
     name = teacher.settings.get("teacher", args.teacher)  # without the place of its weights
     identity = {"name": "teacher", "model": name, "checkpoint": "", "checkpoint_hash": "", "weights": "teacher"}
     settings = _settings(teacher.data_config, classes, runtime) | teacher.settings
-    return Candidate(teacher, teacher.data_config, identity | {"settings": settings})
+    return Candidate(teacher, teacher.data_config, identity | {"settings": settings}, teacher.twins)
 
 
 def _create_student(
@@ -150,15 +151,6 @@ def _create_student(
     settings |= {flag: str(getattr(args, flag)) for flag in _CHANGES if getattr(args, flag)}
     model = reparameterize_model(model) if args.reparam else model
     return Candidate(model.eval(), data_config, identity | {"settings": settings})
-
-
-def _tensors_digest(model: nn.Module) -> str:
-    """Return a hash of published weights, whose name stays the same when they are mended."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]
 
 
 def _require_classes(model: str, published: int | None, classes: ClassList) -> None:

@@ -25,6 +25,7 @@ def evaluate_sets(
     classes: Sequence[str],
     log_freq: int = 10,
     average: str | None = None,
+    twins: Tensor | None = None,
 ) -> Iterator[tuple[int, Scores]]:
     """Score a model on the sets numbered `wanted` (ascending) of `pool`; yield (number of the set, its scores), each as
     soon as its last image is scored.
@@ -36,12 +37,13 @@ def evaluate_sets(
         classes: the name of each class in the scores.
         log_freq: batches from one line to the next.
         average: also precision, recall and f1, averaged like this; see `dad.evaluation.metrics.class_averages`.
+        twins: classes that the model cannot tell apart; see `dad.verdicts.is_right`.
 
     Raises:
         DataError: the model gives logits that are no numbers, or no image of a set can be read.
     """
     runtime, total = pool.runtime, pool.count(wanted)
-    judges = _Judges(pool)
+    judges = _Judges(pool, twins)
     batches = enumerate(pool.batches(wanted), start=1)
     number, batch = next(batches, (0, None))
     start = time.perf_counter()
@@ -92,11 +94,11 @@ class Forward:
 class _Judges(dict[int, Judge]):
     """The judge of each set that is being scored, made with its first image."""
 
-    def __init__(self, pool: ImagePool):
-        self.pool = pool
+    def __init__(self, pool: ImagePool, twins: Tensor | None):
+        self.pool, self.twins = pool, twins
 
     def __missing__(self, which: int) -> Judge:
-        self[which] = Judge(self.pool.image_sets[which], self.pool.runtime.device)
+        self[which] = Judge(self.pool.image_sets[which], self.pool.runtime.device, self.twins)
         return self[which]
 
 

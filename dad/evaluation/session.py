@@ -47,7 +47,8 @@ class Session:
         """Score a model, which is on its device, on every set and under every attack."""
         pool, task = self._pool_of(candidate), self.task
         wanted = self._wanted(entry)
-        for which, scores in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average):
+        twins = candidate.twins
+        for which, scores in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average, twins):
             name = task.image_sets[which].variant.name
             entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
             self.results.write()
