@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser
 
+from dad.args.switches import Switch
+
 
 def add_data_args(parser: ArgumentParser) -> None:
     """Add what every script asks about the data set."""
@@ -44,8 +46,8 @@ def add_loader_args(parser: ArgumentParser, *, batch_size: int) -> None:
     group = parser.add_argument_group("Loader")
     group.add_argument("-b", "--batch-size", default=batch_size, type=int, metavar="N", help="images per process")
     group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="loader workers per process")
-    group.add_argument("--pin-mem", default=False, action="store_true", help="load into page-locked memory")
-    group.add_argument("--no-prefetcher", default=False, action="store_true", help="load without timm's prefetcher")
+    group.add_argument("--pin-mem", default=False, action=Switch, help="load into page-locked memory")
+    group.add_argument("--no-prefetcher", default=False, action=Switch, help="load without timm's prefetcher")
 
 
 def add_train_loader_args(parser: ArgumentParser) -> None:
@@ -55,7 +57,7 @@ def add_train_loader_args(parser: ArgumentParser) -> None:
         "-vb", "--validation-batch-size", default=None, type=int, metavar="N", help="if it differs from --batch-size"
     )
     group.add_argument(
-        "--use-multi-epochs-loader", default=False, action="store_true", help="load ahead across the end of an epoch"
+        "--use-multi-epochs-loader", default=False, action=Switch, help="load ahead across the end of an epoch"
     )
     group.add_argument(
         "--aug-repeats", default=0, type=float, metavar="N", help="versions of an image in one batch of all processes"

@@ -3,6 +3,7 @@
 import re
 from argparse import ArgumentParser, Namespace
 
+from dad.args.switches import Switch
 from dad.attacks import NORMS
 from dad.errors import UsageError
 
@@ -56,7 +57,7 @@ def add_generate_args(parser: ArgumentParser) -> None:
         "--shard-range", default="", type=str, metavar="A:B", help="shards A to B-1 alone, for a job array"
     )
     group.add_argument(
-        "--retry-unreadable", default=False, action="store_true", help="make shards with unreadable images again"
+        "--retry-unreadable", default=False, action=Switch, help="make shards with unreadable images again"
     )
     group.add_argument("--redo-shards", default="", type=str, metavar="LIST", help="shards to make again, e.g. 3,17")
     group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
@@ -68,7 +69,7 @@ def add_generate_args(parser: ArgumentParser) -> None:
         metavar="X",
         help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops",
     )
-    group.add_argument("--dry-run", default=False, action="store_true", help="time a few batches, print the cost, stop")
+    group.add_argument("--dry-run", default=False, action=Switch, help="time a few batches, print the cost, stop")
 
 
 def require_generation(args: Namespace) -> None:

@@ -7,19 +7,24 @@ from typing import Any
 
 import yaml
 
+from dad.args.command_line import read_words, require_folder
 from dad.args.config import Setting, convert, read_config
+from dad.args.switches import Switch
 
-_NOT_GIVEN = object()
 _NOT_SETTINGS = {"help", "config", "print_config"}
 
 
 def add_config_args(parser: ArgumentParser) -> None:
     """Add the flags that `parse_args` itself reads."""
     group = parser.add_argument_group("Configuration")
-    group.add_argument("-c", "--config", default=None, metavar="FILE", help="YAML of flags; the command line wins")
     group.add_argument(
-        "--print-config", default=False, action="store_true", help="print every value, its origin, and exit"
+        "-c",
+        "--config",
+        default=None,
+        metavar="FILE",
+        help="YAML of flags; the command line wins",
     )
+    group.add_argument("--print-config", default=False, action=Switch, help="print every value, its origin, and exit")
 
 
 def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tuple[Namespace, str]:
@@ -30,11 +35,16 @@ def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tup
 
     Raises:
         UsageError: the YAML file is wrong; the message names file, key and what would work.
-        SystemExit: 2 for a wrong command line (argparse's own message), 0 after `--help` or `--print-config`.
+        SystemExit: 2 for a wrong command line, 0 after `--help` or `--print-config`.
     """
-    given = _parse_command_line(parser, argv)
+    given = read_words(parser, argv)
+    root = given.pop("data", None)
+    if root is not None:
+        given = {"data_dir": root, **given}
     actions = {action.dest: action for action in _flags(parser)}
     settings = _resolve(actions, given)
+    if root is not None and not ("dataset" in settings and settings["dataset"].value):
+        require_folder(parser, argv, root)  # timm's own data sets may be downloaded to a folder that is not there yet
     lines = {dest: _yaml_line(dest, settings[dest].value) for dest in sorted(settings)}
     if given.get("print_config"):
         print("\n".join(f"{line}  # {settings[dest].origin}" for dest, line in lines.items()))
@@ -47,14 +57,6 @@ def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tup
 def _flags(parser: ArgumentParser) -> list[Action]:
     """Return what can be set, by flag or by YAML: all but the positional data root and the flags of this file."""
     return [action for action in parser._actions if action.option_strings and action.dest not in _NOT_SETTINGS]
-
-
-def _parse_command_line(parser: ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
-    """Return only what the command line says, without defaults: argparse leaves alone what a namespace already has."""
-    blank = Namespace(**{action.dest: _NOT_GIVEN for action in parser._actions if action.dest != "help"})
-    given = {dest: value for dest, value in vars(parser.parse_args(argv, blank)).items() if value is not _NOT_GIVEN}
-    data_root = given.pop("data", None)
-    return given if data_root is None else {"data_dir": data_root, **given}
 
 
 def _resolve(actions: Mapping[str, Action], given: Mapping[str, Any]) -> dict[str, Setting]:
