@@ -1,17 +1,20 @@
 """Settings from three places: defaults, a strict YAML file (`dad.args.config`) and the command line. The later wins."""
 
+import logging
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from timm.utils.distributed import world_info_from_env
 
 from dad.args.command_line import read_words, require_folder
-from dad.args.config import Setting, convert, read_config
+from dad.args.config import ConfigFile, Setting, convert, read_config
 from dad.args.switches import Switch
 
 _NOT_SETTINGS = {"help", "config", "print_config"}
+_logger = logging.getLogger(__name__)
 
 
 def add_config_args(parser: ArgumentParser) -> None:
@@ -61,9 +64,33 @@ def _flags(parser: ArgumentParser) -> list[Action]:
 
 def _resolve(actions: Mapping[str, Action], given: Mapping[str, Any]) -> dict[str, Setting]:
     settings = {dest: Setting(convert(action, action.default), "default") for dest, action in actions.items()}
+    file = ConfigFile()
     if "config" in given:
-        settings |= read_config(Path(given["config"]), actions)
-    return settings | {dest: Setting(given[dest], "command line") for dest in actions if dest in given}
+        file = read_config(Path(given["config"]), actions)
+    settings |= file.settings
+    settings |= {dest: Setting(given[dest], "command line") for dest in actions if dest in given}
+    lines = _passed_over(file)
+    if _is_plain(file, settings):
+        settings["objective"] = Setting("ce", given["config"])
+        lines.append("it names a model, but no objective, teacher or DAD set: it trains by labels (objective: ce)")
+    if lines and world_info_from_env()[1] == 0:
+        _logger.warning("%s: %s", given["config"], "; ".join(lines))
+    return settings
+
+
+def _passed_over(file: ConfigFile) -> list[str]:
+    """Return a line on the keys of timm's that have no flag here, if there are any."""
+    if not file.dropped:
+        return []
+    names = ", ".join(sorted(set(file.dropped)))
+    return [f"these keys of timm's have no flag here, but are at their defaults: {names}"]
+
+
+def _is_plain(file: ConfigFile, settings: Mapping[str, Setting]) -> bool:
+    """Whether a file is a recipe for timm's script, which has one objective and no DAD set."""
+    parts = [settings[name] for name in ("teacher", "dad_dir") if name in settings]
+    objective = settings.get("objective", Setting("", ""))
+    return objective.origin == "default" and "model" in file.settings and not any(part.value for part in parts)
 
 
 def _yaml_line(dest: str, value: Any) -> str:
