@@ -11,6 +11,7 @@ from timm.utils.distributed import world_info_from_env
 
 from dad.args.command_line import read_words, require_folder
 from dad.args.config import ConfigFile, Setting, convert, read_config
+from dad.args.paths import require_paths
 from dad.args.switches import Switch
 
 _NOT_SETTINGS = {"help", "config", "print_config"}
@@ -25,7 +26,8 @@ def add_config_args(parser: ArgumentParser) -> None:
         "--config",
         default=None,
         metavar="FILE",
-        help="YAML of flags; the command line wins",
+        help="YAML of flags; the command line wins; paths in it are read from the current folder, as on the command "
+        "line, and only `base:` from the file's own",
     )
     group.add_argument("--print-config", default=False, action=Switch, help="print every value, its origin, and exit")
 
@@ -75,6 +77,7 @@ def _resolve(actions: Mapping[str, Action], given: Mapping[str, Any]) -> dict[st
         lines.append("it names a model, but no objective, teacher or DAD set: it trains by labels (objective: ce)")
     if lines and world_info_from_env()[1] == 0:
         _logger.warning("%s: %s", given["config"], "; ".join(lines))
+    require_paths(settings)
     return settings
 
 
