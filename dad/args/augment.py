@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 
+from dad.args.checks import FILTERS
 from dad.args.switches import Switch
 
 
@@ -32,7 +33,13 @@ def add_augment_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--aug-splits", default=0, type=int, metavar="N", help="versions of an image in a batch, the first is clean"
     )
-    group.add_argument("--train-interpolation", default="random", type=str, metavar="NAME", help="resize filter")
+    group.add_argument(
+        "--train-interpolation",
+        default="random",
+        type=str,
+        metavar="NAME",
+        help=f"random, or one of {', '.join(FILTERS)}",
+    )
 
 
 def add_mixup_args(parser: ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 
+from dad.args.checks import FILTERS
 from dad.args.switches import Switch
 
 
@@ -38,7 +39,9 @@ def add_input_args(parser: ArgumentParser) -> None:
         "--mean", default=None, type=float, nargs="+", metavar="X", help="mean of each channel, in [0,1]"
     )
     group.add_argument("--std", default=None, type=float, nargs="+", metavar="X", help="deviation of each channel")
-    group.add_argument("--interpolation", default="", type=str, metavar="NAME", help="resize filter, e.g. bicubic")
+    group.add_argument(
+        "--interpolation", default="", type=str, metavar="NAME", help=f"resize filter: {', '.join(FILTERS)}"
+    )
 
 
 def add_loader_args(parser: ArgumentParser, *, batch_size: int) -> None:

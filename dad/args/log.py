@@ -22,7 +22,13 @@ def add_output_args(parser: ArgumentParser) -> None:
         action=Switch,
         help="begin anew where a run has left its checkpoints, which are then renamed; else only --resume goes there",
     )
-    group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
+    group.add_argument(
+        "--eval-metric",
+        default="top1",
+        type=str,
+        metavar="NAME",
+        help="loss, top1 or top5: decides the best checkpoint",
+    )
     group.add_argument(
         "--val-interval",
         default=1,

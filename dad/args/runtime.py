@@ -21,7 +21,9 @@ def add_runtime_args(parser: ArgumentParser) -> None:
 def add_dtype_args(parser: ArgumentParser) -> None:
     """Add the precision of weights."""
     group = parser.add_argument_group("Precision of weights")
-    group.add_argument("--model-dtype", default=None, type=str, metavar="DTYPE", help="of weights, e.g. bfloat16")
+    group.add_argument(
+        "--model-dtype", default=None, type=str, metavar="DTYPE", help="of weights: float32, bfloat16 or float16"
+    )
 
 
 def add_compile_args(parser: ArgumentParser) -> None:
