@@ -7,7 +7,7 @@
 import logging
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,17 @@ from timm.layers import convert_splitbn_model, convert_sync_batchnorm
 from torch import nn
 
 from dad.args import create_train_parser
-from dad.args.checks import require_numbers, require_preprocessing
+from dad.args.checks import missing_flags, require_given, require_names, require_numbers, require_preprocessing
+from dad.args.generate import missing_discretizer_flags
 from dad.args.hparams import parse_args
 from dad.errors import UsageError, run_script
 from dad.images.classes import ClassList
+from dad.images.timm_datasets import resolve_timm_dataset
 from dad.memory import explaining_out_of_memory
 from dad.models import create_student
+from dad.models.batch_norms import require_enough_images
 from dad.objectives import Weighted, load_objective
+from dad.objectives.dat import SelfAttacked
 from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
 from dad.teachers import Teacher, create_teacher, require_fitting
@@ -30,14 +34,14 @@ from dad.trained_classes import require_trained_classes
 from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
-from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
+from dad.training.optim import check_args_of_optimizer, create_optimizer, create_schedule, resolve_learning_rate
 from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
 from dad.training.run_folder import require_new_folder, require_writable, resolve_experiment, resolve_folder
 from dad.training.trainer import Settings, Trainer
 from dad.training.updater import Updater
 from dad.training.validation import score_teacher
-from dad.training.views import DAD
+from dad.training.views import DAD, resolve_views
 
 _logger = logging.getLogger("train")
 _TEACHER_IMAGES = 64
@@ -50,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_args(args, objective)
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
+    check_args_of_optimizer(args, runtime.device, runtime.dtype)
 
     # Build what trains and what is trained on.
     classes = resolve_classes(args)
@@ -57,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = f"--initial-checkpoint {args.initial_checkpoint}"
         require_trained_classes(args.initial_checkpoint, classes, source, new_head=True)
     student, data_config = create_student(args, len(classes))
+    require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
     train_loader = create_train_loader(args, data_config, objective.demands(), classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)
     teacher = None
@@ -111,6 +117,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiment.finish()
     runtime.close()
     return 0
+
+
+def images_at_once(args: Namespace, objective: type[Weighted], runtime: Runtime) -> int:
+    """Return how many images a batch norm of the student sees at least."""
+    size: int = min(args.train_batch_sizes or [args.batch_size])
+    if args.sync_bn:
+        size *= runtime.world_size
+    if args.split_bn:
+        return size
+    versions = len(objective.views) * max(int(args.aug_splits), 1)
+    return size * (versions + issubclass(objective, SelfAttacked))
 
 
 def create_task(
@@ -172,13 +189,28 @@ def try_teacher(
         return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES, task.teacher.twins)
 
 
+def missing_parts(args: Namespace, objective: type[Weighted]) -> Iterator[str]:
+    """Yield in words what is not given and needed: the data, and the parts of the objective."""
+    if not args.data_dir and not resolve_timm_dataset(args):
+        yield "--data-dir is needed: the data root in ImageNet's layout, with train/ and val/"
+    needed = {}
+    if objective.needs_teacher:
+        needed["teacher"] = "SPEC, e.g. clip/ViT-L-14-quickgelu/openai"
+    if any(view.needs_dad_set for view in resolve_views(args.objective, objective.views)):
+        needed["dad_dir"] = "DIR, the DAD set that generate.py made"
+    lacking = missing_flags(args, needed)
+    if lacking:
+        yield f"--objective {args.objective} needs {lacking} (--objective ce trains by labels alone)"
+    if issubclass(objective, SelfAttacked):
+        yield missing_discretizer_flags(args)
+
+
 def check_args(args: Namespace, objective: type[Weighted]) -> None:
     """Refuse flags that cannot work, before anything is loaded."""
     require_numbers(args)
+    require_names(args)
     require_preprocessing(args)
     objective.check_args(args)
-    if objective.needs_teacher and not args.teacher:
-        raise UsageError(f"--objective {args.objective} needs --teacher, e.g. clip/ViT-L-14-quickgelu/openai")
     if objective.needs_teacher and args.train_img_sizes:
         raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
     if objective.input_gradients and args.model_dtype not in (None, "float32"):
@@ -187,16 +219,13 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         raise UsageError(f"--aug-splits, --split-bn: --objective {args.objective} adds images that are in no split")
     if args.sync_bn and args.device == "cpu":
         raise UsageError("--sync-bn: PyTorch has synchronised batch norms for GPUs only; leave it out")
-    if args.cutmix_minmax and len(args.cutmix_minmax) != 2:
-        raise UsageError(f"--cutmix-minmax {args.cutmix_minmax}: it takes two shares, smallest and largest")
-    if args.eval_metric not in ("loss", "top1", "top5"):
-        raise UsageError(f"--eval-metric {args.eval_metric}: known are loss, top1, top5")
     if args.tta > 1:
         raise UsageError(f"--tta {args.tta}: no loader serves an image twice, so neighbours would be averaged")
     if args.sched == "plateau" and args.val_interval > 1:
         raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
     if args.sched == "plateau" and not args.val_split:
         raise UsageError("--val-split '': --sched plateau needs a score after every epoch")
+    require_given(missing_parts(args, objective))
     folder = resolve_folder(args)
     require_writable(folder)
     if args.experiment and not args.resume and not args.overwrite:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from dad.args import create_validate_parser
-from dad.args.checks import require_preprocessing
+from dad.args.checks import require_given, require_names, require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
 from dad.environment import versions
 from dad.errors import UsageError, run_script
@@ -43,8 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     """Score every candidate on every set that is there."""
     # parse
     args, _ = parse_args(create_validate_parser(), argv)
-    require_values(args)
     is_stream = resolve_timm_dataset(args)
+    require_values(args, is_stream)
     require_sets(args, is_stream)
     extra_sets = resolve_extra_sets(args.extra_set)
     threats = create_threats(args)
@@ -93,12 +93,17 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def require_values(args: Namespace) -> None:
-    """Refuse values and pairs of flags that cannot work, before anything is loaded."""
+def require_values(args: Namespace, is_stream: bool) -> None:
+    """Refuse values and pairs of flags that cannot work, before anything is loaded; `is_stream`: see `require_sets`."""
+    require_numbers(args)
+    require_names(args)
+    require_preprocessing(args)
+    what = where = ""
     if not (args.checkpoint or args.pretrained or args.teacher):
-        raise UsageError("nothing to score: give --checkpoint FILE, --model NAME --pretrained, or --teacher SPEC")
-    if args.batch_size < 1 or args.workers < 0 or args.log_freq < 1:
-        raise UsageError("--batch-size and --log-freq must be at least 1, --workers at least 0")
+        what = "nothing to score: give --checkpoint FILE, --model NAME --pretrained, or --teacher SPEC"
+    if not (args.data_dir or args.extra_set or is_stream):
+        where = "--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ..."
+    require_given([what, where])
     if args.use_ema and not args.checkpoint:
         raise UsageError("--use-ema: it chooses the averaged weights of --checkpoint, which is not given")
     if args.class_names and not args.class_map:
@@ -107,7 +112,6 @@ def require_values(args: Namespace) -> None:
         )
     if args.attack and args.model_dtype not in (None, "float32"):  # it rounds pixels by as much as an attack may add
         raise UsageError(f"--attack {args.attack}: it needs float32; leave out --model-dtype {args.model_dtype}")
-    require_preprocessing(args)
 
 
 def require_sets(args: Namespace, is_stream: bool) -> None:
@@ -126,8 +130,6 @@ def require_sets(args: Namespace, is_stream: bool) -> None:
 
 
 def _require_extra_sets_alone(args: Namespace) -> None:
-    if not args.extra_set:
-        raise UsageError("--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ...")
     for flag, value, unset in (
         ("--attack", args.attack, ("",)),
         ("--split", args.split, ("validation",)),

@@ -1,12 +1,12 @@
 """Flags of the three scripts, composed from one file a concern.
 
-A timm flag keeps timm's name, default, nargs and type (`tests/unit/args` compares them all). Abbreviations are off:
-with them, a new flag could change what an old command line means.
+A timm flag keeps timm's name, default, nargs and type (`tests/unit/args` compares them all).
 """
 
-from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser
+from argparse import ArgumentParser
 
 from dad.args.augment import add_augment_args, add_label_args, add_mixup_args
+from dad.args.command_line import create_parser
 from dad.args.data import (
     add_channel_args,
     add_data_args,
@@ -100,14 +100,6 @@ def create_validate_parser() -> ArgumentParser:
 
 
 def _create_parser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
+    parser = create_parser(description)
     add_config_args(parser)
     return parser
-
-
-class _HelpFormatter(ArgumentDefaultsHelpFormatter):
-    """Show defaults where they say something: not for switches, nor for what is empty until given."""
-
-    def _get_help_string(self, action: Action) -> str | None:
-        silent = action.default is None or action.default is False or action.default in ("", [], {})
-        return action.help if silent else super()._get_help_string(action)

@@ -2,11 +2,14 @@
 
 from argparse import ArgumentParser
 
+from dad.args.checks import FILTERS
+from dad.args.switches import Switch
+
 
 def add_augment_args(parser: ArgumentParser) -> None:
     """Add the transforms of one image."""
     group = parser.add_argument_group("Augmentation")
-    group.add_argument("--no-aug", default=False, action="store_true", help="resize and crop only")
+    group.add_argument("--no-aug", default=False, action=Switch, help="resize and crop only")
     group.add_argument(
         "--train-crop-mode", default=None, type=str, choices=["rrc", "rkrc", "rkrr"], help="kind of random crop"
     )
@@ -26,11 +29,17 @@ def add_augment_args(parser: ArgumentParser) -> None:
         "--remode", default="pixel", type=str, choices=["const", "rand", "pixel"], help="what fills an erased part"
     )
     group.add_argument("--recount", default=1, type=int, metavar="N", help="erased rectangles per image")
-    group.add_argument("--resplit", default=False, action="store_true", help="erase nothing in the first of the splits")
+    group.add_argument("--resplit", default=False, action=Switch, help="erase nothing in the first of the splits")
     group.add_argument(
         "--aug-splits", default=0, type=int, metavar="N", help="versions of an image in a batch, the first is clean"
     )
-    group.add_argument("--train-interpolation", default="random", type=str, metavar="NAME", help="resize filter")
+    group.add_argument(
+        "--train-interpolation",
+        default="random",
+        type=str,
+        metavar="NAME",
+        help=f"random, or one of {', '.join(FILTERS)}",
+    )
 
 
 def add_mixup_args(parser: ArgumentParser) -> None:
@@ -54,10 +63,10 @@ def add_label_args(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("Labels")
     group.add_argument("--smoothing", default=0.1, type=float, metavar="X", help="label smoothing")
     group.add_argument(
-        "--jsd-loss", default=False, action="store_true", help="Jensen-Shannon divergence over --aug-splits"
+        "--jsd-loss", "--jsd", default=False, action=Switch, help="Jensen-Shannon divergence over --aug-splits"
     )
-    group.add_argument("--bce-loss", default=False, action="store_true", help="binary instead of softmax cross-entropy")
-    group.add_argument("--bce-sum", default=False, action="store_true", help="sum it over classes instead of averaging")
+    group.add_argument("--bce-loss", default=False, action=Switch, help="binary instead of softmax cross-entropy")
+    group.add_argument("--bce-sum", default=False, action=Switch, help="sum it over classes instead of averaging")
     group.add_argument(
         "--bce-target-thresh", default=None, type=float, metavar="X", help="soft targets above it become 1, others 0"
     )

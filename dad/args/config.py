@@ -1,20 +1,24 @@
 """Strict YAML: a flat mapping of flag names, and `base:` for the files it builds on.
 
 Unchecked, a misspelt key trains for days with the default, and `amp: "no"` turns mixed precision on. So every key and
-every value is held against the parser's flags, as the command line is.
+every value is held against the parser's flags, as the command line is. What timm's own args.yaml has and no flag here
+is passed over where it changes nothing.
 """
 
-import difflib
 from argparse import Action
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from timm.utils import ParseKwargs
 
+from dad.args.other_names import DROPPED, Dropped, other_name
 from dad.errors import UsageError
+from dad.names import nearest_name
+
+_EMPTY: tuple[Any, ...] = (None, "", [], {})  # the defaults of what is off until given, which null stands for
 
 
 @dataclass(frozen=True)
@@ -25,27 +29,74 @@ class Setting:
     origin: str
 
 
-def read_config(
-    path: Path, actions: Mapping[str, Action], named_by: str = "--config", readers: tuple[Path, ...] = ()
-) -> dict[str, Setting]:
+@dataclass(frozen=True)
+class ConfigFile:
+    """What a YAML file and its bases set.
+
+    Attributes:
+        settings: by destination, each with the file that it stands in.
+        dropped: keys of timm's that have no flag here, at a value that changes nothing.
+        problems: what is wrong, a sentence each.
+    """
+
+    settings: dict[str, Setting] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def __or__(self, later: "ConfigFile") -> "ConfigFile":
+        """Return both files' content; the later one's settings count."""
+        return ConfigFile(
+            self.settings | later.settings, self.dropped + later.dropped, self.problems + later.problems
+        )  # fmt: skip
+
+
+def read_config(path: Path, actions: Mapping[str, Action]) -> ConfigFile:
     """Read a YAML file on top of its bases (merged left to right, relative to the file, key by key).
 
     Args:
         path: the file.
         actions: the parser's flags by destination, which are the keys that a file may have.
-        named_by: the flag or key that names `path`, for messages.
-        readers: the files on the way here, to refuse a file that is its own base.
 
     Raises:
-        UsageError: a file is missing, no flat mapping, its own base, or has a key or value that is no flag's.
+        UsageError: a file is missing, no flat mapping, its own base, or has keys or values that are no flag's; all of
+            these are named.
     """
+    file = _read_file(path, actions, "--config", ())
+    if file.problems:
+        raise UsageError(_listed(list(dict.fromkeys(file.problems))))
+    return file
+
+
+def _read_file(path: Path, actions: Mapping[str, Action], named_by: str, readers: tuple[Path, ...]) -> ConfigFile:
+    """Read a file that a flag or key (`named_by`) of its `readers` names; no file may be its own base."""
     if path.resolve() in readers:
         raise UsageError(f"{named_by} names {path}, which leads back to itself; remove one 'base' of the circle")
     content = _load_mapping(path, named_by)
-    settings: dict[str, Setting] = {}
+    file = ConfigFile()
     for base in _base_paths(path, content.pop("base", [])):
-        settings |= read_config(base, actions, f"{path}: key 'base'", (*readers, path.resolve()))
-    return settings | {key: Setting(_checked(path, key, value, actions), str(path)) for key, value in content.items()}
+        file |= _read_file(base, actions, f"{path}: key 'base'", (*readers, path.resolve()))
+    settings: dict[str, Setting] = {}
+    dropped: list[str] = []
+    problems: list[str] = []
+    for key, value in content.items():
+        if key not in actions and key in DROPPED and _is_neutral(DROPPED[key], value):
+            dropped.append(key)
+            continue
+        try:
+            settings[key] = Setting(_checked(key, value, actions), str(path))
+        except ValueError as error:
+            problems.append(f"{path}: {error}" if not problems else str(error))
+    return file | ConfigFile(settings, tuple(dropped), tuple(problems))
+
+
+def _listed(problems: list[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return " ".join(f"({number}) {problem}" for number, problem in enumerate(problems, 1))
+
+
+def _is_neutral(dropped: Dropped, value: Any) -> bool:
+    return value == dropped.neutral or (value is None and dropped.neutral in _EMPTY)
 
 
 def convert(action: Action, value: Any) -> Any:
@@ -54,8 +105,8 @@ def convert(action: Action, value: Any) -> Any:
     Raises:
         ValueError: it is of another type or not among the choices.
     """
-    if value is None and action.default is None:
-        return None
+    if value is None and action.default in _EMPTY:
+        return action.default
     if isinstance(action, ParseKwargs):
         return _require(value, isinstance(value, dict) and all(isinstance(key, str) for key in value))
     if action.nargs == 0:
@@ -87,24 +138,29 @@ def _require(value: Any, holds: bool) -> Any:
     return value
 
 
-def _checked(path: Path, key: Any, value: Any, actions: Mapping[str, Action]) -> Any:
+def _checked(key: Any, value: Any, actions: Mapping[str, Action]) -> Any:
+    """Return the value of a key as its flag has it, or raise a ValueError that says what is wrong."""
+    if key not in actions and key in DROPPED and DROPPED[key].reason:
+        reason = f"timm's flag is not here, and {value!r} is not its default: {DROPPED[key].reason}"
+        raise ValueError(f"unknown key '{key}'; {reason}")
     if key not in actions:
-        spellings = {dest: dest for dest in actions} | {
-            option.lstrip("-").replace("-", "_"): dest for dest, act in actions.items() for option in act.option_strings
-        }
-        near = _nearest(str(key).replace("-", "_"), spellings)
-        hint = f"did you mean '{spellings[near]}'?" if near else "--help lists the flags; a key is one with underscores"
-        raise UsageError(f"{path}: unknown key '{key}'; {hint}")
+        raise ValueError(f"unknown key '{key}'; {_hint(str(key).replace('-', '_'), actions)}")
     try:
         return convert(actions[key], value)
     except ValueError:
-        near = _nearest(str(value), actions[key].choices or ())
+        near = nearest_name(str(value), actions[key].choices or ())
         hint = f"; did you mean '{near}'?" if near else ""
-        raise UsageError(f"{path}: key '{key}' is {value!r}, expected {_expected(actions[key])}{hint}") from None
+        raise ValueError(f"key '{key}' is {value!r}, expected {_expected(actions[key])}{hint}") from None
 
 
-def _nearest(word: str, words: Iterable[str]) -> str:
-    return next(iter(difflib.get_close_matches(word, words, n=1)), "")
+def _hint(word: str, actions: Mapping[str, Action]) -> str:
+    if (meant := other_name(word)) in actions:
+        return f"did you mean '{meant}'?"
+    spellings = {
+        option.lstrip("-").replace("-", "_"): dest for dest, act in actions.items() for option in act.option_strings
+    } | {dest: dest for dest in actions}
+    near = nearest_name(word, spellings)
+    return f"did you mean '{spellings[near]}'?" if near else "--help lists the flags; a key is one with underscores"
 
 
 def _expected(action: Action) -> str:
@@ -137,7 +193,7 @@ def _load_mapping(path: Path, named_by: str) -> dict[Any, Any]:
     try:
         with path.open("rb") as stream:
             content = yaml.load(stream, _UniqueKeyLoader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+    except (yaml.YAMLError, ValueError, OSError) as error:  # ValueError: a date that does not exist
         raise UsageError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if content is None:
         return {}

@@ -2,6 +2,9 @@
 
 from argparse import ArgumentParser
 
+from dad.args.checks import FILTERS
+from dad.args.switches import Switch
+
 
 def add_data_args(parser: ArgumentParser) -> None:
     """Add what every script asks about the data set."""
@@ -36,7 +39,9 @@ def add_input_args(parser: ArgumentParser) -> None:
         "--mean", default=None, type=float, nargs="+", metavar="X", help="mean of each channel, in [0,1]"
     )
     group.add_argument("--std", default=None, type=float, nargs="+", metavar="X", help="deviation of each channel")
-    group.add_argument("--interpolation", default="", type=str, metavar="NAME", help="resize filter, e.g. bicubic")
+    group.add_argument(
+        "--interpolation", default="", type=str, metavar="NAME", help=f"resize filter: {', '.join(FILTERS)}"
+    )
 
 
 def add_loader_args(parser: ArgumentParser, *, batch_size: int) -> None:
@@ -44,8 +49,8 @@ def add_loader_args(parser: ArgumentParser, *, batch_size: int) -> None:
     group = parser.add_argument_group("Loader")
     group.add_argument("-b", "--batch-size", default=batch_size, type=int, metavar="N", help="images per process")
     group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="loader workers per process")
-    group.add_argument("--pin-mem", default=False, action="store_true", help="load into page-locked memory")
-    group.add_argument("--no-prefetcher", default=False, action="store_true", help="load without timm's prefetcher")
+    group.add_argument("--pin-mem", default=False, action=Switch, help="load into page-locked memory")
+    group.add_argument("--no-prefetcher", default=False, action=Switch, help="load without timm's prefetcher")
 
 
 def add_train_loader_args(parser: ArgumentParser) -> None:
@@ -55,7 +60,7 @@ def add_train_loader_args(parser: ArgumentParser) -> None:
         "-vb", "--validation-batch-size", default=None, type=int, metavar="N", help="if it differs from --batch-size"
     )
     group.add_argument(
-        "--use-multi-epochs-loader", default=False, action="store_true", help="load ahead across the end of an epoch"
+        "--use-multi-epochs-loader", default=False, action=Switch, help="load ahead across the end of an epoch"
     )
     group.add_argument(
         "--aug-repeats", default=0, type=float, metavar="N", help="versions of an image in one batch of all processes"

@@ -35,7 +35,13 @@ def add_distill_args(parser: ArgumentParser) -> None:
     """Add the objective, its weights and the DAD set."""
     group = parser.add_argument_group("Distillation")
     known = ", ".join(list_plugins("objectives"))
-    group.add_argument("--objective", default="dad", type=str, metavar="NAME", help=f"one of {known}")
+    group.add_argument(
+        "--objective",
+        default="dad",
+        type=str,
+        metavar="NAME",
+        help=f"one of {known}; ce for a YAML that names a model, but no teacher and no DAD set",
+    )
     group.add_argument(
         "--kd-temperature",
         default=4.0,

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 from dad.args.repeatable import Repeatable
+from dad.args.switches import Switch
 
 
 def add_evaluate_args(parser: ArgumentParser) -> None:
@@ -11,7 +12,7 @@ def add_evaluate_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--checkpoint", default=[], type=str, nargs="+", metavar="FILE", help="checkpoints, or folders of them"
     )
-    group.add_argument("--use-ema", default=False, action="store_true", help="score the averaged weights")
+    group.add_argument("--use-ema", default=False, action=Switch, help="score the averaged weights")
     group.add_argument(
         "--variants", default="all", type=str, metavar="LIST", help="test sets, comma-separated, or all, or none"
     )
@@ -33,7 +34,7 @@ def add_evaluate_args(parser: ArgumentParser) -> None:
         "--valid-labels", default="", type=str, metavar="FILE", help="of --dataset: class indices that labels count"
     )
     group.add_argument(
-        "--retry", default=False, action="store_true", help="halve the batch when the device's memory runs out"
+        "--retry", default=False, action=Switch, help="halve the batch when the device's memory runs out"
     )
 
 
@@ -64,13 +65,13 @@ def add_preprocessing_args(parser: ArgumentParser) -> None:
     """Add how validation images are cut, and what goes with it in the network."""
     group = parser.add_argument_group("Validation images")
     group.add_argument(
-        "--use-train-size", default=False, action="store_true", help="a published model's training size and crop"
+        "--use-train-size", default=False, action=Switch, help="a published model's training size and crop"
     )
     group.add_argument("--crop-mode", default=None, type=str, metavar="MODE", help="center, squash or border")
     group.add_argument(
         "--crop-border-pixels", default=None, type=int, metavar="N", help="cut off at each side before all else"
     )
-    group.add_argument("--test-pool", default=False, action="store_true", help="pool over larger images than trained")
+    group.add_argument("--test-pool", default=False, action=Switch, help="pool over larger images than trained")
     group.add_argument(
-        "--reparam", default=False, action="store_true", help="merge the branches that a model has for training"
+        "--reparam", default=False, action=Switch, help="merge the branches that a model has for training"
     )

@@ -3,13 +3,11 @@
 import re
 from argparse import ArgumentParser, Namespace
 
+from dad.args.checks import missing_flags, require_given, require_numbers
+from dad.args.switches import Switch
 from dad.attacks import NORMS
 from dad.errors import UsageError
-
-_LEAST = {
-    "shard_size": 1, "batch_size": 1, "workers": 0, "preview": 0, "gallery": 0, "max_failed": 0, "attack_eps": 0,
-    "attack_steps": 0,
-}  # fmt: skip
+from dad.plugins import list_plugins, load_plugin
 
 
 def add_generate_args(parser: ArgumentParser) -> None:
@@ -56,7 +54,7 @@ def add_generate_args(parser: ArgumentParser) -> None:
         "--shard-range", default="", type=str, metavar="A:B", help="shards A to B-1 alone, for a job array"
     )
     group.add_argument(
-        "--retry-unreadable", default=False, action="store_true", help="make shards with unreadable images again"
+        "--retry-unreadable", default=False, action=Switch, help="make shards with unreadable images again"
     )
     group.add_argument("--redo-shards", default="", type=str, metavar="LIST", help="shards to make again, e.g. 3,17")
     group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
@@ -68,37 +66,41 @@ def add_generate_args(parser: ArgumentParser) -> None:
         metavar="X",
         help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops",
     )
-    group.add_argument("--dry-run", default=False, action="store_true", help="time a few batches, print the cost, stop")
+    group.add_argument("--dry-run", default=False, action=Switch, help="time a few batches, print the cost, stop")
 
 
 def require_generation(args: Namespace) -> None:
     """Refuse values that generate.py cannot work with, before anything is loaded.
 
     Raises:
-        UsageError: the first such value, by its flag.
+        UsageError: the first such value, by its flag; or every flag that is missing.
     """
-    for name in ("data_dir", "dad_dir", "teacher"):
-        if not getattr(args, name):
-            raise UsageError(f"--{name.replace('_', '-')} is needed; see generate.py --help")
-    for name, least in _LEAST.items():
-        if getattr(args, name) < least:
-            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name):g}: it must be at least {least}")
-    if not 0 <= args.min_teacher_right <= 1:
-        raise UsageError(f"--min-teacher-right {args.min_teacher_right:g}: it is a share, from 0 to 1")
-    if not 0 <= args.random_start_prob <= 1 or not 0 < args.crop_pct <= 1:
-        raise UsageError("--random-start-prob must lie in [0, 1], --crop-pct above 0 and at most 1")
-    if not 1 <= args.image_quality <= 100 or args.read_timeout <= 0:
-        raise UsageError("--image-quality must lie in 1 to 100, --read-timeout above 0")
+    require_numbers(args)
+    lacking = missing_flags(args, {"data_dir": "", "dad_dir": "", "teacher": ""})
+    are = "are" if " and " in lacking else "is"
+    general = f"{lacking} {are} needed; see generate.py --help" if lacking else ""
+    require_given([general, missing_discretizer_flags(args)])
+    if not 0 < args.crop_pct <= 1:
+        raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0 and at most 1")
     if not re.fullmatch(r"(\d*:\d*)?", args.shard_range):
         raise UsageError(f"--shard-range {args.shard_range}: expected A:B, the shards from A up to but not including B")
+
+
+def missing_discretizer_flags(args: Namespace) -> str:
+    """Return in words what `--discretizer` needs and is not given."""
+    needed = getattr(load_plugin("discretizers", args.discretizer), "NEEDS", {})
+    lacking = missing_flags(args, needed)
+    return f"--discretizer {args.discretizer} needs {lacking}" if lacking else ""
 
 
 def add_discretizer_args(parser: ArgumentParser) -> None:
     """Add the discretiser Q: of generate.py, and of the objectives dat and dad_dat, which use it in every step."""
     group = parser.add_argument_group("Discretiser")
-    group.add_argument("--discretizer", default="vqgan", type=str, metavar="NAME", help="a file of dad/discretizers")
+    known = ", ".join(list_plugins("discretizers"))
+    group.add_argument("--discretizer", default="vqgan", type=str, metavar="NAME", help=f"one of {known}")
+    configs = ", ".join(load_plugin("discretizers", "vqgan").CONFIGS)
     group.add_argument(
-        "--vqgan-config", default="vq-f8-16384", type=str, metavar="NAME", help="a known name, or a JSON file"
+        "--vqgan-config", default="vq-f8-16384", type=str, metavar="NAME", help=f"one of {configs}, or a JSON file"
     )
     group.add_argument("--vqgan-checkpoint", default=None, type=str, metavar="FILE", help="the VQGAN's weights")
 

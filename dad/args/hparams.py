@@ -1,25 +1,35 @@
 """Settings from three places: defaults, a strict YAML file (`dad.args.config`) and the command line. The later wins."""
 
+import logging
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from timm.utils.distributed import world_info_from_env
 
-from dad.args.config import Setting, convert, read_config
+from dad.args.command_line import read_words, require_folder
+from dad.args.config import ConfigFile, Setting, convert, read_config
+from dad.args.paths import require_paths
+from dad.args.switches import Switch
 
-_NOT_GIVEN = object()
 _NOT_SETTINGS = {"help", "config", "print_config"}
+_logger = logging.getLogger(__name__)
 
 
 def add_config_args(parser: ArgumentParser) -> None:
     """Add the flags that `parse_args` itself reads."""
     group = parser.add_argument_group("Configuration")
-    group.add_argument("-c", "--config", default=None, metavar="FILE", help="YAML of flags; the command line wins")
     group.add_argument(
-        "--print-config", default=False, action="store_true", help="print every value, its origin, and exit"
+        "-c",
+        "--config",
+        default=None,
+        metavar="FILE",
+        help="YAML of flags; the command line wins; paths in it are read from the current folder, as on the command "
+        "line, and only `base:` from the file's own",
     )
+    group.add_argument("--print-config", default=False, action=Switch, help="print every value, its origin, and exit")
 
 
 def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tuple[Namespace, str]:
@@ -30,11 +40,16 @@ def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tup
 
     Raises:
         UsageError: the YAML file is wrong; the message names file, key and what would work.
-        SystemExit: 2 for a wrong command line (argparse's own message), 0 after `--help` or `--print-config`.
+        SystemExit: 2 for a wrong command line, 0 after `--help` or `--print-config`.
     """
-    given = _parse_command_line(parser, argv)
+    given = read_words(parser, argv)
+    root = given.pop("data", None)
+    if root is not None:
+        given = {"data_dir": root, **given}
     actions = {action.dest: action for action in _flags(parser)}
     settings = _resolve(actions, given)
+    if root is not None and not ("dataset" in settings and settings["dataset"].value):
+        require_folder(parser, argv, root)  # timm's own data sets may be downloaded to a folder that is not there yet
     lines = {dest: _yaml_line(dest, settings[dest].value) for dest in sorted(settings)}
     if given.get("print_config"):
         print("\n".join(f"{line}  # {settings[dest].origin}" for dest, line in lines.items()))
@@ -49,19 +64,36 @@ def _flags(parser: ArgumentParser) -> list[Action]:
     return [action for action in parser._actions if action.option_strings and action.dest not in _NOT_SETTINGS]
 
 
-def _parse_command_line(parser: ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
-    """Return only what the command line says, without defaults: argparse leaves alone what a namespace already has."""
-    blank = Namespace(**{action.dest: _NOT_GIVEN for action in parser._actions if action.dest != "help"})
-    given = {dest: value for dest, value in vars(parser.parse_args(argv, blank)).items() if value is not _NOT_GIVEN}
-    data_root = given.pop("data", None)
-    return given if data_root is None else {"data_dir": data_root, **given}
-
-
 def _resolve(actions: Mapping[str, Action], given: Mapping[str, Any]) -> dict[str, Setting]:
     settings = {dest: Setting(convert(action, action.default), "default") for dest, action in actions.items()}
+    file = ConfigFile()
     if "config" in given:
-        settings |= read_config(Path(given["config"]), actions)
-    return settings | {dest: Setting(given[dest], "command line") for dest in actions if dest in given}
+        file = read_config(Path(given["config"]), actions)
+    settings |= file.settings
+    settings |= {dest: Setting(given[dest], "command line") for dest in actions if dest in given}
+    lines = _passed_over(file)
+    if _is_plain(file, settings):
+        settings["objective"] = Setting("ce", given["config"])
+        lines.append("it names a model, but no objective, teacher or DAD set: it trains by labels (objective: ce)")
+    if lines and world_info_from_env()[1] == 0:
+        _logger.warning("%s: %s", given["config"], "; ".join(lines))
+    require_paths(settings)
+    return settings
+
+
+def _passed_over(file: ConfigFile) -> list[str]:
+    """Return a line on the keys of timm's that have no flag here, if there are any."""
+    if not file.dropped:
+        return []
+    names = ", ".join(sorted(set(file.dropped)))
+    return [f"these keys of timm's have no flag here, but are at their defaults: {names}"]
+
+
+def _is_plain(file: ConfigFile, settings: Mapping[str, Setting]) -> bool:
+    """Whether a file is a recipe for timm's script, which has one objective and no DAD set."""
+    parts = [settings[name] for name in ("teacher", "dad_dir") if name in settings]
+    objective = settings.get("objective", Setting("", ""))
+    return objective.origin == "default" and "model" in file.settings and not any(part.value for part in parts)
 
 
 def _yaml_line(dest: str, value: Any) -> str:

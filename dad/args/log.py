@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser
 
+from dad.args.switches import Switch
+
 
 def add_log_args(parser: ArgumentParser) -> None:
     """Add how often a line is printed."""
@@ -17,10 +19,16 @@ def add_output_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--overwrite",
         default=False,
-        action="store_true",
+        action=Switch,
         help="begin anew where a run has left its checkpoints, which are then renamed; else only --resume goes there",
     )
-    group.add_argument("--eval-metric", default="top1", type=str, metavar="NAME", help="decides the best checkpoint")
+    group.add_argument(
+        "--eval-metric",
+        default="top1",
+        type=str,
+        metavar="NAME",
+        help="loss, top1 or top5: decides the best checkpoint",
+    )
     group.add_argument(
         "--val-interval",
         default=1,
@@ -30,7 +38,7 @@ def add_output_args(parser: ArgumentParser) -> None:
     )
     group.add_argument("--tta", default=0, type=int, metavar="N", help="more than one is refused")
     group.add_argument(
-        "--save-images", default=False, action="store_true", help="save the batch of every log line as a picture"
+        "--save-images", default=False, action=Switch, help="save the batch of every log line as a picture"
     )
     group.add_argument("--checkpoint-hist", default=10, type=int, metavar="N", help="number of checkpoints kept")
     group.add_argument(

@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 
 from dad.args.key_values import KeyValues
+from dad.args.switches import Switch
 
 
 def add_model_args(parser: ArgumentParser, *aliases: str, default: str) -> None:
     """Add what names a model; `aliases` are further spellings of `--model`, `default` its default."""
     group = parser.add_argument_group("Model")
     group.add_argument("--model", *aliases, default=default, type=str, metavar="NAME", help="name of a timm model")
-    group.add_argument("--pretrained", default=False, action="store_true", help="start from timm's published weights")
+    group.add_argument("--pretrained", default=False, action=Switch, help="start from timm's published weights")
     group.add_argument("--num-classes", default=None, type=int, metavar="N", help="default: as the data has")
     group.add_argument(
         "--model-kwargs", default={}, nargs="*", action=KeyValues, metavar="NAME=VALUE", help="passed to create_model"
@@ -20,7 +21,7 @@ def add_network_args(parser: ArgumentParser) -> None:
     """Add what training and evaluation may change in a model."""
     group = parser.add_argument_group("Network")
     group.add_argument("--gp", default=None, type=str, metavar="NAME", help="global pooling: avg, max, token, ...")
-    group.add_argument("--fast-norm", default=False, action="store_true", help="norm layers in low precision under AMP")
+    group.add_argument("--fast-norm", default=False, action=Switch, help="norm layers in low precision under AMP")
 
 
 def add_train_model_args(parser: ArgumentParser) -> None:
@@ -36,17 +37,17 @@ def add_train_model_args(parser: ArgumentParser) -> None:
         "--resume", default="", type=str, metavar="FILE", help="checkpoint of a run to continue; auto: its newest"
     )
     group.add_argument(
-        "--no-resume-opt", default=False, action="store_true", help="take weights and epoch alone from --resume"
+        "--no-resume-opt", default=False, action=Switch, help="take weights and epoch alone from --resume"
     )
     group.add_argument("--head-init-scale", default=None, type=float, metavar="X", help="factor on the head's weights")
     group.add_argument("--head-init-bias", default=None, type=float, metavar="X", help="the head's first bias")
     group.add_argument("--bn-momentum", default=None, type=float, metavar="X", help="batch norm's momentum")
     group.add_argument("--bn-eps", default=None, type=float, metavar="X", help="batch norm's epsilon")
-    group.add_argument("--split-bn", default=False, action="store_true", help="a batch norm for each of --aug-splits")
+    group.add_argument("--split-bn", default=False, action=Switch, help="a batch norm for each of --aug-splits")
     group.add_argument("--drop", default=0.0, type=float, metavar="P", help="dropout rate")
     group.add_argument("--drop-path", default=None, type=float, metavar="P", help="stochastic depth rate")
     group.add_argument("--drop-connect", default=None, type=float, metavar="P", help="older name of --drop-path")
     group.add_argument("--drop-block", default=None, type=float, metavar="P", help="rate of dropped blocks")
     group.add_argument(
-        "--grad-checkpointing", default=False, action="store_true", help="recompute activations to save memory"
+        "--grad-checkpointing", default=False, action=Switch, help="recompute activations to save memory"
     )

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 from dad.args.key_values import KeyValues
+from dad.args.switches import Switch
 
 
 def add_optim_args(parser: ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def add_optim_args(parser: ArgumentParser) -> None:
 def add_ema_args(parser: ArgumentParser) -> None:
     """Add the moving average of the student's weights."""
     group = parser.add_argument_group("Moving average of the weights")
-    group.add_argument("--model-ema", default=False, action="store_true", help="keep and validate an average")
-    group.add_argument("--model-ema-force-cpu", default=False, action="store_true", help="keep it in main memory")
+    group.add_argument("--model-ema", default=False, action=Switch, help="keep and validate an average")
+    group.add_argument("--model-ema-force-cpu", default=False, action=Switch, help="keep it in main memory")
     group.add_argument("--model-ema-decay", default=0.9998, type=float, metavar="X", help="decay per update")
-    group.add_argument("--model-ema-warmup", default=False, action="store_true", help="start with a smaller decay")
+    group.add_argument("--model-ema-warmup", default=False, action=Switch, help="start with a smaller decay")

@@ -2,24 +2,28 @@
 
 from argparse import ArgumentParser
 
+from dad.args.switches import Switch
+
 
 def add_runtime_args(parser: ArgumentParser) -> None:
     """Add what every script asks about the machine."""
     group = parser.add_argument_group("Runtime")
     group.add_argument("--device", default="cuda", type=str, metavar="NAME", help="cuda, cuda:1, cpu, mps")
-    group.add_argument("--amp", default=False, action="store_true", help="mixed precision")
+    group.add_argument("--amp", default=False, action=Switch, help="mixed precision")
     # float16 because a V100 has no bfloat16: PyTorch emulates it there, slowly and without a word.
     group.add_argument(
         "--amp-dtype", default="float16", type=str, choices=["float16", "bfloat16"], help="the lower precision"
     )
-    group.add_argument("--channels-last", default=False, action="store_true", help="memory layout for convolutions")
+    group.add_argument("--channels-last", default=False, action=Switch, help="memory layout for convolutions")
     group.add_argument("--seed", default=42, type=int, metavar="N", help="of every random draw")
 
 
 def add_dtype_args(parser: ArgumentParser) -> None:
     """Add the precision of weights."""
     group = parser.add_argument_group("Precision of weights")
-    group.add_argument("--model-dtype", default=None, type=str, metavar="DTYPE", help="of weights, e.g. bfloat16")
+    group.add_argument(
+        "--model-dtype", default=None, type=str, metavar="DTYPE", help="of weights: float32, bfloat16 or float16"
+    )
 
 
 def add_compile_args(parser: ArgumentParser) -> None:
@@ -39,12 +43,12 @@ def add_train_runtime_args(parser: ArgumentParser) -> None:
         "--device-modules", default=None, type=str, nargs="+", metavar="MODULE", help="imported for further devices"
     )
     group.add_argument(
-        "--no-ddp-bb", default=False, action="store_true", help="processes do not share buffers before every step"
+        "--no-ddp-bb", default=False, action=Switch, help="processes do not share buffers before every step"
     )
     group.add_argument(
-        "--synchronize-step", default=False, action="store_true", help="wait for the device after every update"
+        "--synchronize-step", default=False, action=Switch, help="wait for the device after every update"
     )
-    group.add_argument("--sync-bn", default=False, action="store_true", help="batch norm over all processes")
+    group.add_argument("--sync-bn", default=False, action=Switch, help="batch norm over all processes")
     group.add_argument(
         "--dist-bn", default="reduce", type=str, choices=["broadcast", "reduce", ""], help="statistics after an epoch"
     )

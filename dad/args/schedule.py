@@ -2,16 +2,20 @@
 
 from argparse import ArgumentParser
 
+from dad.args.switches import Switch
+
+SCHEDULES = ("cosine", "tanh", "step", "multistep", "plateau", "poly", "wsd", "rsqrt", "constant", "none")  # timm's
+
 
 def add_schedule_args(parser: ArgumentParser) -> None:
     """Add the length of the run and the learning-rate schedule; lengths are in epochs."""
     group = parser.add_argument_group("Schedule")
     group.add_argument("--epochs", default=300, type=int, metavar="N", help="epochs, without --cooldown-epochs")
     group.add_argument("--start-epoch", default=None, type=int, metavar="N", help="overrides what --resume found")
-    group.add_argument("--sched", default="cosine", type=str, metavar="NAME", help="name of a timm schedule")
-    group.add_argument("--sched-on-updates", default=False, action="store_true", help="step per update, not per epoch")
+    group.add_argument("--sched", default="cosine", type=str, metavar="NAME", help=f"one of {', '.join(SCHEDULES)}")
+    group.add_argument("--sched-on-updates", default=False, action=Switch, help="step per update, not per epoch")
     group.add_argument("--warmup-epochs", default=5, type=int, metavar="N", help="epochs of linear warm-up")
-    group.add_argument("--warmup-prefix", default=False, action="store_true", help="warm-up comes before --epochs")
+    group.add_argument("--warmup-prefix", default=False, action=Switch, help="warm-up comes before --epochs")
     group.add_argument("--warmup-lr", default=1e-5, type=float, metavar="X", help="learning rate that it starts from")
     group.add_argument("--cooldown-epochs", default=0, type=int, metavar="N", help="epochs at --min-lr at the end")
     group.add_argument("--min-lr", default=0, type=float, metavar="X", help="lowest learning rate")

@@ -2,14 +2,16 @@
 
 from argparse import ArgumentParser
 
+from dad.args.switches import Switch
+
 
 def add_dataset_args(parser: ArgumentParser) -> None:
     """Add what is read from elsewhere than folders and tars."""
     group = parser.add_argument_group("timm's data sets")
     group.add_argument("--dataset", default="", metavar="KIND/NAME", help="e.g. wds/..., torch/..., hfds/...")
-    group.add_argument("--dataset-download", default=False, action="store_true", help="download it, if timm can")
+    group.add_argument("--dataset-download", default=False, action=Switch, help="download it, if timm can")
     group.add_argument(
-        "--dataset-trust-remote-code", default=False, action="store_true", help="run the code that comes with it"
+        "--dataset-trust-remote-code", default=False, action=Switch, help="run the code that comes with it"
     )
     group.add_argument("--input-img-mode", default=None, type=str, metavar="MODE", help="RGB, as every image here")
     group.add_argument("--input-key", default=None, type=str, metavar="NAME", help="where a sample has its image")

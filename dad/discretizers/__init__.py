@@ -1,7 +1,8 @@
 """Discretisers: one file each; the file name is the name on the command line.
 
 A file offers `create_discretizer(args, device) -> Discretizer`, and says by `FIT_FOR_TRAINING` whether its Q is fast
-enough for every step of a training; that is known before anything is loaded.
+enough for every step of a training and by `NEEDS` which flags have to be given, by destination with a word on each;
+that is known before anything is loaded.
 """
 
 import argparse

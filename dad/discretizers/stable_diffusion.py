@@ -22,6 +22,7 @@ from dad.errors import DataError, UsageError
 from dad.files import read_json
 
 FIT_FOR_TRAINING = False  # dozens of passes an image
+NEEDS = {"diffusion_model": "NAME, a folder or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5"}
 _PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")  # a safety checker only blackens pictures
 
 
@@ -128,10 +129,7 @@ def load_pipeline(model: str) -> tuple[Any, str]:
 def create_discretizer(args: argparse.Namespace, device: torch.device) -> Discretizer:
     """Build Q from the `--diffusion-*` flags; with `--amp`, its weights are of `--amp-dtype`."""
     if not args.diffusion_model:
-        raise UsageError(
-            "--discretizer stable_diffusion needs --diffusion-model, a folder or a hub id such as "
-            "stable-diffusion-v1-5/stable-diffusion-v1-5"
-        )
+        raise UsageError(f"--discretizer stable_diffusion needs --diffusion-model {NEEDS['diffusion_model']}")
     denoising = Denoising(args.diffusion_prompt, args.diffusion_strength, args.diffusion_steps, args.diffusion_guidance)
     pipeline, digest = load_pipeline(args.diffusion_model)
     limit = pipeline.scheduler.config.num_train_timesteps

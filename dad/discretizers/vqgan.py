@@ -25,6 +25,7 @@ from dad.files import settings_fingerprint
 from dad.pixels import from_signed, to_signed
 
 FIT_FOR_TRAINING = True
+NEEDS = {"vqgan_checkpoint": "FILE (or use --discretizer identity)"}
 _PREFIXES = ("module.", "first_stage_model.", "model.")
 _SEARCH_BYTES = 64 << 20  # one chunk of the distance matrix; 16,384 codes at batch 64 would need 3.2 GB in one piece
 
@@ -202,7 +203,7 @@ def load_vqgan(config_name: str, checkpoint: str) -> Vqgan:
 def create_discretizer(args: argparse.Namespace, device: torch.device) -> CodedDiscretizer:
     """Build Q from `--vqgan-config` and `--vqgan-checkpoint`."""
     if not args.vqgan_checkpoint:
-        raise UsageError("--discretizer vqgan needs --vqgan-checkpoint FILE (or use --discretizer identity)")
+        raise UsageError(f"--discretizer vqgan needs --vqgan-checkpoint {NEEDS['vqgan_checkpoint']}")
     vqgan = load_vqgan(args.vqgan_config, args.vqgan_checkpoint).to(device)
     return vqgan.to(memory_format=torch.channels_last) if args.channels_last else vqgan
 

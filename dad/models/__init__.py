@@ -10,16 +10,15 @@ import timm
 import torch
 from timm.data import resolve_data_config
 from timm.layers import set_fast_norm
-from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from dad.checkpoints import AVERAGED, PLAIN, choose_weights, find_misfit, load_fitting, read_checkpoint
 from dad.errors import DataError, UsageError
+from dad.models.names import ELSEWHERE, is_place, require_timm_model
 from dad.models.published import create_published
 from dad.models.start import create_from_file, head_names, load_initial
 
 _logger = logging.getLogger(__name__)
-_ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")
 
 
 def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Module, dict[str, Any]]:
@@ -121,7 +120,7 @@ def _resolve_architecture(asked: str, written: Any, checkpoint: str, name_decide
         if _base_name(asked) != _base_name(written):
             _logger.warning("checkpoint %s says that it is of %s; it is read as %s", checkpoint, written, asked)
         return asked
-    if not timm.is_model(written) and not written.startswith(_ELSEWHERE):
+    if not timm.is_model(written) and not written.startswith(ELSEWHERE):
         raise DataError(f"checkpoint {checkpoint} is of {written}, which timm does not have; name its model by --model")
     return written
 
@@ -140,15 +139,10 @@ def _trained_kwargs(trained: Any) -> dict[str, Any]:
 
 def require_model(name: str) -> None:
     """Raise a UsageError unless timm has the model, and the weights that its name may end in."""
-    if not timm.is_model(name) and not name.startswith(_ELSEWHERE):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:3]
-        raise UsageError(f"--model {name}: timm has no such model (near: {', '.join(near) or 'none'})")
-    try:
-        get_pretrained_cfg(name)
-    except RuntimeError:
-        base = name.split(".")[0]
-        tags = ", ".join(timm.list_pretrained(f"{base}.*")) or "none"
-        raise UsageError(f"--model {name}: timm has no such weights; for {base} it has: {tags}") from None
+    otherwise = ""
+    if is_place(name):
+        otherwise = "; weights go to --initial-checkpoint of train.py, --checkpoint of validate.py"
+    require_timm_model(name, "--model", otherwise)
 
 
 def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Module:

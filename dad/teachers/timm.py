@@ -12,11 +12,12 @@ from dad.checkpoints import AVERAGED, PLAIN, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student
+from dad.models.names import ELSEWHERE, is_place, require_timm_model
 from dad.models.published import create_published
 from dad.teachers import Teacher
 from dad.trained_classes import require_label_names, require_trained_classes
 
-_ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")
+_OWN_WEIGHTS = "weights of your own are <model>@<file>"
 
 
 def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
@@ -27,17 +28,17 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         DataError: the checkpoint file is missing.
     """
     name, _, checkpoint = args.teacher.partition("@")
-    if not timm.is_model(name) and not name.startswith(_ELSEWHERE):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:3]
+    if not checkpoint and is_place(name):
         raise UsageError(
-            f"--teacher {name}: timm has no such model (near: {', '.join(near) or 'none'}); CLIP is clip/<model>/<tag>"
+            f"--teacher {name}: a file alone does not name its model; write <model>@<file>, e.g. resnet50@{name}"
         )
+    require_timm_model(name, "--teacher", f"; CLIP is clip/<model>/<tag>, {_OWN_WEIGHTS}")
     model: Any
     if checkpoint:
         require_trained_classes(checkpoint, classes, f"--teacher {args.teacher}")
         model = _load_checkpoint(args.teacher, name, checkpoint, len(classes))
     else:
-        known = _published_config(name)  # tells before a download what the weights are for
+        known = timm.models.get_pretrained_cfg(name)  # tells before a download what the weights are for
         if known is not None and known.num_classes != len(classes):
             raise UsageError(_other_classes(name, known.num_classes, len(classes)))
         create = partial(timm.create_model, name, pretrained=True)
@@ -47,18 +48,11 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     if not checkpoint:
         require_label_names(model.pretrained_cfg, classes, f"--teacher {name}")
     settings = {
-        "teacher": model.pretrained_cfg["architecture"] if name.startswith(_ELSEWHERE) else name,
+        "teacher": model.pretrained_cfg["architecture"] if name.startswith(ELSEWHERE) else name,
         "teacher_weights": tensors_digest(model.state_dict()),
         "teacher_network": json.dumps(getattr(model, "_model_args", {}), sort_keys=True, default=str),
     }
     return Teacher(model, resolve_data_config(model=model), settings)
-
-
-def _published_config(name: str) -> Any:
-    try:
-        return timm.models.get_pretrained_cfg(name)
-    except RuntimeError as error:
-        raise UsageError(f"--teacher {name}: {error}") from error
 
 
 def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> Any:
@@ -73,4 +67,4 @@ def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) ->
 
 
 def _other_classes(name: str, found: int, wanted: int) -> str:
-    return f"--teacher {name} has {found} classes but the class list has {wanted}"
+    return f"--teacher {name} has {found} classes but the class list has {wanted}; {_OWN_WEIGHTS}"

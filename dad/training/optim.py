@@ -1,16 +1,32 @@
 """What decides how far a step goes: the learning-rate rule, timm's optimiser and its schedule."""
 
 import argparse
-import difflib
+import inspect
+import warnings
 from typing import Any
 
 import torch
-from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers, optimizer_kwargs
+from timm.optim import (
+    create_optimizer_v2,
+    get_optimizer_class,
+    get_optimizer_info,
+    list_optimizers,
+    optimizer_kwargs,
+)
 from timm.scheduler import create_scheduler_v2
 from timm.scheduler.scheduler_factory import scheduler_kwargs
 from timm.task import TrainingTask
+from torch import Tensor, nn
 
+from dad.args.schedule import SCHEDULES
 from dad.errors import UsageError
+from dad.names import near_names, nearest_name
+from dad.rng import same_random_state
+
+# What the optimisers of torch, timm, apex and bitsandbytes raise for settings and devices that they do not take.
+_REFUSALS = (
+    RuntimeError, TypeError, ValueError, AssertionError, ImportError, IndexError, KeyError, AttributeError,
+)  # fmt: skip
 
 
 def resolve_learning_rate(args: argparse.Namespace, world_size: int, batch_size: float) -> float:
@@ -31,16 +47,87 @@ def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate
     """Build timm's optimiser over the student's parameters.
 
     Raises:
-        UsageError: timm knows no such optimiser.
+        UsageError: timm knows no such optimiser, or it does not take its settings.
     """
-    try:
-        get_optimizer_info(args.opt.lower().removeprefix("lookahead_"))
-    except ValueError:
-        near = difflib.get_close_matches(args.opt, list_optimizers()) or ["sgd", "adamw", "lamb"]
-        raise UsageError(f"--opt {args.opt}: timm has no such optimiser (near: {', '.join(near)})") from None
+    return _create(args, task.get_trainable_module(), learning_rate)
+
+
+def check_args_of_optimizer(args: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
+    """Try optimiser and schedule on one small weight, before anything is loaded: much of what an optimiser cannot do
+    shows in its first step, which is hours away where a teacher is made first.
+
+    Raises:
+        UsageError: it cannot make a step.
+    """
+    weight = torch.ones(2, 2, device=device, dtype=dtype, requires_grad=True)
+    with same_random_state(device), warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
+        warnings.simplefilter("ignore")
+        optimizer = _create(args, weight, learning_rate=0.1)
+        weight.grad = torch.full_like(weight, 0.5)
+        try:
+            optimizer.step()
+        except _REFUSALS as error:
+            raise _refused(args, error) from error
+        schedule, _ = create_schedule(args, optimizer, updates_per_epoch=1)
+        schedule.step_update(1)
+
+
+def _create(args: argparse.Namespace, weights: nn.Module | Tensor, learning_rate: float) -> torch.optim.Optimizer:
+    _require_optimizer(args)
     settings = {**optimizer_kwargs(args), "lr": learning_rate, **args.opt_kwargs}
-    optimizer: torch.optim.Optimizer = create_optimizer_v2(task.get_trainable_module(), **settings)
+    try:
+        model_or_parameters = [weights] if isinstance(weights, Tensor) else weights
+        optimizer: torch.optim.Optimizer = create_optimizer_v2(model_or_parameters, **settings)
+    except _REFUSALS as error:
+        raise _refused(args, error) from error
     return optimizer
+
+
+def _require_optimizer(args: argparse.Namespace) -> None:
+    """Refuse what is known of an optimiser without building it."""
+    name = args.opt.lower().removeprefix("lookahead_")
+    try:
+        info = get_optimizer_info(name)
+    except ValueError:
+        near = near_names(args.opt, list_optimizers()) or ["sgd", "adamw", "lamb"]
+        raise UsageError(f"--opt {args.opt}: timm has no such optimiser (near: {', '.join(near)})") from None
+    if info.second_order:
+        raise UsageError(
+            f"--opt {args.opt}: it differentiates the gradient once more (create_graph), which no update here does; "
+            "use adamw or lamb"
+        )
+    betas = args.opt_betas or []
+    if betas and info.has_betas and len(betas) != info.num_betas:
+        given = " ".join(map(str, betas))
+        example = " ".join(["0.9", "0.95", "0.999"][: info.num_betas])
+        raise UsageError(f"--opt-betas {given}: {args.opt} takes {info.num_betas} numbers, e.g. {example}")
+    _require_settings(args, name)
+
+
+def _require_settings(args: argparse.Namespace, name: str) -> None:
+    """Refuse keys of `--opt-kwargs` that neither the optimiser nor timm's factory takes."""
+    try:
+        own = _parameters(get_optimizer_class(name, bind_defaults=False))
+    except _REFUSALS as error:
+        raise _refused(args, error) from error
+    for key in args.opt_kwargs:
+        if key in own | _parameters(create_optimizer_v2):
+            continue
+        hint = f"it has {', '.join(sorted(own))}"
+        if near := nearest_name(key, own):
+            hint = f"did you mean '{near}'?"
+        raise UsageError(f"--opt-kwargs {key}: {args.opt} has no such setting; {hint}")
+
+
+def _parameters(function: Any) -> set[str]:
+    return set(inspect.signature(function).parameters) - {"params", "model_or_params", "opt", "kwargs"}
+
+
+def _refused(args: argparse.Namespace, error: Exception) -> UsageError:
+    given = {"--opt-eps": args.opt_eps, "--opt-betas": args.opt_betas, "--opt-kwargs": args.opt_kwargs}
+    flags = "".join(f" {flag} {value}" for flag, value in given.items() if value)
+    reason = " ".join(str(error).split())[:160]
+    return UsageError(f"--opt {args.opt}{flags}: it cannot make a step on --device {args.device} ({reason})")
 
 
 class Schedule:
@@ -103,6 +190,7 @@ def create_schedule(
     settings["step_on_epochs"] = not args.sched_on_updates
     try:
         timms, epochs = create_scheduler_v2(optimizer, **settings, updates_per_epoch=updates_per_epoch)
-    except (ValueError, AssertionError) as error:
-        raise UsageError(f"--sched {args.sched}: {error}") from None
+    except (ValueError, AssertionError, TypeError, ZeroDivisionError) as error:
+        hint = "" if args.sched in SCHEDULES else f"; known are {', '.join(SCHEDULES)}"
+        raise UsageError(f"--sched {args.sched}: {error}{hint}") from None
     return Schedule(timms, optimizer, args.sched_on_updates), int(epochs)

@@ -48,6 +48,8 @@ def bad(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "strangers.txt").write_text("ant\nbee\ncat\n")
     (root / "twice.txt").write_text("apple\napple\n")
     (root / "typo.yaml").write_text("weigth_decay: 0.1\nbatch-size: 3\n")
+    (root / "timm.yaml").write_text("data: images\nlog_wandb: true\nfuser: ''\n")
+    (root / "beside.yaml").write_text("class_names: no_slot.txt\n")
     (root / "no_slot.txt").write_text("a photo\n")
     save_file(Vqgan(VqganConfig(16, 4, 4, (1, 1, 1), ch=32, num_res_blocks=1)).state_dict(), root / "vqgan.safetensors")
     torch.save(timm.create_model("test_vit2", img_size=32, num_classes=9).state_dict(), root / "nine_classes.pth")
@@ -99,6 +101,22 @@ CASES = [
     ("generate", "--config {bad}/typo.yaml", "typo.yaml: unknown key 'weigth_decay'"),
     ("validate", "--config {bad}/typo.yaml", "typo.yaml: unknown key 'weigth_decay'"),
     ("train", "--no-such-flag", "unrecognized arguments: --no-such-flag"),
+    ("validate", "--amp false", "--amp takes no value, found 'false'; use --no-amp"),
+    ("generate", "--weigth-decay 1 --shard-sise 3", "--shard-sise .did you mean '--shard-size'?"),
+    ("generate", "stray", "'stray' is no folder, and the word without a flag is the data root"),
+    ("train", "--config {bad}/timm.yaml", "timm.yaml: unknown key 'data'; did you mean 'data_dir'.*log_wandb.*TensorB"),
+    ("train", "--config {bad}/beside.yaml", "beside.yaml: key 'class_names' names no_slot.txt, .*write .*/no_slot.txt"),
+    ("train", "--seed -1", "--seed -1: it must be from 0 to"),
+    ("generate", "--seed -1", "--seed -1: it must be from 0 to"),
+    ("validate", "--seed -1", "--seed -1: it must be from 0 to"),
+    ("train", "--epochs -1", "--epochs -1: it must be at least 1"),
+    ("train", "--opt adahessian", "--opt adahessian: .*create_graph"),
+    ("train", "--opt-betas 0.9", "--opt-betas 0.9: adamw takes 2 numbers"),
+    ("train", "--opt-kwargs zzz=1", "--opt-kwargs zzz: adamw has no such setting"),
+    ("train", "--batch-size 1 --model test_resnet --model-kwargs", "--batch-size 1: a batch norm needs more than one"),
+    ("train", "--model mobilenetv3_small", "near: mobilenetv3_small_050, mobilenetv3_small_075, mobilenetv3_small_100"),
+    ("train", "--objective kd --teacher resnet81", "--teacher resnet81: .*near: resnet18, .*<model>@<file>"),
+    ("train", "--objective kd --teacher {bad}/nine_classes.pth", "write <model>@<file>, e.g. resnet50@.*nine_classes"),
     ("generate", "--keep most", "--keep: invalid choice: 'most'"),
     ("train", "--objective dat_dda", "no objective named 'dat_dda'.*known are .*ce, dad, dad_dat"),
     ("generate", "--discretizer vqgam", "no discretizer named 'vqgam': did you mean 'vqgan'"),
@@ -107,11 +125,15 @@ CASES = [
     ("train", "--objective kd --teacher clip/ViT-L-15/openai", "--teacher .*no model 'ViT-L-15'; near names: "),
     ("train", "--objective kd --teacher test_vit3000", "--teacher test_vit3000: timm has no such model"),
     ("train", "--objective kd --teacher test_vit2@{bad}/no.pth", "--teacher .*no.pth: no such file"),
-    ("train", "--objective kd --teacher test_vit2", "--teacher test_vit2 has 1000 classes but the class list has 6"),
+    (
+        "train",
+        "--objective kd --teacher test_vit2",
+        "test_vit2 has 1000 .* class list has 6; .*<model>@<file>",
+    ),
     ("train", "--objective kd --teacher test_vit2@{bad}/nine_classes.pth", "--teacher .*nine_classes.pth .*6 classes"),
     ("generate", "--templates {bad}/no_slot.txt", "--templates .*no_slot.txt: every line needs one {}"),
     ("train", "--objective kd --img-size 48", "48 px images but the teacher was made for 32 px; .*--img-size 32"),
-    ("train", "--objective dad", "--dad-dir is needed"),
+    ("train", "--objective dad", "--objective dad needs --dad-dir DIR"),
     ("train", DAD + "nowhere", "nowhere: generation is not finished"),
     ("train", DAD + "unfinished", "unfinished: generation is not finished"),
     ("train", DAD + "other_classes", "other_classes was made with another class list.*--class-map"),

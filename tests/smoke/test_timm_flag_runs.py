@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 import generate
 import train
 from dad.errors import UsageError
 
 RESNET = "--model test_resnet --model-kwargs"
+DUMPS = Path(__file__).parents[1] / "unit" / "args"
 
 
 def train_rows(flags: list[str], words: str, tmp_path: Path) -> list[dict[str, str]]:
@@ -54,6 +56,26 @@ def test_a_data_set_of_timm_trains(train_flags: list[str], world: Path, tmp_path
     words = "--objective ce --dataset torch/image_folder --num-classes 6 --class-map"
     rows = train_rows(train_flags, words.removesuffix(" --class-map"), tmp_path)
     assert len(rows) == 2
+
+
+@pytest.mark.parametrize("dump", ["timm_args.yaml", "timm_args_0.4.yaml"])
+def test_an_args_yaml_of_timm_trains_with_the_data_folder_changed(
+    dump: str, train_flags: list[str], tmp_path: Path
+) -> None:
+    flags = ["--config", str(DUMPS / dump), *train_flags, "--teacher", "", "--cooldown-epochs", "0"]
+    assert len(train_rows(flags, "", tmp_path)) == 2
+    assert yaml.safe_load((tmp_path / "run" / "args.yaml").read_text())["objective"] == "ce"
+
+
+def test_a_switch_of_a_yaml_is_off_in_the_run_when_the_command_line_says_so(
+    train_flags: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text("{model_ema: true, no_aug: true, channels_last: true}")
+    words = f"--config {tmp_path / 'recipe.yaml'} --objective ce --no-model-ema --aug --no-channels-last --epochs 1"
+    train_rows(train_flags, words, tmp_path)
+    written = yaml.safe_load((tmp_path / "run" / "args.yaml").read_text())
+    assert not (written["model_ema"] or written["no_aug"] or written["channels_last"])
+    assert "state_dict_ema" not in torch.load(tmp_path / "run" / "last.pth.tar", weights_only=False)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors", "environment", "tables", "rng", "pixels", "losses", "attacks", "gradients", "verdicts", "charts"},
+    {
+        "errors", "environment", "tables", "rng", "names", "pixels", "losses", "attacks", "gradients", "verdicts",
+        "charts",
+    },
     {"files", "memory"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "models", "discretizers", "shards", "trained_classes", "variants"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},
-)
+)  # fmt: skip
 PROGRAM = "__main__"  # a program stands on everything, in the folder of what it looks after
 LAYER_OF = {module: number for number, layer in enumerate((*LAYERS, {PROGRAM})) for module in layer}
 FILES = sorted(path for path in (ROOT / "dad").rglob("*.py") if path != ROOT / "dad" / "__init__.py")

@@ -77,7 +77,7 @@ def test_its_flags_stand_under_its_name_and_are_checked(
     with pytest.raises(SystemExit):
         parse_args(create_train_parser(), ["--help"])
     assert "Objective in_dark:\n  --dark-weight W" in capsys.readouterr().out
-    with pytest.raises(UsageError, match=r"--dark-weight 0\.0: it must be above 0"):
+    with pytest.raises(UsageError, match=r"--dark-weight 0: it must be above 0"):
         train.main(["--objective", in_dark, "--dark-weight", "0", "--data-dir", "/nowhere"])
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("dark_weigth: 2\n")

@@ -36,6 +36,10 @@ def test_circle_of_bases_is_refused(write, names):
         ("kd_model_name: resnet50", "teacher"),
         ("dr: 0.1", "decay_rate"),
         ("datadir: images", "data_dir"),
+        ("data: images", "data_dir"),
+        ("learning_rate: 0.1", "lr"),
+        ("num_workers: 4", "workers"),
+        ("no_amp: true", "amp"),
         ("zzzzzz: 1", "--help"),
         ("1: 2", "--help"),
     ],
@@ -96,6 +100,25 @@ def test_unreadable_file_is_refused_by_name(write, text, words):
     assert path in message and words in message
 
 
+def test_all_that_is_wrong_in_a_file_and_its_bases_is_said_at_once(write):
+    base = write("{lrr: 1, amp: 'no'}", "base.yaml")
+    path = write("{base: base.yaml, data: images, log_wandb: true, epochs: null, lr: 0.1}")
+    assert refusal(path).split(" (") == [
+        f"(1) {base}: unknown key 'lrr'; did you mean 'lr'?",
+        "2) key 'amp' is 'no', expected true or false",
+        f"3) {path}: unknown key 'data'; did you mean 'data_dir'?",
+        "4) unknown key 'log_wandb'; timm's flag is not here, and True is not its default: runs are logged to "
+        "summary.csv and TensorBoard",
+        "5) key 'epochs' is None, expected an integer",
+    ]
+
+
+def test_a_base_that_is_reached_twice_complains_once(write):
+    base = write("lrr: 1", "root.yaml")
+    write("base: root.yaml", "left.yaml")
+    assert refusal(write("base: [left.yaml, root.yaml]")) == f"{base}: unknown key 'lrr'; did you mean 'lr'?"
+
+
 def test_wrong_key_in_a_base_names_the_base(write):
     base = write("lrr: 1", "base.yaml")
     assert refusal(write("base: base.yaml")).startswith(f"{base}: unknown key 'lrr'")
@@ -112,6 +135,11 @@ def test_missing_config_names_the_flag():
         ("lr: 1", 1.0),
         ("lr: null", None),
         ("aa: null", None),
+        ("experiment: null", ""),
+        ("class_map: null", ""),
+        ("initial_checkpoint: null", ""),
+        ("model_kwargs: null", {}),
+        ("opt_kwargs: null", {}),
         ("mean: [0, 1e-1, .5]", [0.0, 0.1, 0.5]),
     ],
 )

@@ -7,7 +7,9 @@ from dad.args.generate import require_generation
 from dad.args.hparams import parse_args
 from dad.errors import UsageError
 
-NEEDED = ["--data-dir", "data", "--dad-dir", "dad", "--teacher", "clip/ViT-L-14/openai"]
+NEEDED = [
+    "--data-dir", "data", "--dad-dir", "dad", "--teacher", "clip/ViT-L-14/openai", "--vqgan-checkpoint", "vq-f8.ckpt",
+]  # fmt: skip
 
 
 def check(*words: str) -> None:
@@ -28,10 +30,10 @@ def test_what_can_work_is_taken(words: list[str]) -> None:
         (["--batch-size", "0"], "--batch-size 0: it must be at least 1"),
         (["--preview", "-1"], "--preview -1: it must be at least 0"),
         (["--attack-eps", "-0.5"], "--attack-eps -0.5: it must be at least 0"),
-        (["--random-start-prob", "1.1"], "--random-start-prob must lie in"),
-        (["--crop-pct", "0"], "--crop-pct above 0"),
-        (["--image-quality", "101"], "--image-quality must lie in 1 to 100"),
-        (["--read-timeout", "0"], "--read-timeout above 0"),
+        (["--random-start-prob", "1.1"], "--random-start-prob 1.1: it must be from 0 to 1"),
+        (["--crop-pct", "0"], "--crop-pct 0: it must be above 0"),
+        (["--image-quality", "101"], "--image-quality 101: it must be from 1 to 100"),
+        (["--read-timeout", "0"], "--read-timeout 0: it must be above 0"),
         *((["--shard-range", text], f"--shard-range {text}: expected A:B") for text in ("4", "a:b", "1:2:3", "-1:2")),
     ],
 )

@@ -55,7 +55,7 @@ KWARGS_WORDS = ["--torchcompile", "--opt-kwargs", "betas=(0.9,0.95)", "name=yes"
         *((script, []) for script in PARSERS),
         ("train", TRAIN_WORDS),
         ("train", KWARGS_WORDS),
-        ("generate", ["root", "--store", "codes", "--attack-lr", "1"]),
+        ("generate", ["/", "--store", "codes", "--attack-lr", "1"]),
         ("validate", ["--checkpoint", "a.pth.tar", "b.pth.tar"]),
         ("validate", ["--extra-set", "a=x", "b=y: z", "--extra-set", "c=.."]),
     ],
@@ -84,7 +84,9 @@ def test_defaults_of_the_namespace_are_fresh_each_time():
         (["--lr", "1", "here", "--amp"], "here"),
     ],
 )
-def test_positional_data_root_is_data_dir_unless_that_flag_is_given(write, argv, data_dir):
+def test_positional_data_root_is_data_dir_unless_that_flag_is_given(write, tmp_path, monkeypatch, argv, data_dir):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
     args = parse_train("-c", write("data_dir: from_file"), *argv)
     assert args.data_dir == data_dir
     assert not hasattr(args, "data")

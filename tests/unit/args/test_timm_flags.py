@@ -1,4 +1,4 @@
-"""Every flag of timm's reference scripts is carried as it is, or listed in dropped_flags.json with a reason."""
+"""Every flag of timm's reference scripts is carried as it is, or listed as dropped with a reason."""
 
 import json
 from argparse import ArgumentParser
@@ -8,14 +8,17 @@ import pytest
 
 from dad.args import create_generate_parser, create_train_parser, create_validate_parser
 from dad.args.config import convert
+from dad.args.other_names import DROPPED
+from dad.args.switches import Switch
 
 HERE = Path(__file__).parent
 TIMM = json.loads((HERE / "timm_flags.json").read_text())
-DROPPED = json.loads((HERE / "dropped_flags.json").read_text())
 PARSERS = {"train": create_train_parser(), "generate": create_generate_parser(), "validate": create_validate_parser()}
-FLAGS = [pytest.param(script, flag, id=f"{script}-{flag['dest']}") for script in DROPPED for flag in TIMM[script]]
+SCRIPTS = ("train", "validate")
+FLAGS = [pytest.param(script, flag, id=f"{script}-{flag['dest']}") for script in SCRIPTS for flag in TIMM[script]]
 
 ALIASES = {"kd_model_name": "teacher"}  # carried as a second spelling of our own flag
+CARRIED = {"data", "kd_model_name"}  # on the command line; a YAML has them at their defaults alone
 DEVIATIONS = {("validate", "checkpoint"): {"nargs": "+", "default": []}}  # validate.py scores several in one call
 
 
@@ -32,11 +35,16 @@ def describe_flags(parser: ArgumentParser) -> dict[str, dict]:
     }
 
 
+def is_dropped(timm: dict) -> bool:
+    return timm["dest"] in DROPPED and timm["dest"] not in CARRIED
+
+
 @pytest.mark.parametrize(("script", "timm"), FLAGS)
 def test_timm_flag_is_either_carried_unchanged_or_dropped_with_a_reason(script, timm):
     ours = describe_flags(PARSERS[script]).get(ALIASES.get(timm["dest"], timm["dest"]))
-    if timm["dest"] in DROPPED[script]:
+    if is_dropped(timm):
         assert ours is None, "listed as dropped, but there"
+        assert DROPPED[timm["dest"]].neutral == timm["default"]
         return
     assert ours is not None, "neither carried nor listed as dropped"
     assert set(timm["flags"]) <= set(ours.pop("flags"))
@@ -44,10 +52,15 @@ def test_timm_flag_is_either_carried_unchanged_or_dropped_with_a_reason(script, 
     assert ours == expected | DEVIATIONS.get((script, timm["dest"]), {})
 
 
-@pytest.mark.parametrize("script", DROPPED)
-def test_dropped_list_names_only_timm_flags_and_gives_reasons(script):
-    assert set(DROPPED[script]) <= {flag["dest"] for flag in TIMM[script]}
-    assert all(len(reason.split()) > 2 for reason in DROPPED[script].values())
+def test_every_dropped_flag_has_a_reason_or_a_new_name():
+    assert all(len(dropped.reason.split()) > 2 or dropped.now for dropped in DROPPED.values())
+
+
+@pytest.mark.parametrize(("script", "timm"), [case for case in FLAGS if case.values[1]["nargs"] == 0])
+def test_a_switch_of_timms_has_its_opposite_and_timms_spelling_means_on(script, timm):
+    if not is_dropped(timm):
+        action = next(action for action in PARSERS[script]._actions if action.dest == timm["dest"])
+        assert isinstance(action, Switch) and set(timm["flags"]) <= set(action.as_named) and action.opposites
 
 
 @pytest.mark.parametrize(("script", "dest"), DEVIATIONS)
@@ -61,7 +74,7 @@ def test_timm_spelling_belongs_to_one_flag_with_timm_choices_or_narrower(script,
     actions = {spelling: act for act in PARSERS[script]._actions for spelling in act.option_strings}
     for spelling in timm["flags"]:
         ours = actions.get(spelling)
-        assert (ours is None) == (timm["dest"] in DROPPED[script])
+        assert (ours is None) == is_dropped(timm)
         assert ours is None or timm["choices"] is None or set(ours.choices) == set(timm["choices"])
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from timm.optim import list_optimizers
 from timm.task import ClassificationTask
 from torch import nn
 
-from dad.training.optim import create_optimizer, create_schedule, resolve_learning_rate
+from dad.errors import UsageError
+from dad.training.optim import check_args_of_optimizer, create_optimizer, create_schedule, resolve_learning_rate
 
 Flags = Callable[..., Namespace]
 
@@ -42,6 +44,58 @@ def test_the_optimiser_has_the_flags_and_the_students_parameters(flags: Flags, t
     assert {group["lr"] for group in optimizer.param_groups} == {0.02}
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.3}  # none on biases
     assert optimizer.defaults["betas"] == (0.8, 0.9) and optimizer.defaults["amsgrad"] is True
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--opt adahessian", "--opt adahessian: it differentiates the gradient once more .create_graph."),
+        ("--opt lookahead_adahessian", "--opt lookahead_adahessian: it differentiates the gradient"),
+        ("--opt adamx", "--opt adamx: timm has no such optimiser .near: adamax, "),
+        ("--opt my_sgd", "--opt my_sgd: timm has no such optimiser"),
+        ("--opt adamw --opt-betas 0.9", "--opt-betas 0.9: adamw takes 2 numbers, e.g. 0.9 0.95"),
+        ("--opt adan --opt-betas 0.9 0.9", "--opt-betas 0.9 0.9: adan takes 3 numbers, e.g. 0.9 0.95 0.999"),
+        ("--opt-kwargs nesterof=True", "--opt-kwargs nesterof: sgd has no such setting; did you mean 'nesterov'"),
+        ("--opt-kwargs zzz=1", "--opt-kwargs zzz: sgd has no such setting; it has dampening, "),
+        ("--opt adamw --opt-kwargs betas=0.9", "--opt adamw --opt-kwargs {'betas': 0.9}: it cannot make a step"),
+        ("--opt adamw --opt-kwargs capturable=True", "it cannot make a step on --device cpu .*capturable"),
+        ("--opt-kwargs foreach=True fused=True", "--opt sgd .*it cannot make a step on --device cpu .*foreach"),
+        ("--sched multisteps", "--sched multisteps: .*known are cosine, .*multistep, "),
+        ("--sched plateau --sched-on-updates", "--sched plateau: .* per epoch"),
+        ("--sched wsd --epochs 9", "--sched wsd: .*decay_epochs"),
+    ],
+)
+def test_what_cannot_make_a_step_is_refused_before_anything_is_loaded(words: str, message: str, flags: Flags) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        check_args_of_optimizer(flags("--device", "cpu", *words.split()), CPU, torch.float32)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("name", ["fusedadamw", "bnbadam8bit", "lookahead_fusedsgd"])
+def test_an_optimiser_for_gpus_is_refused_on_a_cpu(name: str, flags: Flags) -> None:
+    with pytest.raises(UsageError, match=f"--opt {name}: it cannot make a step on --device cpu .CUDA required"):
+        check_args_of_optimizer(flags("--device", "cpu", "--opt", name), CPU, torch.float32)
+
+
+@pytest.mark.parametrize("words", ["--opt adamw --opt-kwargs fused=True", "--opt kron", "--opt adan", "--sched none"])
+def test_what_works_is_accepted_and_draws_nothing(words: str, flags: Flags) -> None:
+    before = torch.get_rng_state()
+    check_args_of_optimizer(flags(*words.split()), CPU, torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_optimiser_of_timm_is_refused_in_words_or_makes_a_step(flags: Flags) -> None:
+    args = flags()
+    for name in list_optimizers(exclude_filters=["kron*"]):  # which is compiled, and one of them is tried above
+        args.opt = name
+        try:
+            check_args_of_optimizer(args, CPU, torch.float32)
+        except UsageError:
+            assert name == "adahessian" or name.startswith(("fused", "bnb"))
 
 
 @pytest.mark.parametrize("words, on_updates", [((), False), (("--sched-on-updates",), True)])

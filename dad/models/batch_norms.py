@@ -1,0 +1,35 @@
+"""Batch norms need more than one value of each channel."""
+
+import copy
+import logging
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from dad.errors import UsageError
+from dad.rng import same_random_state
+
+_logger = logging.getLogger(__name__)
+
+
+def require_enough_images(model: nn.Module, images: int, input_size: tuple[int, ...]) -> None:
+    """Refuse a step of training on a single image where a batch norm would have but one value of each channel.
+
+    Args:
+        model: the student, which is left as it is.
+        images: how many it sees at once, of all views.
+        input_size: their channels, height and width.
+
+    Raises:
+        UsageError: it has such a batch norm, where its last feature map is a single pixel, say.
+    """
+    if images > 1 or not any(isinstance(module, _BatchNorm) for module in model.modules()):
+        return
+    trial = copy.deepcopy(model).train()
+    with same_random_state(), torch.no_grad():
+        try:
+            trial(torch.zeros(1, *input_size))
+        except ValueError as error:
+            raise UsageError(f"--batch-size {images}: a batch norm needs more than one image ({error})") from error
+    _logger.info("--batch-size %d: batch norms take their statistics from one image at a time", images)
