@@ -137,6 +137,8 @@ def _worker(dad_set: DadSet, sources: Sequence[SourceImage]) -> dict[str, float]
 def _cost(work: Callable[[], object]) -> dict[str, float]:
     """Return seconds and megabytes of private memory: held after the work, and resident at its peak."""
     gc.collect()
+    with PeakMemory(torch.device("cpu")):
+        pass  # gives back what was freed
     private = _private()
     with PeakMemory(torch.device("cpu")) as peak:
         start = time.perf_counter()
@@ -148,9 +150,9 @@ def _cost(work: Callable[[], object]) -> dict[str, float]:
 
 
 def _private() -> int:
-    """Return the bytes that only this process holds."""
+    """Return the bytes that this process has written and shares with none; pages of a file are not among them."""
     text = Path("/proc/self/smaps_rollup").read_text()
-    return 1024 * sum(int(size) for size in re.findall(r"^Private_(?:Clean|Dirty):\s*(\d+)", text, re.MULTILINE))
+    return 1024 * sum(int(size) for size in re.findall(r"^Private_Dirty:\s*(\d+)", text, re.MULTILINE))
 
 
 def _apart(function: Callable[[Path, int], dict[str, float]], root: Path, images: int) -> dict[str, float]:

@@ -37,7 +37,8 @@ class DadSet:
         self.ledger = Ledger(**manifest["ledger"])
         self._index = index
         self._positions: dict[str, int] | None = None
-        if not index.keys.is_ascending():  # sources that were not listed by `list_sources`
+        # The file holds ascending keys alone; others are of sources that were not listed by `list_sources`.
+        if index.path is None and not index.keys.is_ascending():
             self._positions = {key: position for position, key in enumerate(index.keys)}
         self._descriptors: dict[int, int] = {}
 
