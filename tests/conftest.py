@@ -3,6 +3,7 @@ run."""
 
 import json
 import os
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -114,3 +115,17 @@ def train_flags(teacher_flags: list[str], tmp_path: Path) -> list[str]:
         "--lr": 1e-3,
     }
     return teacher_flags + [str(word) for pair in pairs.items() for word in pair]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write bytes of file names that are no text in escapes: reports with them end a run of several processes."""
+    report = yield
+    report.sections = [(title, _printable(text)) for title, text in report.sections]
+    if report.longrepr is not None and _printable(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = _printable(str(report.longrepr))
+    return report
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

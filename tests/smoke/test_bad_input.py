@@ -211,7 +211,7 @@ CASES = [
     ),
     ("train", "--pretrained-path {bad}/other.pth", "--pretrained-path .*other.pth: not weights of this model"),
     ("train", "--model test_vit2.nosuch", "--model test_vit2.nosuch"),
-    ("train", "--output {bad}/text.pth", "--output .*text.pth"),
+    ("train", "--output {bad}/text.pth", "--output: .*text.pth is in its way"),
     ("generate", "--preview -1", "--preview"),
 ]
 WITHOUT_CUDA = [(script, "--device cuda", "--device cuda: not available.*cpu") for script in MAINS]
