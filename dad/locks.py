@@ -1,12 +1,18 @@
-"""Let one process at a time read a file, change it and write it back."""
+"""Let one process at a time change a file, or work in a folder."""
 
+import errno
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from dad.errors import DataError
+
+_logger = logging.getLogger(__name__)
+_OF_ANOTHER = (errno.EACCES, errno.EAGAIN)
 
 
 @contextmanager
@@ -33,3 +39,28 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def hold(path: Path, otherwise: str) -> IO[bytes] | None:
+    """Take the lock of a file that is there for it alone, without waiting; return what holds it until it is closed, or
+    until the process ends, however it ends. Workers that are forked do not hold it too.
+
+    Where the file system knows no locks, a warning says so, and nothing is held.
+
+    Raises:
+        DataError: `otherwise`, where another process holds it; or the file cannot be made.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}; choose another place for it") from error
+    file = os.fdopen(descriptor, "r+b", buffering=0)
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno in _OF_ANOTHER:
+            raise DataError(otherwise) from error
+        _logger.warning("%s cannot be locked (%s): nothing keeps a second run out of this folder", path, error.strerror)
+        return None
+    return file

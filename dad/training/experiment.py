@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 from timm.utils import update_summary
 from timm.utils.summary import trim_summary
@@ -14,6 +14,7 @@ from torchvision.utils import save_image
 
 from dad.errors import DataError, UserError
 from dad.files import require_no_links, write_atomically, writing
+from dad.locks import hold
 from dad.runtime import Runtime
 from dad.trained_classes import FILE_NAME, class_file
 from dad.training.checkpoint_saver import LAST, set_aside
@@ -28,6 +29,7 @@ from dad.training.updater import NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
 SUMMARY = "summary.csv"
+_LOCK = ".run.lock"
 
 
 class Experiment:
@@ -42,15 +44,24 @@ class Experiment:
         self.events: Events | None = None  # of the primary process, once it writes
         self._args = args
         self._args_text = args_text
+        self._lock: IO[bytes] | None = None
 
     def start(self, epochs: int = 0, teacher_top1: float | None = None) -> None:
-        """Begin to write where the run is: rows of later epochs, from a run that was cut off, are dropped."""
+        """Begin to write where the run is: rows of later epochs, from a run that was cut off, are dropped.
+
+        Raises:
+            DataError: another run is writing there, or nothing can be written.
+        """
         if not self.runtime.is_primary:
             return
         state = self.state
         updates = state.parts.updater.updates
         with writing(self.folder, ADVICE):
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = hold(
+                self.folder / _LOCK,
+                f"another run is training in {self.folder} now; wait for it, stop it, or choose another --experiment",
+            )
             written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb")]
             require_no_links([*written_in_place, *self.folder.glob("tb/*")])
             set_aside(self.folder, (state.epoch, state.batch))
@@ -119,6 +130,8 @@ class Experiment:
         with writing(self.folder, ADVICE):
             self.events.close()
         self._tell(state="done", exit_code=0, resumable=False)
+        if self._lock is not None:
+            self._lock.close()
         best, best_epoch = self.state.best
         result = {"epoch": best_epoch, self.metric: best, "folder": str(self.folder)}
         print(f"--result\n{json.dumps(result, indent=4)}")

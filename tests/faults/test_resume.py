@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from fault_tools import run, wait_for
+from fault_tools import Job, at_rename, finished_files, run, wait_at, wait_for
 from run_tools import HARD, require_equal, signal_at, status, train_job
 
 import generate
@@ -131,3 +132,21 @@ def test_without_a_validation_split_a_run_is_resumed_alike(
     assert train.main([*flags, "--resume", "auto"]) == 0
     require_equal(tmp_path / "run", tmp_path / "whole")
     assert status(tmp_path / "run")["best"] is None
+
+
+def test_two_runs_never_write_to_one_folder_and_a_dead_one_locks_nobody_out(
+    train_flags: list[str], tmp_path: Path
+) -> None:
+    flags = [*train_flags, "--objective", "ce", "--epochs", "2"]
+    gate = tmp_path / "gate"
+    first = Job(flags, partial(at_rename, 4, partial(wait_at, gate)), main=train.main)
+    wait_for(gate.with_suffix(".reached"))
+    before = finished_files(tmp_path / "run", temporary=True)
+    for more in (["--resume", "auto"], ["--overwrite"]):
+        second = run([*flags, *more], main=train.main)
+        assert second.code == 3 and second.err.count("\n") >= 1
+        assert re.search(r"error: another run is training in \S+/run now; wait for it, .*--experiment\n$", second.err)
+    assert finished_files(tmp_path / "run", temporary=True) == before
+    first.kill()
+    assert run([*flags, "--resume", "auto"], main=train.main).code == 0
+    assert status(tmp_path / "run")["state"] == "done"

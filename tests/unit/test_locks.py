@@ -1,5 +1,7 @@
 """One process at a time reads, changes and writes a file."""
 
+import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError
-from dad.locks import exclusive
+from dad.locks import exclusive, hold
 
 COUNT = """
 import sys
@@ -17,6 +19,15 @@ path = Path(sys.argv[1])
 for _ in range(100):
     with exclusive(path):
         path.write_text(str(int(path.read_text()) + 1))
+"""
+
+HOLD = """
+import sys
+from pathlib import Path
+from dad.locks import hold
+held = hold(Path(sys.argv[1]), "taken")
+print("held", flush=True)
+sys.stdin.read()
 """
 
 
@@ -44,4 +55,36 @@ def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".x.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="cannot write"):
         exclusive(tmp_path / "x").__enter__()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_lock_is_held_until_its_process_ends(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLD, str(tmp_path / "x")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(DataError, match=r"^taken by another$"):
+            hold(tmp_path / "x", "taken by another")
+        other.kill()
+        other.wait()
+    held = hold(tmp_path / "x", "")
+    assert held is not None
+    with held, hold(tmp_path / "x", "") or held:  # a process may take its own again
+        pass
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    assert hold(tmp_path / "x", "") is None
+    assert "x cannot be locked (No locks available): nothing keeps a second run out" in caplog.text
+
+
+def test_a_link_is_not_followed_to_be_held(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"cannot write .*x: "):
+        hold(tmp_path / "x", "")
     assert not (tmp_path / "elsewhere").exists()
