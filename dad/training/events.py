@@ -1,5 +1,6 @@
 """How a run goes, over its updates, as TensorBoard's events."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ class Events:
     def __init__(self, folder: Path, updates: int):
         """Begin after so many updates: later events, from a run that was cut off, are dropped."""
         place = folder / "tb"
+        threading.excepthook = _pass_over_tensorboard
         before = set(place.glob(_FILES))
         self.writer = SummaryWriter(str(place), purge_step=updates + 1)
         _keep_order(before, set(place.glob(_FILES)) - before)
@@ -52,6 +54,12 @@ class Events:
     def _write(self, group: str, values: Mapping[str, float], updates: int) -> None:
         for name, value in values.items():
             self.writer.add_scalar(f"{group}/{name}", value, updates)
+
+
+def _pass_over_tensorboard(raised: threading.ExceptHookArgs, show: Any = threading.excepthook) -> None:
+    """Print no traceback of TensorBoard's own thread, which a full disk ends: the next call to it raises the error."""
+    if not type(raised.thread).__module__.startswith("tensorboard."):
+        show(raised)
 
 
 def _keep_order(before: set[Path], new: set[Path]) -> None:

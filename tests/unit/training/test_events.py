@@ -1,5 +1,6 @@
 """A real event file has the tags that README promises, over updates, and the flags once."""
 
+import threading
 from collections import defaultdict
 from pathlib import Path
 
@@ -61,3 +62,17 @@ def test_flags_are_written_once_however_often_a_run_is_taken_up(train_flags: lis
     first = ["--resume", str(tmp_path / "run" / "checkpoint-0.pth.tar")]
     assert train.main([*train_flags, "--objective", "ce", *first]) == 0
     assert len(steps_by_tag(tmp_path / "run")["_hparams_/session_start_info"]) == 1
+
+
+def test_only_the_traceback_of_tensorboards_own_thread_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    events = Events(tmp_path, 0)
+    raised = threading.ExceptHookArgs((OSError, OSError("full"), None, threading.Thread()))
+    threading.excepthook(raised)
+    assert "OSError: full" in capsys.readouterr().err
+    writer = events.writer._get_file_writer().event_writer._async_writer._worker
+    threading.excepthook(threading.ExceptHookArgs((OSError, OSError("full"), None, writer)))
+    assert capsys.readouterr().err == ""
+    events.close()
