@@ -175,7 +175,7 @@ def score_stream(
 ) -> Scores:
     """Score a model on `--dataset`."""
     stream = create_stream(args, candidate.data_config, runtime)
-    scores = evaluate_stream(forward, stream, args.dataset, valid_labels, runtime, args.log_freq)
+    scores = evaluate_stream(forward, stream, args.dataset, valid_labels, runtime, args.log_freq, candidate.twins)
     runtime.say(format_scores(args.dataset, scores))
     return scores
 

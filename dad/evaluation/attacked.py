@@ -64,7 +64,13 @@ def without_outdated(rows: Sequence[dict[str, Any]], new: dict[str, Any]) -> lis
 
 
 def evaluate_attack(
-    model: nn.Module, pool: ImagePool, which: int, threat: Threat, seed: int, log_freq: int = 10
+    model: nn.Module,
+    pool: ImagePool,
+    which: int,
+    threat: Threat,
+    seed: int,
+    log_freq: int = 10,
+    twins: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Return the share of a set's images that `model` gets right, before and under an attack, with what it was. Weights
     and gradients are float32, whatever the runtime's precision.
@@ -72,12 +78,13 @@ def evaluate_attack(
     Args:
         which: number of the set in `pool`.
         seed: of every random draw, together with the image's file name and class.
+        twins: classes that the model cannot tell apart: they are attacked as one.
 
     Raises:
         DataError: gradients that are no numbers.
     """
     start, runtime, image_set = time.perf_counter(), pool.runtime, pool.image_sets[which]
-    judge = Judge(image_set, runtime.device)
+    judge = Judge(image_set.with_twins(twins), runtime.device)
     on_pixels = _ScoredModel(model, judge, pool.mean, pool.std).to(runtime.device).float().eval().requires_grad_(False)
     counts = torch.zeros(3, dtype=torch.int64, device=runtime.device)
     total = pool.count([which])

@@ -14,7 +14,7 @@ from timm.data import resolve_data_config
 from timm.layers import apply_test_time_pool, set_fast_norm
 from timm.models import get_pretrained_cfg_value
 from timm.utils import reparameterize_model
-from torch import Tensor, nn
+from torch import nn
 
 from dad.args import create_validate_parser
 from dad.checkpoints import file_digest, tensors_digest
@@ -38,13 +38,14 @@ class Candidate:
         data_config: how it wants its images, as `timm.data.resolve_data_config` returns it.
         identity: what its scores belong to: name (its row's in tables), model, checkpoint, checkpoint_hash, weights and
             settings.
-        twins: classes that it cannot tell apart, [K] (see `dad.verdicts.is_right`); None: it can tell all.
+        twins: classes that it cannot tell apart, for each the first of its kind (see `dad.verdicts.is_right`); None: it
+            can tell all.
     """
 
     model: nn.Module
     data_config: dict[str, Any]
     identity: dict[str, Any]
-    twins: Tensor | None = None
+    twins: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -112,7 +113,8 @@ def _create_teacher(args: argparse.Namespace, classes: ClassList, runtime: Runti
     name = teacher.settings.get("teacher", args.teacher)  # without the place of its weights
     identity = {"name": "teacher", "model": name, "checkpoint": "", "checkpoint_hash": "", "weights": "teacher"}
     settings = _settings(teacher.data_config, classes, runtime) | teacher.settings
-    return Candidate(teacher, teacher.data_config, identity | {"settings": settings}, teacher.twins)
+    twins = None if teacher.twins is None else tuple(teacher.twins.tolist())
+    return Candidate(teacher, teacher.data_config, identity | {"settings": settings}, twins)
 
 
 def _create_student(

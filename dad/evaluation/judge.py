@@ -51,20 +51,15 @@ class Answers:
 
 
 class Judge:
-    """How the logits of one image set are scored: among which columns, and which are right for which image.
+    """How the logits of one image set are scored: among which columns, and which are right for which image."""
 
-    `twins` [K] are classes that the model cannot tell apart (see `dad.verdicts.is_right`): one is right wherever
-    another is.
-    """
-
-    def __init__(self, image_set: ImageSet, device: torch.device, twins: Tensor | None = None):
+    def __init__(self, image_set: ImageSet, device: torch.device):
         columns = torch.from_numpy(image_set.columns)
         self.image_set, self.device = image_set, device
         self.classes = torch.nonzero(columns >= 0).flatten().to(device)  # that are scored among
         self.column_of_class = columns.to(device)[self.classes]
         self.shared = len(self.classes) > image_set.num_columns
         self.order = self.column_of_class.argsort()  # brings logits of classes into the order of columns
-        self.same = self._alike(image_set.num_columns, None if self.shared else twins)
         labels = torch.from_numpy(image_set.labels)
         self.targets = torch.where(labels >= 0, columns[labels.clamp(min=0)], -1).to(device)
         size = len(image_set)
@@ -102,25 +97,13 @@ class Judge:
 
     def _right(self, best: Tensor, target: Tensor, numbers: NDArray[np.int64]) -> Tensor:
         """Return which of the columns `best` [B, 5] are right answers."""
-        best = self.same[best]
         if self.image_set.accepted is None:
-            return best.eq(torch.where(target >= 0, self.same[target], -1)[:, None])
+            return best.eq(target[:, None])
         offsets, values = self.image_set.accepted
         accepted = torch.zeros(len(best), self.image_set.num_columns, dtype=torch.bool)
-        same = self.same.cpu()
         for row, number in enumerate(numbers):
-            accepted[row, same[values[offsets[number] : offsets[number + 1]]]] = True
+            accepted[row, values[offsets[number] : offsets[number + 1]]] = True
         return accepted.to(self.device).gather(1, best)
-
-    def _alike(self, num_columns: int, twins: Tensor | None) -> Tensor:
-        """Return for each column the first of those that stand for twins, [columns]."""
-        alike = torch.arange(num_columns, device=self.device)
-        if twins is None:
-            return alike
-        kinds = twins.to(self.device)[self.classes]
-        firsts = torch.full((len(twins),), num_columns, device=self.device)
-        firsts = firsts.scatter_reduce(0, kinds, self.column_of_class, "amin")
-        return alike.scatter(0, self.column_of_class, firsts[kinds])
 
     def gather(self, runtime: Runtime) -> None:
         """Bring together what the processes found out."""

@@ -25,7 +25,7 @@ def evaluate_sets(
     classes: Sequence[str],
     log_freq: int = 10,
     average: str | None = None,
-    twins: Tensor | None = None,
+    twins: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, Scores]]:
     """Score a model on the sets numbered `wanted` (ascending) of `pool`; yield (number of the set, its scores), each as
     soon as its last image is scored.
@@ -94,11 +94,11 @@ class Forward:
 class _Judges(dict[int, Judge]):
     """The judge of each set that is being scored, made with its first image."""
 
-    def __init__(self, pool: ImagePool, twins: Tensor | None):
+    def __init__(self, pool: ImagePool, twins: Sequence[int] | None):
         self.pool, self.twins = pool, twins
 
     def __missing__(self, which: int) -> Judge:
-        self[which] = Judge(self.pool.image_sets[which], self.pool.runtime.device, self.twins)
+        self[which] = Judge(self.pool.image_sets[which].with_twins(self.twins), self.pool.runtime.device)
         return self[which]
 
 

@@ -78,7 +78,9 @@ class Session:
                 self.runtime.say(f"{threat.name:<21} is in {self.results.path} already")
                 continue
             which = len(self.task.image_sets)
-            row = evaluate_attack(candidate.model, pool, which, threat, self.task.seed, self.task.log_freq)
+            row = evaluate_attack(
+                candidate.model, pool, which, threat, self.task.seed, self.task.log_freq, candidate.twins
+            )
             entry["attacks"] = [*without_outdated(entry["attacks"], row), row]
             self.results.write()
             self.runtime.say(

@@ -63,9 +63,19 @@ def resolve_valid_labels(args: argparse.Namespace, num_classes: int) -> list[int
 
 
 def evaluate_stream(
-    forward: Forward, loader: Any, name: str, valid: Sequence[int] | None, runtime: Runtime, log_freq: int = 10
+    forward: Forward,
+    loader: Any,
+    name: str,
+    valid: Sequence[int] | None,
+    runtime: Runtime,
+    log_freq: int = 10,
+    twins: Sequence[int] | None = None,
 ) -> Scores:
     """Return top1, top5, loss and count on a stream, by timm's evaluator, over all processes.
+
+    Args:
+        valid: classes that a label counts through; None: all.
+        twins: classes that the model cannot tell apart, for each the first of its kind.
 
     Raises:
         DataError: the stream is empty, or the model gives logits that are no numbers.
@@ -82,7 +92,11 @@ def evaluate_stream(
             top1, top5 = so_far["top1"], so_far["top5"]
             runtime.say(f"Test: [{number:>4d}]  {name}  Acc@1: {top1:>7.3f}  Acc@5: {top5:>7.3f}")
 
-    evaluator = run_evaluator(logits_of, loader, runtime, tell)
+    firsts = None
+    if twins is not None:
+        kinds = [twins[index] for index in valid or range(len(twins))]
+        firsts = torch.tensor([kinds.index(kind) for kind in kinds])
+    evaluator = run_evaluator(logits_of, loader, runtime, tell, firsts)
     total = evaluator.compute(distributed=runtime.distributed)
     counts = evaluator.counts.clone()
     if runtime.distributed:

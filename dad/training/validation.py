@@ -24,15 +24,21 @@ def run_evaluator(
     loader: Any,
     runtime: Runtime,
     after_batch: Callable[[int, ClassificationEvaluator], None],
+    twins: Tensor | None = None,
 ) -> ClassificationEvaluator:
     """Return timm's evaluator after it has seen every image of `loader` once.
 
     Args:
         forward: images as the loader gives them to logits [B, K], float32.
         after_batch: called with the number of batches done; may raise to leave off.
+        twins: for each class the first of those that count as one, [K] (see `dad.verdicts.is_right`); None: each counts
+            for itself.
     """
     limit = evaluation_sample_limit(loader)  # without the images that make shares even
     evaluator = ClassificationEvaluator(runtime.device)
+    if twins is not None:
+        twins = twins.to(runtime.device)
+        others = twins != torch.arange(len(twins), device=runtime.device)
     seen = 0
     for number, (input, target) in enumerate(loader, start=1):
         logits = forward(input.to(runtime.device, runtime.dtype))
@@ -41,8 +47,13 @@ def run_evaluator(
         if limit is not None:
             counts[max(0, limit - seen) :] = False
         seen += len(target)
+        logits = logits[counts]
+        target = target[counts]
+        if twins is not None:
+            logits = logits.masked_fill(others, -torch.inf)  # those of the first are the same
+            target = twins[target]
         with torch.inference_mode():
-            evaluator.update(logits[counts], target[counts])
+            evaluator.update(logits, target)
         after_batch(number, evaluator)
     return evaluator
 

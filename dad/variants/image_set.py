@@ -1,7 +1,7 @@
 """The images of a variant and what is right for each."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,30 @@ class ImageSet:
     def num_columns(self) -> int:
         """K, the number of classes that it is scored among."""
         return int(self.columns.max()) + 1
+
+    def with_twins(self, twins: Sequence[int] | None) -> "ImageSet":
+        """Return the set with one column for classes that a model cannot tell apart, which is right wherever one of
+        them is.
+
+        Args:
+            twins: for each class the first of its kind, [C] (see `dad.verdicts.is_right`); None: all can be told apart.
+
+        A set whose columns stand for several classes anyway is returned as it is.
+        """
+        scored = self.columns >= 0
+        if twins is None or scored.sum() > self.num_columns:
+            return self
+        kinds = np.asarray(twins)
+        lowest = np.full(len(kinds), self.num_columns)
+        np.minimum.at(lowest, kinds[scored], self.columns[scored])
+        into = np.empty(self.num_columns, dtype=np.int64)
+        into[self.columns[scored]] = lowest[kinds[scored]]
+        into = np.unique(into, return_inverse=True)[1]  # without gaps
+        accepted = None
+        if self.accepted is not None:
+            offsets, values = self.accepted
+            accepted = (offsets, into[values])
+        return replace(self, columns=np.where(scored, into[self.columns], -1), accepted=accepted)
 
     @property
     def num_counted(self) -> int:

@@ -90,6 +90,11 @@ def test_a_set_is_attacked_by_its_own_rules(greys: ImageSet) -> None:
     assert attack(image_set) == (6, 100, 100)  # a and b share a column
 
 
+def test_classes_that_a_model_cannot_tell_apart_are_attacked_as_one(greys: ImageSet) -> None:
+    row = evaluate_attack(Bright(), make_pool([greys]), 0, FGSM, seed=0, twins=(0, 0, 2, 3, 4, 5))
+    assert (row["count"], row["clean_top1"], row["top1"]) == (6, 100, 100)
+
+
 def test_an_image_that_cannot_be_read_does_not_count(greys: ImageSet, tmp_path: Path) -> None:
     (tmp_path / "greys/a/2.png").write_bytes(b"<html>")
     assert attack(greys, batch_size=1) == pytest.approx((5, 80, 40))

@@ -36,3 +36,27 @@ def test_logits_that_are_not_finite_are_refused() -> None:
     model = torch.nn.Sequential(GreyLevel(), torch.nn.Threshold(torch.inf, torch.nan))
     with pytest.raises(DataError, match="torch/five: the model's logits are not finite"):
         evaluate_stream(Forward(model, CPU), DataLoader(FIVE), "torch/five", None, CPU)
+
+
+@pytest.mark.parametrize(
+    ("valid", "twins", "correct"),
+    [
+        (None, None, 3),
+        (None, (0, 1, 0, 3, 4, 5), 4),
+        (None, (0, 1, 0, 3, 1, 5), 5),
+        ([0, 1, 2, 3, 4], (0, 1, 0, 3, 1, 5), 5),
+        ([0, 4, 2, 3, 1], (0, 1, 0, 3, 1, 5), 5),  # labels count through the list
+    ],
+)
+def test_classes_that_a_model_cannot_tell_apart_count_for_each_other(
+    valid: list[int] | None, twins: tuple[int, ...] | None, correct: int
+) -> None:
+    class Alike(GreyLevel):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            logits = super().forward(images)  # c has the logits of a, and e those of b
+            logits[:, [0, 2]] = logits[:, [0, 2]].amax(dim=1, keepdim=True)
+            logits[:, [1, 4]] = logits[:, [1, 4]].amax(dim=1, keepdim=True)
+            return logits
+
+    scores = evaluate_stream(Forward(Alike(), CPU), DataLoader(FIVE), "torch/five", valid, CPU, twins=twins)
+    assert scores["correct"] == correct

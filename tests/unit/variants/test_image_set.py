@@ -46,3 +46,30 @@ def test_images_of_extra_corruptions_do_not_count(five: ImageSet, parts: dict[st
 )
 def test_another_number_than_the_published_is_told(five: ImageSet, expected: int | None, warning: str) -> None:
     assert replace(five, expected=expected).count_warning == warning
+
+
+TWINS = (0, 1, 2, 1, 2)  # d is b's twin, and e is c's
+
+
+def test_twins_share_a_column_and_what_is_right_follows(five: ImageSet) -> None:
+    accepted = np.array([0, 1, 3, 4, 4, 5]), np.array([3, 0, 4, 1, 2])
+    merged = replace(five, columns=np.array([4, 1, 0, 3, 2]), accepted=accepted).with_twins(TWINS)
+    assert merged.columns.tolist() == [2, 1, 0, 1, 0]  # column 4 is now 2
+    assert merged.accepted is not None and merged.accepted[1].tolist() == [1, 0, 2, 1, 0]
+    assert merged.accepted[0] is accepted[0] and merged.num_columns == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "twins", "merged"),
+    [
+        ([0, -1, 1, 2, -1], TWINS, [0, -1, 1, 2, -1]),  # none of the first is scored among
+        ([0, 1, 1, 2, -1], TWINS, [0, 1, 1, 2, -1]),  # columns of several classes as it is
+        ([0, 1, 2, 3, 4], None, [0, 1, 2, 3, 4]),
+        ([0, 1, 2, 3, 4], (0, 1, 2, 3, 4), [0, 1, 2, 3, 4]),
+        ([0, 1, 2, 3, 4], (0, 0, 0, 3, 3), [0, 0, 0, 1, 1]),
+    ],
+)
+def test_only_twins_that_are_scored_among_are_merged(
+    five: ImageSet, columns: list[int], twins: tuple[int, ...] | None, merged: list[int]
+) -> None:
+    assert replace(five, columns=np.array(columns)).with_twins(twins).columns.tolist() == merged
