@@ -115,6 +115,11 @@ def finished_files(root: Path, temporary: bool = False) -> dict[str, bytes]:
     }
 
 
+def reasons(root: Path) -> dict[str, str]:
+    lines = (root / "unreadable.tsv").read_text().splitlines()
+    return dict(line.split("\t") for line in lines[1:])
+
+
 def at_rename(number: int, act: Fault, after: bool = False) -> None:
     """Call `act` just before, or just after, this process renames a file for the `number`-th time."""
     count, rename = itertools.count(1), Path.replace

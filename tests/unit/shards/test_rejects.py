@@ -1,6 +1,6 @@
 """The tables of what is not in a set: one row an image, whatever its name holds."""
 
-import os
+import pytest
 
 from dad.shards.rejects import rejected_table, unreadable_table, without_names
 
@@ -22,7 +22,10 @@ def test_tables_are_compared_without_the_words_of_a_class_list() -> None:
     assert without_names(rejected_table(rows)) != without_names(rejected_table([("b/3", SEEN)]))
 
 
-def test_a_name_of_any_bytes_stays_in_its_cell() -> None:
-    odd = os.fsdecode(b"a/tab\tline\nbyte\xe9")
-    rows = unreadable_table([(odd, "truncated"), ("a/1", "empty")]).decode().splitlines()
-    assert rows == ["key\treason", "a/1\tempty", "a/tab\\tline\\nbyte\\udce9\ttruncated"]
+@pytest.mark.parametrize(
+    ("name", "cell"), [("a\tb", r"a\tb"), ("new\nline", r"new\nline"), ("byte\udcff", r"byte\udcff"), ("ü", "ü")]
+)
+def test_odd_names_stay_in_their_cells(name: str, cell: str) -> None:
+    rejected, unreadable = rejected_table([(name, SEEN)]), unreadable_table([(name, "cannot\nread")])
+    assert rejected.decode().split("\n")[1:] == [f"{cell}\t1\t0.7500\t0.1250", ""]
+    assert unreadable.decode().split("\n") == ["key\treason", f"{cell}\tcannot\\nread", ""]
