@@ -147,5 +147,5 @@ def test_the_other_commands_are_there(python: Path, dad_set: str, tmp_path: Path
     card = tmp_path / "card.html"
     run(python, "-m", "dad.report", str(GOLDEN / "results_v2.json"), "--html", "--out", str(card))
     assert "<style>" in card.read_text()
-    assert "every shard is as it was written" in run(python, "-m", "dad.shards", "verify", dad_set)
+    assert "every file is as it was written" in run(python, "-m", "dad.shards", "verify", dad_set)
     assert "wasserstein" in run(python, "-m", "dad.analysis", "--help")
