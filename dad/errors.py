@@ -40,14 +40,19 @@ class SettingsError(UserError):
 
 def describe_rights(path: Path, error: OSError | None = None) -> str:
     """Say whose a file or folder is and what its mode is, for an `error` that has to do with it (or none); else
-    nothing."""
+    nothing. What stands in a closed folder cannot be looked at: then it is the folder's."""
     if error is not None and error.errno not in _NO_RIGHT:
         return ""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"; it is of user {status.st_uid}, mode {status.st_mode & 0o7777:o}, and this is user {os.geteuid()}"
+    for place in (path, *path.parents):
+        try:
+            status = place.stat()
+        except OSError:
+            continue
+        subject = "it" if place is path else f"{place}"
+        return (
+            f"; {subject} is of user {status.st_uid}, mode {status.st_mode & 0o7777:o}, and this is user {os.geteuid()}"
+        )
+    return ""
 
 
 def run_script(main: Callable[[], int | None]) -> int:
