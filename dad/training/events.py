@@ -56,10 +56,10 @@ class Events:
             self.writer.add_scalar(f"{group}/{name}", value, updates)
 
 
-def _pass_over_tensorboard(raised: threading.ExceptHookArgs, show: Any = threading.excepthook) -> None:
+def _pass_over_tensorboard(raised: threading.ExceptHookArgs) -> None:
     """Print no traceback of TensorBoard's own thread, which a full disk ends: the next call to it raises the error."""
     if not type(raised.thread).__module__.startswith("tensorboard."):
-        show(raised)
+        threading.__excepthook__(raised)
 
 
 def _keep_order(before: set[Path], new: set[Path]) -> None:
