@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from dad.errors import DataError, SettingsError, describe_rights
+from dad.passing import is_stale, read_patiently
 
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a temporary name has 38 more
 _DELAYS = (0.1, 0.5, 2.0, 4.0)  # seconds before a network disk is asked again
@@ -145,23 +146,6 @@ def require_no_links(paths: Iterable[Path]) -> None:
             raise DataError(f"{path} is a symbolic link to {path.readlink()}, which is not written through; remove it")
 
 
-def read_patiently(path: Path) -> bytes:
-    """Return a file's bytes; on a network disk its handle may be stale, and what another machine has renamed may be
-    there a moment later, so that is asked again for a few seconds.
-
-    Raises:
-        OSError: what the last attempt met.
-    """
-    for delay in _DELAYS:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            if error.errno != errno.ESTALE:
-                raise
-        time.sleep(delay)
-    return path.read_bytes()
-
-
 def wait_until_visible(path: Path) -> None:
     """Wait a few seconds for a file that another process says is there: a network disk may show it late."""
     for delay in _DELAYS:
@@ -216,7 +200,7 @@ def read_json(path: Path, advice: str = "") -> dict[str, Any]:
 def read_any_json(path: Path, advice: str) -> Any:
     """Return the JSON value in a file; see `read_json`, which wants an object."""
     try:
-        return json.loads(read_patiently(path))
+        return json.loads(read_patiently(path.read_bytes, path, is_stale))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {advice}") from None
     except (ValueError, OSError) as error:

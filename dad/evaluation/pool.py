@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb, open_rgb, read_file
-from dad.images.passing import read_patiently
+from dad.passing import read_patiently
 from dad.runtime import Runtime
 from dad.variants import ImageSet
 from dad.variants.pipeline import Pipeline, create_pipeline

@@ -20,9 +20,9 @@ from torch import Tensor
 from dad.errors import DataError
 from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb, unreadable
-from dad.images.passing import is_passing, read_patiently
 from dad.images.sources import SourceImage
 from dad.images.watched_threads import Crew, Job, NoAnswerError
+from dad.passing import is_passing, read_patiently
 from dad.pixels import from_uint8
 
 _logger = logging.getLogger(__name__)

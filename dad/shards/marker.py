@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dad.errors import DataError
 from dad.files import to_json
-from dad.images.passing import read_patiently
+from dad.passing import read_patiently
 
 Metadata = dict[str, float | int]
 Fate = dict[

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.files import settings_fingerprint
 from dad.images.packed import PackedStrings
-from dad.images.passing import read_patiently
+from dad.passing import read_patiently
 from dad.shards.encoding import IMAGE_EXTENSIONS
 from dad.shards.index import INDEX, NO_CRC, MixedPayloadsError, SetIndex, index_of_markers, map_index
 from dad.shards.manifest import read_manifest

@@ -34,7 +34,7 @@ def test_a_failure_that_may_pass_stops_the_run_which_then_goes_on(
     hang = threading.Event()
     fail = partial(hang.wait, 60) if kind == "hang" else partial(fail_by, getattr(errno, kind))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dad.images.passing._DELAYS", (0.0,))
+        patch.setattr("dad.passing._DELAYS", (0.0,))
         fail_for(patch, "car/car_03", fail)
         with pytest.raises(DataError, match=r"car_03\.png: .*; this may pass"):
             generate.main([*quick_flags, "--workers", "2", "--read-timeout", "0.5"])

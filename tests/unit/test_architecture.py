@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
-        "errors", "environment", "tables", "rng", "names", "pixels", "losses", "attacks", "gradients", "verdicts",
-        "charts",
+        "errors", "environment", "tables", "rng", "names", "passing", "pixels", "losses", "attacks", "gradients",
+        "verdicts", "charts",
     },
     {"files", "memory"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},

@@ -170,7 +170,7 @@ PASSING = ["EIO", "ESTALE", "ETIMEDOUT", "EINTR", "EACCES", "EPERM", "EMFILE", "
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dad.images.passing._DELAYS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("dad.passing._DELAYS", (0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize("name", PASSING)

@@ -32,7 +32,14 @@ def is_passing(error: BaseException, path: Path) -> bool:
     return isinstance(error, OSError) and error.errno in _PASSING
 
 
-def read_patiently(read: Callable[[], _Content], path: Path) -> _Content:
+def is_stale(error: BaseException, path: Path) -> bool:
+    """Whether a network disk has lost the handle of `path`, and nothing else is wrong."""
+    return isinstance(error, OSError) and error.errno == errno.ESTALE
+
+
+def read_patiently(
+    read: Callable[[], _Content], path: Path, may_pass: Callable[[BaseException, Path], bool] = is_passing
+) -> _Content:
     """Return what `read` returns, trying again for a few seconds while its failure may pass.
 
     Raises:
@@ -42,7 +49,7 @@ def read_patiently(read: Callable[[], _Content], path: Path) -> _Content:
         try:
             return read()
         except (OSError, MemoryError) as error:
-            if not is_passing(error, path):
+            if not may_pass(error, path):
                 raise
             _logger.warning("%s: %s; trying again in %g s", path, error, delay)
         time.sleep(delay)

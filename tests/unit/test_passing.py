@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dad.images import passing
-from dad.images.passing import is_passing, read_patiently
+from dad import passing
+from dad.passing import is_passing, read_patiently
 
 
 @pytest.fixture
