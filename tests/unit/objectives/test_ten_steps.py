@@ -28,9 +28,9 @@ WALKS = [(name, student) for name in list_plugins("objectives") for student in S
 KEYS = {f"{name}-{family}" for name, family in WALKS}
 BATCH, CLASSES, STEPS = 4, 6, 10
 PRESENT = torch.tensor([[1.0] * BATCH, [1.0, 1.0, 0.0, 1.0]])  # by view
-# Processors sum in other orders. Measured between two of them: 5e-6 at most, but 2e-4 in the later steps of a student
-# whose batch norms see four images.
-_ROUNDING, _ROUNDING_LATER = 1e-5, 5e-4
+# Processors sum in other orders. Measured between three of them (Intel with and without AVX-512, AMD): 5e-6 at most, but
+# up to 3e-3 in the later steps of a student whose batch norms see four images, which double what differs at every step.
+_ROUNDING, _ROUNDING_LATER = 1e-5, 1e-2
 
 
 def create_model(family: str, seed: int, mean: float) -> Any:
@@ -109,7 +109,7 @@ def test_the_losses_are_those_on_record(walk: Walk) -> None:
         GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     assert key in golden, "not on record; see the top of this file"
     for step, (loss, recorded) in enumerate(zip(walk.losses, golden[key], strict=True)):
-        is_later = walk.family == "resnet" and step > STEPS // 2
+        is_later = walk.family == "resnet" and step >= STEPS // 2
         rounding = _ROUNDING_LATER if is_later else _ROUNDING
         assert loss == pytest.approx(recorded, rel=rounding, abs=1e-7), f"step {step}"
 
