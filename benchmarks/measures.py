@@ -15,6 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+_LONG = 0.5  # seconds of a product after which no more are made
 _STATUS = Path("/proc/self/status")
 _REFERENCES = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # what /proc/self/clear_refs takes to forget the peak (man 5 proc)
@@ -126,9 +127,10 @@ class FlopCounter(TorchDispatchMode):
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype, tries: int = 4) -> float:
-    """Return the best FLOP/s seen in products of large square matrices; the first product of each size is not timed."""
+    """Return the best FLOP/s seen in products of large square matrices; the first product of each size is not timed,
+    unless it takes so long that no other follows (bfloat16 on a processor without it)."""
     best = 0.0
-    sizes: tuple[int, ...] = (1024, 2048)
+    sizes: tuple[int, ...] = (512, 1024, 2048)
     if device.type == "cuda":
         sizes = (2048, 4096, 8192)  # smaller ones leave a large GPU partly idle
     for size in sizes:
@@ -138,8 +140,11 @@ def matmul_rate(device: torch.device, dtype: torch.dtype, tries: int = 4) -> flo
             start = time.perf_counter()
             matrix @ matrix
             synchronize(device)
-            if attempt:
-                best = max(best, 2 * size**3 / (time.perf_counter() - start))
+            seconds = time.perf_counter() - start
+            if attempt or seconds > _LONG:
+                best = max(best, 2 * size**3 / seconds)
+            if seconds > _LONG:
+                return best
     return best
 
 
