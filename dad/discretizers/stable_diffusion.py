@@ -68,10 +68,11 @@ class StableDiffusion(nn.Module):
         self.text_encoder = pipeline.text_encoder
         self.unet = pipeline.unet
         self.vae = pipeline.vae
+        self.vae.decoder.register_forward_hook(_mark_infinite)
         self.eval().requires_grad_(False)
 
     def forward(self, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Return Q(x), float32; image i draws from `generators[i]`, on the CPU."""
+        """Return Q(x), float32, NaN where a value is not finite; image i draws from `generators[i]`, on the CPU."""
         # the weights' precision decides: autocast would only mix other types into the scheduler's arithmetic
         with torch.autocast(pixels.device.type, enabled=False):
             images: Tensor = self.pipeline(
@@ -84,6 +85,11 @@ class StableDiffusion(nn.Module):
                 output_type="pt",
             ).images
         return images.float()
+
+
+def _mark_infinite(decoder: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    """Return a decoder's output with NaN for infinity, which the pipeline would clamp to a black or white pixel."""
+    return output.masked_fill(~output.isfinite(), torch.nan)
 
 
 def model_digest(folder: Path) -> str:

@@ -159,6 +159,19 @@ def test_amp_loads_weights_of_that_precision_and_still_returns_float32(
     assert torch.equal(full, redraw(q)), "autocast must not reach networks that were loaded in float32"
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_value_that_is_not_finite_is_no_pixel(q: StableDiffusion, value: float) -> None:
+    def overflow(layer: object, inputs: object, output: Tensor) -> Tensor:
+        output[1, 2, 3, 4] = value
+        return output
+
+    good, hook = redraw(q), q.vae.decoder.conv_out.register_forward_hook(overflow)
+    output = redraw(q)
+    hook.remove()
+    assert output.isfinite().logical_not().nonzero().tolist() == [[1, 2, 3, 4]]
+    assert output[1, 2, 3, 4].isnan() and torch.equal(output[[0, 2]], good[[0, 2]])
+
+
 def test_a_model_is_known_by_what_is_loaded_of_it_and_not_by_its_path(
     q: StableDiffusion, model: Path, tmp_path: Path
 ) -> None:
