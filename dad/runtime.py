@@ -84,7 +84,7 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     Raises:
         UsageError: the device or the compiler is not there, or precisions that exclude each other.
     """
-    _require_device(args.device)
+    require_device(args.device)
     _require_compiler(args)
     if communicate:
         place = init_distributed_device_so(args.device)
@@ -127,15 +127,25 @@ def _setup_logging(runtime: Runtime) -> None:
         logging.getLogger(name).setLevel(logging.INFO if runtime.is_primary else logging.WARNING)
 
 
-def _require_device(device: str) -> None:
+def require_device(device: str) -> None:
+    """Raise a UsageError unless a network can be put on `device`, the value of `--device`."""
     kind = device.split(":")[0]
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     further = getattr(torch, kind, None)  # a module that --device-modules brought
     if kind not in available and further is not None and hasattr(further, "is_available"):
         available[kind] = further.is_available()
-    if not available.get(kind, False):
+    if not available.get(kind, False) or not _is_numbered_well(device):
         works = ", ".join(name for name, there in available.items() if there)
         raise UsageError(f"--device {device}: not available on this machine; what works here: {works}")
+
+
+def _is_numbered_well(device: str) -> bool:
+    """Whether what stands behind the colon is the number of a device that is there, or nothing."""
+    try:
+        index = torch.device(device).index
+    except RuntimeError:
+        return False
+    return not device.startswith("cuda") or (index or 0) < torch.cuda.device_count()
 
 
 def _require_compiler(args: argparse.Namespace) -> None:

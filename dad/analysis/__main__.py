@@ -1,7 +1,7 @@
 """Measure what the paper says of its own method: `python -m dad.analysis wasserstein` is appendix D and Fig. 2."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,15 @@ from dad.analysis.folders import Transform, is_dad_set, open_folder, sample_batc
 from dad.analysis.moments import BatchNorms, Moments, collect_moments, find_batch_norms
 from dad.analysis.performance import Performance, Scoreboard, find_scoreboard
 from dad.analysis.wasserstein import LAYERS, NORMALISATIONS, REDUCTIONS, Distance, measure_distance
+from dad.args.checks import require_numbers
+from dad.args.tools import ToolParser
 from dad.charts.scatter import scatter_plot
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
 from dad.files import to_json, write_atomically
 from dad.models import load_student
 from dad.report import load_results
+from dad.runtime import require_device
 from dad.tables import format_rows
 from dad.variants.pipeline import create_pipeline, find_rule
 
@@ -34,10 +37,11 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def create_parser() -> ArgumentParser:
+def create_parser() -> ToolParser:
     """Return the parser of the command."""
-    parser = ArgumentParser(prog="python -m dad.analysis", description=__doc__.split(":")[0] + ".")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    program = "python -m dad.analysis"
+    parser = ToolParser(prog=program, description=__doc__.split(":")[0] + ".", words="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=program)
     text = "compare folders of images by the batch-norm statistics of a network (appendix D)"
     command = commands.add_parser("wasserstein", help=text, description=text)
     command.set_defaults(run=_wasserstein)
@@ -110,8 +114,8 @@ def _check(args: Namespace) -> None:
         raise UsageError("a network without training tells nothing: give --pretrained, or --checkpoint FILE")
     if args.baseline and not args.scores:
         raise UsageError(f"--baseline {args.baseline}: it is a model of --scores, which is not given")
-    if args.num_batches < 1 or args.batch_size < 1 or args.workers < 0:
-        raise UsageError("--num-batches and --batch-size must be at least 1, --workers at least 0")
+    require_numbers(args)
+    require_device(args.device)
 
 
 def _find_folders(words: list[str]) -> dict[str, Path]:

@@ -5,7 +5,7 @@ argparse alone takes `--amp false` for a data root named false, and meets a mist
 
 import sys
 from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def read_words(parser: ArgumentParser, argv: Sequence[str] | None) -> dict[str, 
         SystemExit: 2 for words that are no flags or values of this parser, 0 after `--help`.
     """
     words = _words(argv)
-    problems = [*_unknown_flags(parser, words), *_values_of_switches(parser, words)]
+    problems = [*unknown_flags(parser._option_string_actions, words), *_values_of_switches(parser, words)]
     if problems:
         parser.error("; ".join(problems))
     # argparse leaves alone what a namespace already has, so that a default is not taken for a given value.
@@ -65,21 +65,21 @@ def _words(argv: Sequence[str] | None) -> list[str]:
     return list(sys.argv[1:] if argv is None else argv)
 
 
-def _unknown_flags(parser: ArgumentParser, words: Sequence[str]) -> Iterator[str]:
-    known = parser._option_string_actions
+def unknown_flags(known: Collection[str], words: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence on every flag in `words` that is not `known`, with the one that was meant where one is near."""
     unknown = {word.split("=")[0] for word in words if word.startswith("--") and " " not in word.split("=")[0]}
-    for flag in sorted(unknown - {"--"} - known.keys()):
-        yield f"unrecognized arguments: {flag}{_hint(parser, flag)}"
+    for flag in sorted(unknown - {"--", *known}):
+        yield f"unrecognized arguments: {flag}{_hint(known, flag)}"
     for word in words:
         if word not in known and word.startswith("-") and f"-{word}" in known:  # else -batch-size is -b atch-size
             yield f"unrecognized arguments: {word} (did you mean '-{word}'?)"
 
 
-def _hint(parser: ArgumentParser, flag: str) -> str:
+def _hint(known: Collection[str], flag: str) -> str:
     key = flag.lstrip("-").replace("-", "_")
     if key in DROPPED and DROPPED[key].reason:
         return f" (timm's, but not here: {DROPPED[key].reason})"
-    options = [option for option in parser._option_string_actions if option.startswith("--")]
+    options = [option for option in known if option.startswith("--")]
     option = f"--{other_name(key).replace('_', '-')}"
     if option not in options:
         option = nearest_name(flag, options)

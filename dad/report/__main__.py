@@ -5,10 +5,10 @@
 Our table as Markdown, unless another form is asked for; `--paper 3,5` adds tables of the paper with our rows in them.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
+from dad.args.tools import ToolParser
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
 from dad.report import format_csv, format_table, load_results
@@ -19,7 +19,7 @@ from dad.report.table import format_attacks
 
 def main(argv: list[str] | None = None) -> None:
     """Print or write the results files on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m dad.report", description="Print results files.")
+    parser = ToolParser(prog="python -m dad.report", description="Print results files.", words="FILE ...")
     parser.add_argument("results", nargs="+", metavar="FILE", help="results.json of validate.py")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="tables as Markdown (default)")

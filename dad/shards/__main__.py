@@ -3,18 +3,22 @@
 import shlex
 import subprocess
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
 
 from dad.args import create_generate_parser
+from dad.args.checks import require_numbers
 from dad.args.generate import add_discretizer_args
 from dad.args.hparams import parse_args
+from dad.args.tools import ToolParser
 from dad.discretizers import CodedDiscretizer, create_discretizer, is_coded
 from dad.errors import DataError, UsageError, run_script
 from dad.files import to_json, write_atomically
 from dad.generation.rerun import resolve_command, stored_flags
+from dad.runtime import require_device
 from dad.shards.export import export
 from dad.shards.hydrate import coded_by, hydrate
 from dad.shards.reader import DadSet
@@ -32,17 +36,20 @@ def main(argv: list[str] | None = None) -> int:
     args.given = given
     if args.given and args.run is not _repair:
         parser.error(f"unrecognized arguments: {' '.join(args.given)}")
+    require_numbers(args)
+    require_device(getattr(args, "device", "cpu"))
     code: int = args.run(args) or 0
     return code
 
 
-def create_parser() -> ArgumentParser:
+def create_parser() -> ToolParser:
     """Return the parser of the five commands."""
-    parser = ArgumentParser(prog="python -m dad.shards", description="Look after a DAD set that generate.py made.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    program = "python -m dad.shards"
+    parser = ToolParser(prog=program, description="Look after a DAD set that generate.py made.", words="COMMAND DIR")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=program)
 
-    def add(name: str, run: object, text: str) -> ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    def add(name: str, run: object, text: str, left_over: Collection[str] = ()) -> ToolParser:
+        command = commands.add_parser(name, help=text, description=text, words="DIR", left_over=left_over)
         command.add_argument("root", type=Path, metavar="DIR", help="folder of the DAD set")
         command.set_defaults(run=run)
         return command
@@ -52,6 +59,7 @@ def create_parser() -> ArgumentParser:
         "repair", _repair,
         "make damaged files and shards anew, by the generate.py command that made the set; flags of generate.py after "
         "DIR replace those of its args.yaml, e.g. --data-dir where the images have moved",
+        left_over=create_generate_parser()._option_string_actions,
     )  # fmt: skip
     command.add_argument("--dry-run", action="store_true", help="only say what would be done")
     command.add_argument("-y", "--yes", action="store_true", help="run the command that is shown without asking")

@@ -107,6 +107,7 @@ def test_one_process_gathers_its_own_value_and_waits_for_nobody() -> None:
     ("changes", "message"),
     [
         ({"device": "tpu"}, "--device tpu: not available on this machine; what works here: cpu"),
+        ({"device": "cpu:first"}, "--device cpu:first: not available on this machine; what works here: cpu"),
         ({"torchcompile_mode": "default"}, "--torchcompile-mode default: it needs --torchcompile"),
         ({"torchcompile": "eager", "torchcompile_mode": "fast"}, "--torchcompile-mode fast: known are default, "),
         ({"torchcompile": "inducto"}, "--torchcompile inducto: no such backend here; known are .*inductor"),

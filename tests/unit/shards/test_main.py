@@ -233,3 +233,17 @@ def test_commands_that_make_no_sense_show_how_it_is_done(given: list[str], capsy
     with pytest.raises(SystemExit, match="2"):
         main(given)
     assert "usage: python -m dad.shards" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (["stats", "dad", "--rows", "-1"], "--rows -1: it must be at least 1"),
+        (["hydrate", "dad", "--out", "x", "-b", "0"], "--batch-size 0: it must be at least 1"),
+        (["hydrate", "dad", "--out", "x", "--image-quality", "500"], "--image-quality 500: it must be from 1 to 100"),
+        (["hydrate", "dad", "--out", "x", "--device", "cudaa"], "--device cudaa: not available on this machine"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_before_a_set_is_opened(given: list[str], line: str) -> None:
+    with pytest.raises(UsageError, match=f"^{line}"):
+        main(given)
