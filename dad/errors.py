@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)  # what only the user can change, wherever it shows
+_OF_DISK = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -71,10 +72,11 @@ def run_script(main: Callable[[], int | None]) -> int:
         print(f"error: {line}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if error.errno not in _NO_RIGHT or error.filename is None:
+        if error.errno not in (*_NO_RIGHT, *_OF_DISK) or error.filename is None:
             raise
         path = Path(os.fsdecode(error.filename))
-        print(f"error: {path}: {error.strerror}{describe_rights(path, error)}", file=sys.stderr)
+        told = describe_rights(path, error) or "; mend that and rerun the same command"
+        print(f"error: {path}: {error.strerror}{told}", file=sys.stderr)
         return DataError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

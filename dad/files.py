@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from dad.errors import DataError, SettingsError, describe_rights
-from dad.passing import is_stale, read_patiently
+from dad.passing import is_of_disk, read_patiently
 
 _LONGEST_NAME = 200  # bytes; file systems take 255, and a temporary name has 38 more
 _DELAYS = (0.1, 0.5, 2.0, 4.0)  # seconds before a network disk is asked again
@@ -161,7 +161,7 @@ def read_text(path: Path, flag: str) -> str:
         DataError: no such file, no permission, or no text.
     """
     try:
-        content = path.read_bytes()
+        content = read_patiently(path.read_bytes, path, is_of_disk)
         encoding = "utf-8-sig"
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             encoding = "utf-16"
@@ -200,10 +200,12 @@ def read_json(path: Path, advice: str = "") -> dict[str, Any]:
 def read_any_json(path: Path, advice: str) -> Any:
     """Return the JSON value in a file; see `read_json`, which wants an object."""
     try:
-        return json.loads(read_patiently(path.read_bytes, path, is_stale))
+        return json.loads(read_patiently(path.read_bytes, path, is_of_disk))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {advice}") from None
-    except (ValueError, OSError) as error:
+    except OSError as error:  # nothing is known of what is in it, so that the advice, to delete it, would be wrong
+        raise DataError(f"{path}: cannot be read ({error.strerror}){describe_rights(path, error)}; {RERUN}") from error
+    except ValueError as error:
         raise DataError(f"{path}: not readable as JSON ({error}); {advice}") from None
 
 

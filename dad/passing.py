@@ -10,11 +10,11 @@ from typing import TypeVar
 _Content = TypeVar("_Content")
 _logger = logging.getLogger(__name__)
 _DELAYS = (0.2, 1.0, 4.0)  # seconds before each further try
-_PASSING = {
+_RIGHTS = {errno.EACCES, errno.EPERM}  # a ticket that has run out, a mount that is not ready
+_OF_DISK = {
     getattr(errno, name)
     for name in (
         "EIO", "EREMOTEIO", "ESTALE", "ETIMEDOUT", "ETIME", "EINTR", "EAGAIN", "EBUSY",  # a disk or its server
-        "EACCES", "EPERM",  # a ticket that has run out, a mount that is not ready
         "ENETDOWN", "ENETUNREACH", "ENETRESET", "EHOSTDOWN", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET",
         "ECONNABORTED", "ENOTCONN", "ESHUTDOWN", "EPIPE", "ENOLINK", "ECOMM", "EPROTO", "ENODEV", "ENXIO",
         "EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOLCK",  # this machine
@@ -29,12 +29,13 @@ def is_passing(error: BaseException, path: Path) -> bool:
         return True
     if isinstance(error, FileNotFoundError):
         return not path.parent.exists()  # not the file is missing, but the disk
-    return isinstance(error, OSError) and error.errno in _PASSING
+    return isinstance(error, OSError) and error.errno in _OF_DISK | _RIGHTS
 
 
-def is_stale(error: BaseException, path: Path) -> bool:
-    """Whether a network disk has lost the handle of `path`, and nothing else is wrong."""
-    return isinstance(error, OSError) and error.errno == errno.ESTALE
+def is_of_disk(error: BaseException | None, path: Path) -> bool:
+    """Whether a disk, its server or this machine fails for now. A missing right is none of these: who names one file is
+    told of it at once."""
+    return isinstance(error, OSError) and error.errno in _OF_DISK
 
 
 def read_patiently(

@@ -17,6 +17,7 @@ from dad.checkpoints.digests import find_damage, is_zip, tell_of_large
 from dad.checkpoints.torchscript import is_torchscript, read_torchscript
 from dad.checkpoints.weights import AVERAGED, PLAIN
 from dad.errors import DataError
+from dad.passing import is_of_disk, read_patiently
 
 OWN_KEY = "dad"  # all of ours in a checkpoint; the other keys are timm's
 
@@ -106,15 +107,15 @@ def strip_prefixes(state_dict: dict[str, Tensor], prefixes: tuple[str, ...]) -> 
 
 def _read(path: Path, mapped: bool = False) -> dict[str, Any]:
     try:
-        _require_weights(path)
+        read_patiently(lambda: _require_weights(path), path, is_of_disk)
         tell_of_large("reading", path)
-        damage = find_damage(path, all_entries=not mapped)
+        damage = read_patiently(lambda: find_damage(path, all_entries=not mapped), path, is_of_disk)
     except OSError as error:
         raise _NoAccess(f"cannot be read now ({error.strerror or error}); see its rights and its disk") from error
     if damage:
         raise _Damaged(damage)
     try:
-        content = _parse(path, mapped)
+        content = read_patiently(lambda: _parse(path, mapped), path, is_of_disk)
     except OSError as error:
         raise _NoAccess(f"cannot be read now ({error.strerror or error}); see its rights and its disk") from error
     except Exception as error:  # a parser that is given any bytes raises anything, even where it is not at fault

@@ -8,6 +8,7 @@ import numpy as np
 from dad.errors import SettingsError
 from dad.generation.generator import Generated
 from dad.images.reading import SourceBatch, SourceReader
+from dad.passing import is_of_disk, read_patiently
 from dad.pixels import to_uint8
 from dad.shards import IMAGE_EXTENSIONS, DadWriter, Marker, decode_codes, decode_image, shard_paths
 
@@ -52,7 +53,8 @@ def _compare(
     """Return how many verdicts differ; of the kept images the mean share of codes that differ, and the largest mean
     difference of pixels, of 255."""
     entries = {entry.key: entry for entry in marker.samples}
-    tar = shard_paths(writer.root, index)[0].read_bytes()
+    path = shard_paths(writer.root, index)[0]
+    tar = read_patiently(path.read_bytes, path, is_of_disk)
     images = to_uint8(generated.adversarial).permute(0, 2, 3, 1).cpu().numpy()
     verdicts = 0
     shares = []

@@ -20,6 +20,7 @@ from dad.errors import DataError, UsageError, describe_rights
 from dad.images.classes import ClassList, require_known
 from dad.images.decoding import read_file
 from dad.images.tars import list_tars
+from dad.passing import is_of_disk, read_patiently
 
 _logger = logging.getLogger(__name__)
 _LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
@@ -176,9 +177,13 @@ def _suffix(name: str) -> str:
 
 def _entries(folder: Path) -> dict[str, bool]:
     """Return the names in a folder, and whether each is a folder."""
-    try:
+
+    def read() -> dict[str, bool]:
         with os.scandir(folder) as entries:
             return {entry.name: _is_folder(entry) for entry in entries}
+
+    try:
+        return read_patiently(read, folder, is_of_disk)
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}){describe_rights(folder, error)}") from None
 

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 from timm.data.readers.img_extensions import get_img_extensions
 
 from dad.errors import DataError
+from dad.passing import is_of_disk, read_patiently
 
 _THREADS = 8  # headers lie far apart, so that a network disk is mostly waited for
 _LONGEST_LABEL = 1 << 20  # bytes; more than any .cls or .json with a label has
@@ -51,21 +52,25 @@ def _list_tar(tar: Path, class_index: Mapping[str, int]) -> list[TarImage]:
     if not tar.is_file():
         raise DataError(f"{tar}: not a regular file")
     try:
-        with tar.open("rb") as file:
-            images, labels, nameless = _group(tar, _members(tar, file))
-            if lost := sorted((nameless | labels[".cls"].keys()) - images.keys()):
-                raise DataError(
-                    f"{tar}: sample '{lost[0]}' has no image member '{lost[0]}.jpg' (a WebDataset key ends at the "
-                    "first dot of the name); rename or add it"
-                )
-            descriptor = file.fileno()
-            return [TarImage(key, _label(tar, key, labels, descriptor, class_index), *images[key]) for key in images]
+        return read_patiently(lambda: _read_tar(tar, class_index), tar, is_of_disk)
     except OSError as error:
         raise DataError(f"{tar}: cannot be read ({error.strerror or error})") from None
     except (tarfile.TarError, ValueError, OverflowError) as error:
         raise DataError(
             f"{tar}: cannot be read as an uncompressed tar ({error}); it is cut off, compressed or damaged"
         ) from None
+
+
+def _read_tar(tar: Path, class_index: Mapping[str, int]) -> list[TarImage]:
+    with tar.open("rb") as file:
+        images, labels, nameless = _group(tar, _members(tar, file))
+        if lost := sorted((nameless | labels[".cls"].keys()) - images.keys()):
+            raise DataError(
+                f"{tar}: sample '{lost[0]}' has no image member '{lost[0]}.jpg' (a WebDataset key ends at the "
+                "first dot of the name); rename or add it"
+            )
+        descriptor = file.fileno()
+        return [TarImage(key, _label(tar, key, labels, descriptor, class_index), *images[key]) for key in images]
 
 
 def _members(tar: Path, file: BinaryIO) -> Iterator[tuple[str, Span]]:

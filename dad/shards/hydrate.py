@@ -11,6 +11,7 @@ from torch import Tensor
 from dad.errors import DataError, SettingsError
 from dad.files import Settings
 from dad.images.sources import SourceImage
+from dad.passing import is_of_disk, read_patiently
 from dad.pixels import to_uint8
 from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
 from dad.shards.listing import LISTING, read_listing
@@ -91,7 +92,7 @@ def _require_codes(root: Path, settings: Mapping[str, Any]) -> None:
 def _decoded(
     tar: Path, marker: Marker, decode: Callable[[Tensor], Tensor], extension: str, quality: int, batch_size: int
 ) -> list[Sample]:
-    content = tar.read_bytes()
+    content = read_patiently(tar.read_bytes, tar, is_of_disk)
     samples = []
     if hashlib.sha256(content).hexdigest() != marker.sha256:
         raise DataError(f"{tar}: its bytes have changed; mend it: python -m dad.shards repair {tar.parents[1]}")

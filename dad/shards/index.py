@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.files import to_json
 from dad.images.packed import PackedStrings
+from dad.passing import is_of_disk, read_patiently
 from dad.shards.marker import Entry, Marker
 
 INDEX = "index.bin"
@@ -82,9 +83,9 @@ def map_index(path: Path, sha256: str | None = None) -> SetIndex:
         DataError: it is missing or damaged.
     """
     try:
-        if sha256 is not None and file_sha256(path) != sha256:
+        if sha256 is not None and read_patiently(lambda: file_sha256(path), path, is_of_disk) != sha256:
             raise DataError(f"{path}: its bytes have changed")
-        content = np.memmap(path, np.uint8, mode="r")
+        content = read_patiently(lambda: np.memmap(path, np.uint8, mode="r"), path, is_of_disk)
         head = int.from_bytes(content[8:16].tobytes(), "little")
         header = json.loads(content[16 : 16 + head].tobytes())
         arrays = {name: _array(content[16 + head :], about) for name, about in header.items()}

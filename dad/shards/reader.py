@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.files import settings_fingerprint
 from dad.images.packed import PackedStrings
-from dad.passing import read_patiently
+from dad.passing import is_of_disk, read_patiently
 from dad.shards.encoding import IMAGE_EXTENSIONS
 from dad.shards.index import INDEX, NO_CRC, MixedPayloadsError, SetIndex, index_of_markers, map_index
 from dad.shards.manifest import read_manifest
@@ -166,7 +166,8 @@ def _open_index(root: Path, manifest: dict[str, Any]) -> SetIndex:
         try:
             return map_index(root / INDEX, listed)
         except DataError as error:
-            _logger.warning("%s; reading all markers instead; mend it: python -m dad.shards repair %s", error, root)
+            remedy = "" if is_of_disk(error.__cause__, root) else f"; mend it: python -m dad.shards repair {root}"
+            _logger.warning("%s; reading all markers instead%s", error, remedy)
     try:
         return index_of_markers(committed_markers(root, manifest))
     except MixedPayloadsError as error:

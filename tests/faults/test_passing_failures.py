@@ -1,20 +1,31 @@
 """Fault 38: what cannot be read now, and may be the next time."""
 
 import errno
+import hashlib
+import itertools
 import os
 import shutil
+import tarfile
 import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from fault_tools import finished_files, reasons
 
 import generate
+from dad.checkpoints.reading import read_state_dict
 from dad.errors import DataError
-from dad.images.sources import SourceImage
+from dad.files import read_text
+from dad.images.classes import ClassList
+from dad.images.sources import SourceImage, list_sources
 from dad.shards.__main__ import main as shards_main
+from dad.shards.index import index_of_markers, map_index
+
+CLASSES = ClassList(("ant",), ("ant",))
+EMPTY = hashlib.sha256(index_of_markers([]).to_bytes()).hexdigest()
 
 
 def fail_for(monkeypatch: pytest.MonkeyPatch, key: str, fail: Callable[[], object]) -> None:
@@ -61,3 +72,43 @@ def test_unreadable_images_are_read_again_on_demand(
     assert generate.main([*command, "--retry-unreadable"]) == 0
     assert finished_files(tmp_path / "dad") == finished_files(tmp_path / "whole")
     assert (tmp_path / "dad" / "shards" / "00001.tar").stat().st_ino == before
+
+
+def stumble(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    """Let the first two calls of a function fail as on a network disk whose server has been started anew."""
+    calls, function = itertools.count(), getattr(owner, name)
+
+    def call(*args: object, **options: object) -> object:
+        if next(calls) < 2:
+            fail_by(errno.ESTALE)
+        return function(*args, **options)
+
+    monkeypatch.setattr("dad.passing._DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(owner, name, call)
+
+
+READERS: dict[str, tuple[object, str, Callable[[Path], object]]] = {
+    "listing": (os, "scandir", lambda root: [str(source) for source in list_sources(root / "train", CLASSES)]),
+    "tars": (Path, "open", lambda root: [str(source) for source in list_sources(root / "tars", CLASSES)]),
+    "index": (Path, "open", lambda root: map_index(root / "index.bin", EMPTY).to_bytes()),
+    "weights": (Path, "open", lambda root: {name: w.tolist() for name, w in read_state_dict(root / "w", "-").items()}),
+    "class list": (Path, "read_bytes", lambda root: read_text(root / "classes.txt", "--class-map")),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_moment_without_a_disk_is_waited_for_wherever_a_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    for place in ("train/ant/0.jpg", "tars/ant/0.jpg", "classes.txt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(place)
+    with tarfile.open(tmp_path / "tars" / "0.tar", "w") as archive:
+        archive.add(tmp_path / "tars" / "ant" / "0.jpg", "ant/0.jpg")
+    shutil.rmtree(tmp_path / "tars" / "ant")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "w")
+    (tmp_path / "index.bin").write_bytes(index_of_markers([]).to_bytes())
+    owner, name, read = READERS[reader]
+    expected = read(tmp_path)
+    stumble(monkeypatch, owner, name)
+    assert read(tmp_path) == expected

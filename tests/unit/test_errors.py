@@ -67,7 +67,14 @@ def test_a_missing_right_is_one_line_with_owner_and_mode(
     assert line.startswith(f"error: {tmp_path}/closed: {os.strerror(code)}; it is of user ") and "mode 600" in line
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "bad disk", "x"), OSError(errno.EACCES, "nothing is named")])
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOSPC])
+def test_a_disk_that_fails_is_one_line_with_the_path(code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script(raising(OSError(code, os.strerror(code), "/data/x"))) == 3
+    line = f"error: /data/x: {os.strerror(code)}; mend that and rerun the same command\n"
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EINVAL, "bad disk", "x"), OSError(errno.EACCES, "nothing is named")])
 def test_other_failures_of_the_system_keep_their_traceback(error: OSError) -> None:
     def fail() -> int:
         raise error

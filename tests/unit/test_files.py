@@ -10,6 +10,7 @@ import pytest
 from dad.errors import DataError, SettingsError, describe_rights
 from dad.files import (
     read_json,
+    read_text,
     require_no_links,
     require_same_settings,
     settings_fingerprint,
@@ -109,17 +110,24 @@ def fail_times(monkeypatch: pytest.MonkeyPatch, times: int, code: int) -> list[f
     return slept
 
 
-def test_a_stale_handle_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
+def test_a_stale_handle_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     write_atomically(tmp_path / "a.json", b"{}")
-    slept = fail_times(monkeypatch, 3, errno.ESTALE)
+    slept = fail_times(monkeypatch, 3, code)
     assert read_json(tmp_path / "a.json") == {} and slept == sorted(slept) and len(slept) == 3
+    fail_times(monkeypatch, 3, code)
+    assert read_text(tmp_path / "a.json", "--class-map") == "{}"
 
 
-def test_a_handle_that_stays_stale_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EACCES])
+def test_what_cannot_be_read_is_named_and_nobody_is_told_to_delete_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     write_atomically(tmp_path / "a.json", b"{}")
-    fail_times(monkeypatch, 99, errno.ESTALE)
-    with pytest.raises(DataError, match=r"a\.json: not readable"):
+    fail_times(monkeypatch, 99, code)
+    with pytest.raises(DataError, match=r"a\.json: cannot be read \(not now\)") as error_info:
         read_json(tmp_path / "a.json")
+    assert "delete" not in str(error_info.value) and "rerun the same command" in str(error_info.value)
 
 
 def test_another_failure_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
