@@ -42,7 +42,7 @@ def _without_numbers(name: str) -> str:
 def _spells_out(name: str, word: str) -> bool:
     """Whether each part of `word` shortens a part of `name`, in order, the first one whole: of vit_base_patch16_224,
     vit_b_16."""
-    first, *parts = re.split(r"[-_ ]", word.lower())
+    first, *parts = re.split(r"[-_ /]", word.lower())
     own, *rest = name.split("_")
     if own != first or not parts:
         return False

@@ -13,8 +13,9 @@ from timm.layers import set_fast_norm
 from torch import Tensor, nn
 
 from dad.checkpoints import AVERAGED, PLAIN, choose_weights, find_misfit, load_fitting, read_checkpoint
+from dad.checkpoints.downloads import prepare_hub
 from dad.errors import DataError, UsageError
-from dad.models.names import ELSEWHERE, is_place, require_timm_model
+from dad.models.names import ELSEWHERE, HUB, is_place, require_timm_model
 from dad.models.published import create_published
 from dad.models.start import create_from_file, head_names, load_initial
 
@@ -146,6 +147,8 @@ def require_model(name: str) -> None:
 
 
 def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Module:
+    if name.startswith(HUB):
+        prepare_hub()
     try:
         model: nn.Module = timm.create_model(name, **settings, **model_kwargs)
     except (TypeError, AssertionError) as error:
@@ -156,6 +159,11 @@ def _create(name: str, model_kwargs: dict[str, Any], **settings: Any) -> nn.Modu
             raise
         given = ", ".join(f"{flag} {value}" for flag, value in asked.items())
         raise UsageError(f"{given}: {name} does not take this ({error})") from error
+    except (OSError, ValueError) as error:
+        if settings["pretrained"] or not name.startswith(ELSEWHERE):
+            raise
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"--model {name}: its configuration cannot be read ({reason})") from error
     return model
 
 

@@ -8,7 +8,8 @@ from timm.models import get_pretrained_cfg
 from dad.errors import UsageError
 from dad.names import near_names
 
-ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")  # how names begin that are no names of timm's
+HUB = ("hf_hub:", "hf-hub:")
+ELSEWHERE = (*HUB, "local-dir:")  # how names begin that are no names of timm's
 _WEIGHTS = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
 
 
@@ -38,12 +39,13 @@ def require_timm_model(name: str, flag: str, otherwise: str = "") -> None:
 
 def near_models(name: str) -> list[str]:
     """Return the models that may be meant, with the tag of `name` where they have such weights."""
-    base, _, tag = name.rpartition("/")[2].partition(".")
-    near = near_names(base, timm.list_models(), count=5)
+    base, _, tag = name.partition(".")
+    known = timm.list_models()
+    near = near_names(base.rpartition("/")[2], known, count=5) or near_names(base, known, count=5)
     tagged = [f"{model}.{tag}" for model in near if tag and f"{model}.{tag}" in timm.list_pretrained(f"{model}.*")]
     return tagged or near
 
 
 def is_place(name: str) -> bool:
     """Return whether what should be a model's name is a file or folder, or reads like a file of weights."""
-    return not timm.is_model(name) and (name.endswith(_WEIGHTS) or Path(name).exists())
+    return bool(name) and not timm.is_model(name) and (name.endswith(_WEIGHTS) or Path(name).exists())

@@ -20,6 +20,7 @@ MODELS = (
         ("mobilenet_v3_small", "mobilenetv3_small_075"),
         ("efficientnet_v2_s", "efficientnetv2_s"),
         ("vit_b_16", "vit_base_patch16_224"),
+        ("ViT-B/16", "vit_base_patch16_224"),
         ("vit_l_16", "vit_large_patch16_224"),
         ("deit_small", "deit_small_patch16_224"),  # which difflib ranks below nest_small
         ("vit_bsae_patch16_224", "vit_base_patch16_224"),

@@ -69,11 +69,15 @@ def test_input_size_comes_before_img_size(words: tuple[Any, ...], size: tuple[in
         (("--model", "test_vit3000"), UsageError, r"--model test_vit3000: timm has no such model \(near: test_"),
         (("--model", "test_vit2", "--model-kwargs", "width=3"), UsageError, r"--model-kwargs \{'width': 3\}: test_vit"),
         (("--num-classes", 9), UsageError, r"--num-classes 9, but the class list has 6"),
+        (("--model", "local-dir:none"), DataError, r"^--model local-dir:none: its configuration cannot be read \("),
+        (("--model", "hf_hub:"), DataError, r"^--model hf_hub:: its configuration cannot be read \(Model name"),
+        (("--model", "hf-hub:a/b"), DataError, r"^--model hf-hub:a/b: its configuration cannot be read \("),
         (("--initial-checkpoint", "none.pth"), DataError, r"--initial-checkpoint none\.pth: no such file"),
     ],
 )
 def test_flags_that_make_no_model_are_refused(
-    words: tuple[Any, ...], error: type[Exception], message: str, flags: Flags
+    words: tuple[Any, ...], error: type[Exception], message: str, flags: Flags, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(error, match=message):
         create_student(flags(*VIT, *words), 6)

@@ -18,6 +18,7 @@ from dad.models.names import is_place, require_timm_model
         ("resnet81.a1_in1k", r"near: resnet18\.a1_in1k"),
         ("timm/resnet50.a1_in1k", r"near: resnet50\.a1_in1k"),
         ("ResNet50", "near: resnet50,"),
+        ("ViT-B/16", "near: vit_base_patch16_224"),
         ("zzzz", "near: none"),
         ("resnet50.a1_in", r"weights; for resnet50 it has: resnet50\.a1_in1k, .*resnet50\.tv_in1k"),
     ],
@@ -41,4 +42,4 @@ def test_a_model_whose_name_is_a_folder_too_is_a_model(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "resnet50").mkdir()
     (tmp_path / "runs").mkdir()
-    assert is_place("runs") and not is_place("resnet50")
+    assert is_place("runs") and not is_place("resnet50") and not is_place("")
