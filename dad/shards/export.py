@@ -1,32 +1,34 @@
 """Unpack a DAD set to plain files."""
 
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
 from dad.errors import DataError
+from dad.files import require_no_links, write_atomically
+from dad.shards.manifest import SETTINGS
 from dad.shards.reader import DadSet
 
 
 def export(dad_set: DadSet, target: Path) -> int:
-    """Write every image to `target/<key>.<extension>`, an ImageFolder; return how many. Files of the right size stay.
+    """Write every image to `target/<key>.<extension>`, an ImageFolder; return how many. Files that are there stay.
 
     Raises:
-        DataError: the set has no images, is damaged, or a key leads out of the folder.
+        DataError: the set has no images, is damaged, a key leads out of the folder, or a file cannot be written: the
+            folder is a DAD set, a class folder is a symbolic link, or the disk is full.
     """
     extension = dad_set.image_extension
     if extension is None:
         raise DataError(f"{dad_set.root} holds codes alone; make images first: python -m dad.shards hydrate")
+    if (target / SETTINGS).exists():
+        raise DataError(f"--out {target} is a DAD set, among whose files no images belong; give another folder")
     for key in dad_set.keys:
         if not _is_safe(key):
             raise DataError(f"{dad_set.root}: the key '{key}' leads out of the folder; nothing was written")
     for index, key in enumerate(dad_set.keys):
         path = target / f"{key}.{extension}"
         content = dad_set.read(index, extension)
-        if not path.is_file() or path.stat().st_size != len(content):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{uuid4().hex}.tmp")  # two exports may go to one folder
-            partial.write_bytes(content)
-            partial.replace(path)
+        require_no_links(target / parent for parent in PurePosixPath(key).parents if parent.name)
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomically(path, content)
     return len(dad_set)
 
 

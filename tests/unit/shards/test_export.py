@@ -1,5 +1,6 @@
 """A set as plain image files."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,35 @@ def test_export_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     before = tree(tmp_path / "out")
     inode = (tmp_path / "out/ant/2.x.png").stat().st_ino
     (tmp_path / "out/ant/3.x.png").write_bytes(b"half")
+    (tmp_path / "out/ant/6.x.png").write_bytes(b"x" * len(before["ant/6.x.png"]))  # of another set
     export(dad, tmp_path / "out")
     assert tree(tmp_path / "out") == before
     assert (tmp_path / "out/ant/2.x.png").stat().st_ino == inode
+
+
+def test_a_disk_that_is_full_is_one_line_and_leaves_no_torn_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    dad = make_set(tmp_path / "set")
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(DataError, match=r"cannot write .*2\.x\.png: No space left on device; it needs 700 bytes"):
+        export(dad, tmp_path / "out")
+    assert tree(tmp_path / "out") == {}
+
+
+def test_images_go_neither_into_a_set_nor_through_a_link(tmp_path: Path) -> None:
+    dad = make_set(tmp_path / "set")
+    before = tree(tmp_path / "set")
+    with pytest.raises(DataError, match="is a DAD set, among whose files no images belong"):
+        export(dad, tmp_path / "set")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ant").symlink_to(tmp_path / "set")
+    with pytest.raises(DataError, match=r"out/ant is a symbolic link to .*set, .*remove it"):
+        export(dad, tmp_path / "out")
+    assert tree(tmp_path / "set") == before
 
 
 def test_export_never_writes_damaged_bytes(tmp_path: Path) -> None:
