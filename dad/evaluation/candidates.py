@@ -21,6 +21,7 @@ from dad.checkpoints import file_digest, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student, require_model
+from dad.models.sizes import require_logits
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
 from dad.trained_classes import require_label_names, require_trained_classes
@@ -134,6 +135,7 @@ def _create_student(
     data_config = resolve_data_config(vars(args), model=model, use_test_size=not args.use_train_size)
     data_config["crop_border_pixels"] = args.crop_border_pixels
     _require_image_size(model, architecture, data_config["input_size"])
+    require_logits(model, architecture, data_config["input_size"])
     if checkpoint:
         require_trained_classes(checkpoint, classes, f"checkpoint {checkpoint}")
     else:  # also of a model that timm does not list, whose configuration came with its weights

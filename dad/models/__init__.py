@@ -17,6 +17,7 @@ from dad.checkpoints.downloads import prepare_hub
 from dad.errors import DataError, UsageError
 from dad.models.names import ELSEWHERE, HUB, is_place, require_timm_model
 from dad.models.published import create_published
+from dad.models.sizes import fit_to_size, require_logits
 from dad.models.start import create_from_file, head_names, load_initial
 
 _logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     create = partial(
         _create,
         args.model,
-        args.model_kwargs,
+        fit_to_size(args.model, args.model_kwargs, _asked_size(args)),
         pretrained=args.pretrained or bool(args.pretrained_path),
         drop_rate=args.drop,
         drop_path_rate=args.drop_connect if args.drop_path is None else args.drop_path,
@@ -59,7 +60,16 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
         student.set_grad_checkpointing(enable=True)
     data_config: dict[str, Any] = resolve_data_config(vars(args), model=student)
     _set_data_config(student, data_config)
+    require_logits(student, args.model, data_config["input_size"])
     return student, data_config
+
+
+def _asked_size(args: Any) -> tuple[int, ...] | None:
+    """Return channels, height and width of the images that flags name, if they do."""
+    if input_size := getattr(args, "input_size", None):
+        return tuple(input_size)
+    side = getattr(args, "img_size", None)
+    return (3, side, side) if side else None
 
 
 def _network_args(args: argparse.Namespace) -> dict[str, Any]:
@@ -103,7 +113,7 @@ def load_student(
     trained = content.get("args")
     name = _resolve_architecture(model_name, content.get("arch"), checkpoint, name_decides)
     state = _weights(content, checkpoint, use_ema, weights)
-    kwargs = {**_trained_kwargs(trained), **model_kwargs}
+    kwargs = fit_to_size(name, {**_trained_kwargs(trained), **model_kwargs}, _asked_size(trained))
     model = _create(name, kwargs, pretrained=False, num_classes=num_classes)
     _load_weights(model, state, checkpoint, num_classes, content.get("arch"))
     if isinstance(trained, argparse.Namespace):  # train.py wrote down how the student wants its images

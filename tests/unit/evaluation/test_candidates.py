@@ -155,6 +155,12 @@ def test_a_network_for_images_of_another_size_is_refused(tmp_path: Path) -> None
     assert create(*words)[0].data_config["input_size"] == (3, 160, 160)
 
 
+def test_a_size_that_is_no_multiple_of_a_patch_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.pth", "test_vit")
+    with pytest.raises(UserError, match=r"nothing comes of images of 30x30 pixels \(.*divisible by patch size"):
+        create("--checkpoint", path, "--model", "test_vit", "--img-size", 30)
+
+
 def test_a_model_from_elsewhere_is_refused_with_a_new_head(tmp_path: Path) -> None:
     save_for_hf(timm.create_model("test_resnet", num_classes=9), tmp_path, safe_serialization=True)
     with pytest.raises(UserError, match="--pretrained: its weights are for 9 classes, the class list has 6"):
