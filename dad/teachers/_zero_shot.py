@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from dad.checkpoints import tensors_digest
-from dad.files import write_atomically
+from dad.files import write_atomically, writing
 
 _logger = logging.getLogger(__name__)
 _BATCH = {"cpu": 64}  # prompts at a time; on other devices _LARGE_BATCH
@@ -151,10 +152,16 @@ def _find_damage(head: Tensor, classes: int, digest: str) -> str:
 
 @contextlib.contextmanager
 def _alone(file: Path) -> Iterator[None]:
-    """Let one process at a time make a file; the lock of one that dies is free at once."""
+    """Let one process at a time make a file; the lock of one that dies is free at once.
+
+    Raises:
+        DataError: the folder cannot be written, or a link stands in the place of the lock.
+    """
     lock = file.with_name(f".{file.name}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as stream:
+    with writing(lock.parent, "choose another --teacher-cache"):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(descriptor) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

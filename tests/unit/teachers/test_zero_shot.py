@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_clips import make_clip
 from torch import Tensor
 
+from dad.errors import DataError
 from dad.teachers import _zero_shot
 from dad.teachers._zero_shot import cached_head, head_file, make_head
 
@@ -131,6 +132,23 @@ def test_one_that_dies_holds_nobody_up(tmp_path: Path, tokenizer: Any) -> None:
     process.kill()
     process.join()
     assert head_of(tmp_path, tokenizer).shape == (16, 3)
+
+
+def test_a_lock_is_not_written_through_a_link(tmp_path: Path, tokenizer: Any) -> None:
+    (tmp_path / "precious").write_text("somebody else's")
+    head_of(tmp_path, tokenizer)
+    (file,) = tmp_path.glob("*.safetensors")
+    file.unlink()
+    file.with_name(f".{file.name}.lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(DataError, match=r"cannot write .*\.lock: Too many levels .*; choose another --teacher-cache"):
+        head_of(tmp_path, tokenizer)
+    assert (tmp_path / "precious").read_text() == "somebody else's"
+
+
+def test_a_place_that_cannot_be_made_is_named(tmp_path: Path, tokenizer: Any) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot write .*file/heads: Not a directory; choose another --teacher-cache"):
+        head_of(tmp_path / "file" / "heads", tokenizer)
 
 
 def test_a_long_making_is_told_before_it_begins(
