@@ -2,6 +2,7 @@
 
 import re
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from dad.args.checks import missing_flags, require_given, require_numbers
 from dad.args.switches import Switch
@@ -82,8 +83,20 @@ def require_generation(args: Namespace) -> None:
     require_given([general, missing_discretizer_flags(args)])
     if not 0 < args.crop_pct <= 1:
         raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0 and at most 1")
+    _require_place_beside(args)
     if not re.fullmatch(r"(\d*:\d*)?", args.shard_range):
         raise UsageError(f"--shard-range {args.shard_range}: expected A:B, the shards from A up to but not including B")
+
+
+def _require_place_beside(args: Namespace) -> None:
+    """Refuse a DAD set among the images that it is made of, where it would be read as a class of theirs."""
+    root, place = Path(args.data_dir).resolve(), Path(args.dad_dir).resolve()
+    splits = {folder for folder in (place, *place.parents) if folder.parent == root}
+    if place == root or any(
+        folder.name in (args.train_split, "train", "training", "val", "validation") for folder in splits
+    ):
+        among = f"it lies among the images of --data-dir {args.data_dir}"
+        raise UsageError(f"--dad-dir {args.dad_dir}: {among}; give a folder of its own")
 
 
 def missing_discretizer_flags(args: Namespace) -> str:

@@ -12,12 +12,23 @@ NEEDED = [
 ]  # fmt: skip
 
 
+AMONG = ("data", "data/.", "data/train", "data/train/dad", "data/val/dad", "dad/../data")
+
+
 def check(*words: str) -> None:
     require_generation(parse_args(create_generate_parser(), [*NEEDED, *words])[0])
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--shard-range", "3:"], ["--shard-range", ":"], ["--attack-eps", "0"], ["--workers", "0"]]
+    "words",
+    [
+        [],
+        ["--shard-range", "3:"],
+        ["--shard-range", ":"],
+        ["--attack-eps", "0"],
+        ["--workers", "0"],
+        ["--dad-dir", "data/dad"],
+    ],
 )
 def test_what_can_work_is_taken(words: list[str]) -> None:
     check(*words)
@@ -31,6 +42,7 @@ def test_what_can_work_is_taken(words: list[str]) -> None:
         (["--preview", "-1"], "--preview -1: it must be at least 0"),
         (["--attack-eps", "-0.5"], "--attack-eps -0.5: it must be at least 0"),
         (["--random-start-prob", "1.1"], "--random-start-prob 1.1: it must be from 0 to 1"),
+        *((["--dad-dir", place], f"--dad-dir {place}: it lies among the images of --data-dir data") for place in AMONG),
         (["--crop-pct", "0"], "--crop-pct 0: it must be above 0"),
         (["--image-quality", "101"], "--image-quality 101: it must be from 1 to 100"),
         (["--read-timeout", "0"], "--read-timeout 0: it must be above 0"),
