@@ -7,6 +7,7 @@ user sees that line and no traceback; anything that is not a `UserError` is our 
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -65,11 +66,7 @@ def run_script(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except UserError as error:
-        # out of a DataLoader's worker comes a whole traceback as text, whose last line is "<type>: <message>"
-        *before, line = [line for line in str(error).splitlines() if line.strip()] or [""]
-        if before:
-            line = line.partition(": ")[2]
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {_in_one_line(error)}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if error.errno not in (*_NO_RIGHT, *_OF_DISK) or error.filename is None:
@@ -81,3 +78,11 @@ def run_script(main: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _in_one_line(error: UserError) -> str:
+    """Return an error's message; a line break in it, of a file's name say, is written as such."""
+    text = str(error)
+    if text.startswith("Caught "):  # a whole traceback, out of a DataLoader's worker, that ends in "<type>: <message>"
+        text = re.split(rf"^\S*{type(error).__name__}: ", text, flags=re.MULTILINE)[-1]
+    return "\\n".join(text.strip().splitlines())

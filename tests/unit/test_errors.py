@@ -45,6 +45,12 @@ def test_of_a_workers_traceback_the_last_line_is_told(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == "error: a.png: cut off\n"
 
 
+@pytest.mark.parametrize("before", ["", "Caught DataError in DataLoader worker process 0.\nTraceback\nx.DataError: "])
+def test_a_file_name_of_two_lines_stays_in_one(before: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script(raising(DataError(f"{before}class folder 'a\nb: c': nothing is in it"))) == 3
+    assert capsys.readouterr().err == "error: class folder 'a\\nb: c': nothing is in it\n"
+
+
 def test_ctrl_c_ends_as_in_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     def stop() -> int:
         raise KeyboardInterrupt
