@@ -20,7 +20,7 @@ from dad.args.tools import ToolParser
 from dad.charts.scatter import scatter_plot
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
-from dad.files import to_json, write_atomically
+from dad.files import temporary_beside, to_json, write_atomically, writing
 from dad.models import load_student
 from dad.report import load_results
 from dad.runtime import require_device
@@ -80,6 +80,7 @@ def _wasserstein(args: Namespace) -> None:
     if len(scoreboard.scores) > 1:
         gains = scoreboard.relative_to(baseline, list(folders))
 
+    _require_place(args.output / "wasserstein.json")
     model, name, layers = _load_model(args)
     config = resolve_data_config({}, model=model)
     reference = _Images(args.reference, _transform("", args.reference, config))
@@ -116,6 +117,15 @@ def _check(args: Namespace) -> None:
         raise UsageError(f"--baseline {args.baseline}: it is a model of --scores, which is not given")
     require_numbers(args)
     require_device(args.device)
+
+
+def _require_place(file: Path) -> None:
+    """Raise a DataError if a file could not be written that takes hours to come by."""
+    with writing(file.parent, "choose another --output"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        trial = temporary_beside(file)
+        trial.touch()
+        trial.unlink()
 
 
 def _find_folders(words: list[str]) -> dict[str, Path]:

@@ -103,6 +103,14 @@ def test_a_missing_folder_is_found_before_anything_is_measured(flags: list[str],
     assert "images" not in capsys.readouterr().out
 
 
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_measured(
+    flags: list[str], tmp_path: Path, capsys
+) -> None:
+    with pytest.raises(DataError, match=r"cannot write .*tiny\.pth\.tar.*; choose another --output"):
+        main([*flags, "--output", str(tmp_path / "tiny.pth.tar" / "out")])
+    assert "images" not in capsys.readouterr().out
+
+
 def test_a_network_without_batch_norm_is_refused(flags: list[str], tmp_path: Path) -> None:
     model = timm.create_model("test_vit", num_classes=6)
     torch.save({"arch": "test_vit", "state_dict": model.state_dict()}, tmp_path / "tiny.pth.tar")
