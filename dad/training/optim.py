@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import logging
 import warnings
 from typing import Any
 
@@ -22,6 +23,8 @@ from dad.args.schedule import SCHEDULES
 from dad.errors import UsageError
 from dad.names import near_names, nearest_name
 from dad.rng import same_random_state
+
+_logger = logging.getLogger(__name__)
 
 # What the optimisers of torch, timm, apex and bitsandbytes raise for settings and devices that they do not take.
 _REFUSALS = (
@@ -49,6 +52,8 @@ def create_optimizer(args: argparse.Namespace, task: TrainingTask, learning_rate
     Raises:
         UsageError: timm knows no such optimiser, or it does not take its settings.
     """
+    if args.opt.lower().removeprefix("lookahead_").startswith("kron"):
+        _logger.info("--opt %s: torch.compile makes its steps, so the first update takes minutes", args.opt)
     return _create(args, task.get_trainable_module(), learning_rate)
 
 

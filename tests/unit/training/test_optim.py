@@ -46,6 +46,16 @@ def test_the_optimiser_has_the_flags_and_the_students_parameters(flags: Flags, t
     assert optimizer.defaults["betas"] == (0.8, 0.9) and optimizer.defaults["amsgrad"] is True
 
 
+@pytest.mark.parametrize(("name", "lines"), [("kron", 1), ("adamw", 0)])
+def test_a_first_update_of_minutes_is_told(
+    flags: Flags, toy: type, name: str, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = ClassificationTask(toy(), nn.CrossEntropyLoss(), verbose=False)
+    with caplog.at_level("INFO", "dad.training.optim"):
+        create_optimizer(flags("--opt", name), task, 0.02)
+    assert caplog.text.count("the first update takes minutes") == lines
+
+
 CPU = torch.device("cpu")
 
 
