@@ -9,16 +9,20 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from timm.layers import convert_splitbn_model, convert_sync_batchnorm
+from timm.utils import random_seed
 from torch import nn
 
 from dad.args import create_train_parser
 from dad.args.checks import missing_flags, require_given, require_names, require_numbers, require_preprocessing
 from dad.args.generate import missing_discretizer_flags
 from dad.args.hparams import parse_args
+from dad.asking.session import check_args_recordable, resolve_epochs
+from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.images.classes import ClassList
 from dad.images.timm_datasets import resolve_timm_dataset
@@ -29,15 +33,20 @@ from dad.objectives import Weighted, load_objective
 from dad.objectives.dat import SelfAttacked
 from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
+from dad.soft_targets import SoftTargets
 from dad.teachers import Teacher, create_teacher, require_fitting
+from dad.teachers._recorded import create_recorded_teacher
 from dad.trained_classes import require_trained_classes
 from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
 from dad.training.optim import check_args_of_optimizer, create_optimizer, create_schedule, resolve_learning_rate
+from dad.training.pixel_settings import resolve_pixel_settings
 from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
 from dad.training.run_folder import require_new_folder, require_writable, resolve_experiment, resolve_folder
+from dad.training.sampled_loader import create_sampled_images
+from dad.training.train_loader import TrainLoader
 from dad.training.trainer import Settings, Trainer
 from dad.training.updater import Updater
 from dad.training.validation import score_teacher
@@ -63,14 +72,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_trained_classes(args.initial_checkpoint, classes, source, new_head=True)
     student, data_config = create_student(args, len(classes))
     require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
-    train_loader = create_train_loader(args, data_config, objective.demands(), classes, runtime)
+    train_loader, targets = create_loader(args, data_config, objective, classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)
     teacher = None
     if objective.needs_teacher:
-        teacher = create_teacher(args, classes, runtime.device)
+        if targets is None:
+            teacher = create_teacher(args, classes, runtime.device)
+        else:
+            teacher = create_recorded_teacher(args, classes, targets, runtime.device)
         require_fitting(teacher, data_config)
         if DAD in objective.views and runtime.is_primary:
             warn_of_other_teacher(args.dad_dir, teacher.settings)
+    if args.aug_seeding == "sample":  # what networks draw must not depend on whether a teacher was built
+        random_seed(args.seed, runtime.rank)
     task = create_task(args, objective, student, teacher, runtime)
     learning_rate = resolve_learning_rate(args, runtime.world_size, train_loader.batch_size)
     optimizer = create_optimizer(args, task, learning_rate)
@@ -83,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     state = create_run_state(args, Parts(task, updater, schedule, train_loader, classes), data_config, runtime)
     prepare(args, task, runtime)
     teacher_top1 = None
-    if teacher is not None and runtime.is_primary:
+    if teacher is not None and targets is None and runtime.is_primary:
         teacher_top1 = try_teacher(args, task, data_config, classes, runtime)
     experiment = Experiment(args, args_text, state, runtime)
     experiment.start(epochs, teacher_top1)
@@ -117,6 +131,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiment.finish()
     runtime.close()
     return 0
+
+
+def create_loader(
+    args: Namespace, data_config: dict[str, Any], objective: type[Weighted], classes: ClassList, runtime: Runtime
+) -> tuple[TrainLoader, SoftTargets | None]:
+    """Return the training loader, and what the teacher said of its images if it was asked beforehand."""
+    if args.aug_seeding != "sample":
+        return create_train_loader(args, data_config, objective.demands(), classes, runtime), None
+    images = create_sampled_images(args, data_config, objective.demands(), classes, runtime)
+    targets = None
+    if args.soft_targets and objective.needs_teacher:
+        targets = SoftTargets(Path(args.soft_targets)).for_views(objective.views)
+        views = images.epochs.of_epochs(resolve_epochs(args))
+        targets.require(resolve_pixel_settings(args, data_config, images), views, versions())
+        _logger.info("%s: the answers of %s, which is not loaded", args.soft_targets, targets.settings["teacher"])
+    return images.train_loader(runtime, targets), targets
 
 
 def images_at_once(args: Namespace, objective: type[Weighted], runtime: Runtime) -> int:
@@ -186,7 +216,7 @@ def try_teacher(
         loader = create_val_loader(args, data_config, classes, alone, at_most=_TEACHER_IMAGES)
         if loader is None:
             return None
-        return score_teacher(task.teacher_logits, loader, runtime, _TEACHER_IMAGES, task.teacher.twins)
+        return score_teacher(task.ask_teacher, loader, runtime, _TEACHER_IMAGES, task.teacher.twins)
 
 
 def missing_parts(args: Namespace, objective: type[Weighted]) -> Iterator[str]:
@@ -194,7 +224,7 @@ def missing_parts(args: Namespace, objective: type[Weighted]) -> Iterator[str]:
     if not args.data_dir and not resolve_timm_dataset(args):
         yield "--data-dir is needed: the data root in ImageNet's layout, with train/ and val/"
     needed = {}
-    if objective.needs_teacher:
+    if objective.needs_teacher and not args.soft_targets:
         needed["teacher"] = "SPEC, e.g. clip/ViT-L-14-quickgelu/openai"
     if any(view.needs_dad_set for view in resolve_views(args.objective, objective.views)):
         needed["dad_dir"] = "DIR, the DAD set that generate.py made"
@@ -211,6 +241,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     require_names(args)
     require_preprocessing(args)
     objective.check_args(args)
+    check_draws(args, objective)
     if objective.needs_teacher and args.train_img_sizes:
         raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
     if objective.input_gradients and args.model_dtype not in (None, "float32"):
@@ -230,6 +261,14 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     require_writable(folder)
     if args.experiment and not args.resume and not args.overwrite:
         require_new_folder(folder)
+
+
+def check_draws(args: Namespace, objective: type[Weighted]) -> None:
+    """Refuse flags that need draws which can be repeated."""
+    if args.soft_targets and objective.needs_teacher:
+        check_args_recordable(args)
+    elif args.teacher_views and args.aug_seeding != "sample":
+        raise UsageError(f"--teacher-views {args.teacher_views}: no draw can be repeated; use --aug-seeding sample")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,18 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from PIL import features
+
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "taming-transformers", "diffusers", "pillow", "numpy")
+
+
+def pixel_versions() -> str:
+    """Return the versions of what decodes and augments images, e.g. "pillow 12.0.0 (libjpeg-turbo 3.1.2), ...": another
+    one may give other pixels."""
+    found = versions()
+    codec = features.version("libjpeg_turbo") or features.version("jpg")
+    others = ", ".join(f"{name} {found[name]}" for name in ("numpy", "timm", "torch", "torchvision"))
+    return f"pillow {found['pillow']} (jpeg {codec}), {others}"
 
 
 def versions() -> dict[str, str]:

@@ -24,6 +24,7 @@ from dad.args.model import add_model_args, add_network_args, add_train_model_arg
 from dad.args.optim import add_ema_args, add_optim_args
 from dad.args.runtime import add_compile_args, add_dtype_args, add_runtime_args, add_train_runtime_args
 from dad.args.schedule import add_learning_rate_args, add_schedule_args
+from dad.args.soft_targets import add_build_args, add_soft_target_args
 from dad.args.threats import add_threat_args
 from dad.args.timm_datasets import add_dataset_args, add_size_args, add_train_dataset_args
 
@@ -45,6 +46,7 @@ def create_train_parser() -> ArgumentParser:
     add_train_model_args(parser)
     add_teacher_args(parser)
     add_distill_args(parser)
+    add_soft_target_args(parser)
     add_objective_args(parser)
     add_discretizer_args(parser)
     add_attack_args(parser)
@@ -61,6 +63,14 @@ def create_train_parser() -> ArgumentParser:
     add_train_runtime_args(parser)
     add_log_args(parser)
     add_output_args(parser)
+    return parser
+
+
+def create_ask_parser() -> ArgumentParser:
+    """Return the parser of `python -m dad.soft_targets build`: the flags of train.py, and how answers are stored."""
+    parser = create_train_parser()
+    parser.description = "Ask the teacher about every view that a training run with the same flags will see."
+    add_build_args(parser)
     return parser
 
 

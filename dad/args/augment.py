@@ -9,6 +9,14 @@ from dad.args.switches import Switch
 def add_augment_args(parser: ArgumentParser) -> None:
     """Add the transforms of one image."""
     group = parser.add_argument_group("Augmentation")
+    group.add_argument(
+        "--aug-seeding",
+        default="worker",
+        type=str,
+        choices=["worker", "sample"],
+        help="what draws depend on: worker, timm's own, on all that a loader process drew before; sample, on seed, "
+        "epoch and image alone, so that any number of processes, workers and restarts gives the same images",
+    )
     group.add_argument("--no-aug", default=False, action=Switch, help="resize and crop only")
     group.add_argument(
         "--train-crop-mode", default=None, type=str, choices=["rrc", "rkrc", "rkrr"], help="kind of random crop"

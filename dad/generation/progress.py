@@ -19,12 +19,24 @@ _logger = logging.getLogger(__name__)
 class ProgressBar:
     """Counts images and says how fast, how many are kept and how long it still takes.
 
-    `already` of the `total` images were done by earlier runs: they count as progress, but not for the speed.
+    `already` of the `total` images were done by earlier runs: they count as progress, but not for the speed. `keeps`:
+    some images may be rejected.
     """
 
-    def __init__(self, total: int, already: int, visible: bool, interval: float = 10.0):
+    def __init__(
+        self,
+        total: int,
+        already: int,
+        visible: bool,
+        interval: float = 10.0,
+        *,
+        title: str = "Generate",
+        keeps: bool = True,
+    ):
         self.total = total
         self.done = already
+        self.title = title
+        self._keeps = keeps
         self.kept = 0
         self._already = already
         self._counted = 0  # sources of the shards that `kept` is of
@@ -33,7 +45,7 @@ class ProgressBar:
         self._last = self._start
         self._bar = None
         if visible and sys.stderr.isatty():
-            self._bar = tqdm(total=total, initial=already, unit="img", desc="Generate", dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=already, unit="img", desc=title, dynamic_ncols=True)
 
     def update(self, done: int) -> None:
         """Count `done` more images; a line every few seconds where there is no bar."""
@@ -55,11 +67,15 @@ class ProgressBar:
         self._last = time.perf_counter()
         speed = (self.done - self._already) / max(self._last - self._start, 1e-9)
         _logger.info(
-            "Generate: [%d/%d (%3.0f%%)]  kept %s  %.1f img/s  ETA %s",
-            self.done, self.total, 100 * self.done / max(self.total, 1),
-            f"{100 * self.kept / self._counted:.1f}%" if self._counted else "-", speed,
+            "%s: [%d/%d (%3.0f%%)]%s  %.1f img/s  ETA %s",
+            self.title, self.done, self.total, 100 * self.done / max(self.total, 1), self._share_kept(), speed,
             format_duration((self.total - self.done) / speed) if speed else "-",
         )  # fmt: skip
+
+    def _share_kept(self) -> str:
+        if not self._keeps:
+            return ""
+        return f"  kept {100 * self.kept / self._counted:.1f}%" if self._counted else "  kept -"
 
     def close(self) -> None:
         """Leave the terminal clean."""

@@ -1,6 +1,7 @@
 """Many short texts in two arrays: a forked worker that only looks at a Python object copies its memory page, and a
 million keys are a hundred megabytes of objects."""
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
@@ -46,6 +47,10 @@ class PackedStrings(Sequence[str]):
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(str.__eq__, self, other))
 
     __hash__ = None  # type: ignore[assignment]
+
+    def digest(self) -> str:
+        """Return 16 hex digits that stand for the texts and their order."""
+        return hashlib.sha256(self.offsets.tobytes() + self.blob.tobytes()).hexdigest()[:16]
 
     def is_ascending(self) -> bool:
         """Whether every text is greater than the one before it."""

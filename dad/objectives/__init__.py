@@ -1,10 +1,11 @@
 """Objectives: one file each; the file name is the name on the command line.
 
 An objective is a task of timm (`timm.task`), so DDP, compilation, moving averages, clipping, checkpoints and
-evaluation are timm's. It says which `views` of a training image it needs, and `forward(input, target, present)` gets
-what a `dad.training.batches.TrainBatch` holds: the views stacked, [V*B, C, H, W], the target of the clean view ([B], or
-[B, K] when mixed) and, for several views, which images of each view count, float [V, B]. It returns `loss` (the sum of
-its terms by their `weights`), `output` (logits [B, K] of the clean view) and every term by its name.
+evaluation are timm's. It says which `views` of a training image it needs, and `forward` gets what a
+`dad.training.batches.TrainBatch` holds: the views stacked, [V*B, C, H, W], the target of the clean view ([B], or
+[B, K] when mixed), for several views which images of each view count, float [V, B], and what the teacher said of the
+images if it was asked beforehand. It returns `loss` (the sum of its terms by their `weights`), `output` (logits [B, K]
+of the clean view) and every term by its name.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from dad.errors import UsageError
 from dad.losses import distillation_loss
 from dad.plugins import load_plugin
 from dad.teachers import Teacher
+from dad.training.batches import TrainBatch
 from dad.training.views import CLEAN, Demands
 
 
@@ -35,6 +37,7 @@ class Weighted(TrainingTask):
             clean image is its target; where there is none, it is absent (`present` is 0).
         paired: also, both views are the same part of the picture under the same augmentation.
         input_gradients: it takes the student's gradient in float32 pixels, which weights of `--model-dtype` do not.
+        needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
     views: tuple[str, ...] = (CLEAN,)
@@ -42,6 +45,7 @@ class Weighted(TrainingTask):
     needs_partner = False
     paired = False
     input_gradients = False
+    needs_live_teacher = False
 
     @staticmethod
     def add_args(group: ArgumentGroup) -> None:
@@ -65,10 +69,8 @@ class Weighted(TrainingTask):
         """The weight of every term in the loss, by its name."""
         raise NotImplementedError
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Return every term by its name, scalars; `student` has a view's logits [B, K] each."""
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Return every term by its name, scalars; `student` has each view's logits [B, K]."""
         raise NotImplementedError
 
     def presence(self, present: Tensor | None, view: str) -> Tensor | None:
@@ -77,10 +79,12 @@ class Weighted(TrainingTask):
             return None
         return present[self.views.index(view)]
 
-    def forward(self, input: Tensor, target: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the loss, the clean view's logits and the terms; see the module for the arguments."""
         student = self.trainable_module(input).chunk(len(self.views))
-        terms = self.terms(input, student, target, present)
+        terms = self.terms(TrainBatch(input, target, present, recorded=recorded), student)
         return weighted_result(student[0], terms, self.weights)
 
 
@@ -134,8 +138,18 @@ class Distillation(Weighted, LogitDistillationTask):
         )
 
     @torch.no_grad()
-    def teacher_logits(self, input: Tensor) -> Tensor:
-        """Return the teacher's logits [N, K] of images normalised for the student: the one place where it is asked."""
+    def teacher_logits(self, batch: TrainBatch, views: int | None = None) -> Tensor:
+        """Return the teacher's logits [V*B, K] of a batch, of its first `views` or of all; the one place where they
+        come from, whether it was asked beforehand or is asked now."""
+        count = len(batch.input) if views is None else views * len(batch.target)
+        if batch.recorded is not None:
+            recorded: Tensor = self.teacher.logits_of(batch.recorded[:count])
+            return recorded
+        return self.ask_teacher(batch.input[:count])
+
+    @torch.no_grad()
+    def ask_teacher(self, input: Tensor) -> Tensor:
+        """Return the teacher's logits [N, K] of images normalised for the student."""
         input = input.to(self.student_mean.dtype)  # the teacher stays in float32 under --model-dtype
         logits: Tensor = self.teacher(self.teacher.normalize_input(input, self.student_mean, self.student_std))
         return logits
@@ -145,14 +159,12 @@ class Distillation(Weighted, LogitDistillationTask):
         """Those of `ce` and, alike for each view, of `kd_<view>`."""
         return {"ce": self.task_loss_weight, **{f"kd_{view}": self.distill_loss_weight for view in self.views}}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce`, and `kd_<view>` for each view."""
-        teacher = self.teacher_logits(input).chunk(len(self.views))
-        terms = {"ce": self.criterion(student[0], target)}
+        teacher = self.teacher_logits(batch).chunk(len(self.views))
+        terms = {"ce": self.criterion(student[0], batch.target)}
         for view, own, guide in zip(self.views, student, teacher, strict=True):
-            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, self.presence(present, view))
+            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, self.presence(batch.present, view))
         return terms
 
 

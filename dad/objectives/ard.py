@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dad.losses import distillation_loss
 from dad.objectives import Distillation
+from dad.training.batches import TrainBatch
 from dad.training.views import CLEAN, DAD
 
 
@@ -25,11 +26,9 @@ class Objective(Distillation):
         """The clean images' term is that of the labels."""
         return {"ce": self.task_loss_weight, "kd_dad": self.distill_loss_weight}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce` and `kd_dad`."""
         clean, dad = student
-        guide = self.teacher_logits(input[: len(clean)])
-        kd_dad = distillation_loss(dad, guide, self.temperature, self.presence(present, DAD))
-        return {"ce": self.criterion(clean, target), "kd_dad": kd_dad}
+        guide = self.teacher_logits(batch, views=1)
+        kd_dad = distillation_loss(dad, guide, self.temperature, self.presence(batch.present, DAD))
+        return {"ce": self.criterion(clean, batch.target), "kd_dad": kd_dad}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from dad.objectives import Supervised
+from dad.training.batches import TrainBatch
 
 
 class Objective(Supervised):
@@ -15,8 +16,6 @@ class Objective(Supervised):
         """The label's term is the loss."""
         return {"ce": 1.0}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce`."""
-        return {"ce": self.criterion(student[0], target)}
+        return {"ce": self.criterion(student[0], batch.target)}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dad.objectives import Supervised
+from dad.training.batches import TrainBatch
 from dad.training.views import CLEAN, DAD
 
 
@@ -25,12 +26,10 @@ class Objective(Supervised):
         """Clean and DAD images weigh alike."""
         return {"ce": 0.5, "ce_dad": 0.5}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce` and `ce_dad`."""
         clean, dad = student
-        there = self.presence(present, DAD)
+        there = self.presence(batch.present, DAD)
         assert there is not None
         either = torch.where(there.bool()[:, None], dad, clean)
-        return {"ce": self.criterion(clean, target), "ce_dad": self.criterion(either, target)}
+        return {"ce": self.criterion(clean, batch.target), "ce_dad": self.criterion(either, batch.target)}

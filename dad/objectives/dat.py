@@ -14,6 +14,7 @@ from dad.adversary import create_adversary
 from dad.objectives import Weighted, weighted_result
 from dad.objectives.ce import Objective as Plain
 from dad.teachers import Teacher
+from dad.training.batches import TrainBatch
 
 
 class SelfAttacked(Weighted):
@@ -25,11 +26,13 @@ class SelfAttacked(Weighted):
         super().__init__(args, student, teacher, device)
         self.adversary = create_adversary(args, student, device)
 
-    def forward(self, input: Tensor, target: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
         images = torch.cat([input, self.adversary(input[: len(target)], target)])
         student = self.trainable_module(images).chunk(len(self.views) + 1)
-        terms = self.terms(input, student[:-1], target, present)
+        terms = self.terms(TrainBatch(input, target, present, recorded=recorded), student[:-1])
         terms["ce_dat"] = self.criterion(student[-1], target)
         return weighted_result(student[0], terms, self.weights)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dad.losses import relation_losses
 from dad.objectives import ArgumentGroup, Distillation
+from dad.training.batches import TrainBatch
 
 
 class Objective(Distillation):
@@ -34,9 +35,7 @@ class Objective(Distillation):
         """Both relations weigh alike."""
         return {"ce": self.task_loss_weight, "inter": self.distill_loss_weight, "intra": self.distill_loss_weight}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce`, `inter` and `intra`."""
-        inter, intra = relation_losses(student[0], self.teacher_logits(input), self.temperature)
-        return {"ce": self.criterion(student[0], target), "inter": inter, "intra": intra}
+        inter, intra = relation_losses(student[0], self.teacher_logits(batch), self.temperature)
+        return {"ce": self.criterion(student[0], batch.target), "inter": inter, "intra": intra}

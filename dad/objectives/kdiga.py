@@ -18,12 +18,14 @@ from dad.gradients import evaluating, input_gradients
 from dad.objectives import ArgumentGroup, Distillation
 from dad.pixels import PixelModel, denormalize
 from dad.teachers import Teacher
+from dad.training.batches import TrainBatch
 
 
 class Objective(Distillation):
     """Knowledge distillation with input gradient alignment, on the last of its views: here the clean images."""
 
     input_gradients = True
+    needs_live_teacher = True
 
     @staticmethod
     def add_args(group: ArgumentGroup) -> None:
@@ -56,14 +58,12 @@ class Objective(Distillation):
         """Those of `kd`, and b for `iga_<view>`."""
         return {**super().weights, f"iga_{self.views[-1]}": self.gradient_weight}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce`, `kd_<view>` for each view, and `iga_<view>` for the last."""
-        terms = super().terms(input, student, target, present)
+        terms = super().terms(batch, student)
         view = self.views[-1]
-        images = input.chunk(len(self.views))[-1]
-        terms[f"iga_{view}"] = self._misalignment(images, target, self.presence(present, view))
+        images = batch.input.chunk(len(self.views))[-1]
+        terms[f"iga_{view}"] = self._misalignment(images, batch.target, self.presence(batch.present, view))
         return terms
 
     def _misalignment(self, input: Tensor, target: Tensor, present: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dad.losses import distillation_loss
 from dad.objectives import ArgumentGroup, Distillation
+from dad.training.batches import TrainBatch
 from dad.training.views import CLEAN, DAD
 
 
@@ -38,13 +39,11 @@ class Objective(Distillation):
         """The clean images' term stands where others have the labels'."""
         return {"kd_clean": self.task_loss_weight, "kd_dad": self.distill_loss_weight}
 
-    def terms(
-        self, input: Tensor, student: tuple[Tensor, ...], target: Tensor, present: Tensor | None
-    ) -> dict[str, Tensor]:
+    def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `kd_clean` and `kd_dad`."""
         clean, dad = student
-        guide = self.teacher_logits(input[: len(clean)])
+        guide = self.teacher_logits(batch, views=1)
         return {
             "kd_clean": distillation_loss(clean, guide, self.temperature),
-            "kd_dad": distillation_loss(dad, guide, self.temperature, self.presence(present, DAD)),
+            "kd_dad": distillation_loss(dad, guide, self.temperature, self.presence(batch.present, DAD)),
         }

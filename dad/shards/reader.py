@@ -1,5 +1,6 @@
 """Read a finished DAD set, sample by sample."""
 
+import hashlib
 import logging
 import os
 import zlib
@@ -80,6 +81,14 @@ class DadSet:
     def extensions(self) -> tuple[str, ...]:
         """The payloads that every sample has, e.g. ("json", "npy", "png")."""
         return tuple(sorted(self._index.spans))
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that stand for the images (or codes, if there are none), by keys and checksums: wherever the
+        set lies, and whoever made it."""
+        spans = self._index.spans[self.image_extension or self.extensions[-1]]
+        parts = self.keys.digest().encode() + np.ascontiguousarray(spans[:, 2]).tobytes()
+        return hashlib.sha256(parts).hexdigest()[:16]
 
     @property
     def image_extension(self) -> str | None:

@@ -13,6 +13,7 @@ from dad.errors import UsageError
 from dad.images.classes import ClassList
 from dad.pixels import PixelModel
 from dad.plugins import list_plugins, load_plugin
+from dad.soft_targets.payload import EMBEDDING, LOGITS
 
 
 class Teacher(DistillationTeacher):
@@ -24,6 +25,8 @@ class Teacher(DistillationTeacher):
             pixel or a verdict, and nothing else, such as the place of weights or the name of their file.
         twins: classes that it cannot tell apart, see `dad.verdicts.is_right`; int64 [K], or None.
         cost: a line on what it cost to build beyond reading weights, for `--dry-run`; may be empty.
+        answers: what soft targets hold of an image: its unit embedding where logits are a function of that
+            (`classify`), so that one record serves every class list; else the logits.
     """
 
     twins: Tensor | None
@@ -38,6 +41,7 @@ class Teacher(DistillationTeacher):
     ):
         super().__init__(model)
         self.cost = cost
+        self.answers = EMBEDDING if hasattr(model, "classify") else LOGITS
         self.register_buffer("twins", None if twins is None else torch.tensor(twins), persistent=False)
         self.data_config = data_config
         self.settings = {**settings, **preprocessing_settings(data_config)}
@@ -54,6 +58,25 @@ class Teacher(DistillationTeacher):
         """Stay in evaluation mode, whatever the student does."""
         super().train(False)
         return self
+
+    def answer(self, input: Tensor) -> Tensor:
+        """Return what is to be recorded, [B, D], of images that are normalised for the teacher."""
+        if self.answers == LOGITS:
+            return self.forward(input)
+        embeddings: Tensor = self.model.embed(input)
+        return embeddings
+
+    @property
+    def answer_width(self) -> int:
+        """D, the numbers of an answer."""
+        return int(self.model.num_classes if self.answers == LOGITS else self.model.head.shape[0])
+
+    def logits_of(self, answers: Tensor) -> Tensor:
+        """Return the logits [B, K] that `answer` stands for."""
+        if self.answers == LOGITS:
+            return answers
+        logits: Tensor = self.model.classify(answers)
+        return logits
 
     def forward(self, input: Tensor, return_features: bool = False) -> Tensor:
         """Return logits [B, K] (or features) of images that are normalised for the teacher."""

@@ -32,6 +32,28 @@ _WORTH_A_LINE = 5.0  # seconds
 _ODD = ("Two  CAPITALS & 12 digits, it's a well-known café_name.", "very long " * 300)
 
 
+class ZeroShotHead(nn.Module):
+    """A linear classifier whose weights are the class names' embeddings: logits are scaled cosine similarities.
+
+    Attributes:
+        head: unit columns [D, K].
+    """
+
+    head: Tensor
+
+    def __init__(self, head: Tensor, logit_scale: float, logit_bias: float = 0.0):
+        super().__init__()
+        self.logit_scale = logit_scale
+        self.logit_bias = logit_bias
+        self.num_classes = head.shape[1]
+        self.register_buffer("head", head)
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Return logits [B, K] of unit embeddings [B, D], float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):  # a bf16 cosine times 100 is a tenth off
+            return self.logit_scale * embeddings @ self.head + self.logit_bias
+
+
 def head_file(cache: Path, names: Sequence[str], templates: Sequence[str], made_of: str) -> Path:
     """Return where the head of these names and prompts is kept; `made_of` stands for all else that decides it."""
     key = hashlib.sha256("\0".join([made_of, *templates, "", *names]).encode()).hexdigest()[:32]
@@ -53,11 +75,11 @@ def cached_head(
         made_of: a digest of all that the head depends on besides names and templates: weights, architecture, tokens.
     """
     file = head_file(cache, names, templates, made_of)
-    head = _read(file, len(names))
+    head = read_head(file, len(names))
     if head is not None:
         return head
     with _alone(file):
-        head = _read(file, len(names), tell=True)  # another process may have made it while this one waited
+        head = read_head(file, len(names), tell=True)  # another process may have made it while this one waited
         if head is None:
             head = make_head(model, tokenizer, names, templates, device or torch.device("cpu"))
             digest = tensors_digest({"head": head})
@@ -121,7 +143,7 @@ def tokenizer_digest(tokenizer: Any) -> str:
     return tensors_digest({"tokens": tokens.long()})
 
 
-def _read(file: Path, classes: int, tell: bool = False) -> Tensor | None:
+def read_head(file: Path, classes: int, tell: bool = False) -> Tensor | None:
     """Return the head in a file that is whole, or None."""
     if not file.is_file():
         return None

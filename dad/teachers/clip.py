@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +18,42 @@ from open_clip.transformer import ResidualAttentionBlock, Transformer
 from torch import Tensor, nn
 
 from dad.checkpoints import tensors_digest
-from dad.errors import DataError
+from dad.errors import DataError, UsageError
 from dad.files import read_text, settings_fingerprint
 from dad.images.classes import ClassList
 from dad.teachers import Teacher
 from dad.teachers._clip_model import Clip, create_clip
 from dad.teachers._clip_source import find_source
-from dad.teachers._zero_shot import cached_head, tokenizer_digest
+from dad.teachers._zero_shot import ZeroShotHead, cached_head, head_file, tokenizer_digest
 
 _logger = logging.getLogger(__name__)
 
 
-class ClipClassifier(nn.Module):
+class ClipClassifier(ZeroShotHead):
     """The image tower with a fixed zero-shot head; the text tower has done its work and is gone."""
 
-    head: Tensor
-
-    def __init__(self, visual: nn.Module, head: Tensor, logit_scale: float, logit_bias: float = 0.0):
-        super().__init__()
+    def __init__(
+        self,
+        visual: nn.Module,
+        head: Tensor,
+        logit_scale: float,
+        logit_bias: float = 0.0,
+        learned_scale: float | None = None,
+    ):
+        """`learned_scale`: the weights' own, where `logit_scale` replaces it."""
+        super().__init__(head, logit_scale, logit_bias)
+        self.learned_scale = logit_scale if learned_scale is None else learned_scale
         self.visual = _with_sequence_first(visual)
-        self.logit_scale = logit_scale
-        self.logit_bias = logit_bias
-        self.num_classes = head.shape[1]
-        self.register_buffer("head", head)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [B, K], scaled cosine similarities, of images normalised for this CLIP."""
+        return self.classify(self.embed(images))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return unit embeddings [B, D], float32, of images normalised for this CLIP."""
         output = self.visual(images)
         pooled = output[0] if isinstance(output, tuple) else output  # CoCa's tower returns its tokens too
-        features = nn.functional.normalize(pooled.float(), dim=-1)
-        with torch.autocast(images.device.type, enabled=False):  # a bf16 cosine times a scale of 100 is a tenth off
-            return self.logit_scale * features @ self.head + self.logit_bias
+        return nn.functional.normalize(pooled.float(), dim=-1)
 
 
 def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
@@ -68,7 +74,7 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     device = torch.device(getattr(args, "device", "cpu"))
     parts = (Path(args.teacher_cache), model, clip.tokenizer, classes.names, templates)
     start = time.perf_counter()
-    head = cached_head(*parts, settings_fingerprint(made_of), device)
+    head = cached_head(*parts, _head_made_of(made_of), device)
     seconds, prompts = time.perf_counter() - start, len(classes) * len(templates)
     cost = f"head    {prompts:,} prompts, ready in {seconds:.0f} s, kept in {args.teacher_cache} for all runs"
     settings = {
@@ -79,13 +85,34 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
         "teacher_logit_scale": f"{scale:.6g}",
         "teacher_logit_bias": f"{bias:.6g}",
     }
-    classifier = ClipClassifier(model.visual, head, scale, bias)
+    classifier = ClipClassifier(model.visual, head, scale, bias, learned_scale)
     data_config = _data_config(args.teacher, model)
     if not classes.has_twins:
         return Teacher(classifier, data_config, settings, cost=cost)
     _tell_of_twins(classes)
     settings["teacher_twins"] = "count for each other"
     return Teacher(classifier, data_config, settings, classes.twins, cost)
+
+
+def resolve_head_path(args: argparse.Namespace, classes: ClassList, teacher: Mapping[str, Any]) -> Path:
+    """Return the file in `--teacher-cache` that holds the head of these classes and `--templates`, of the teacher with
+    these settings."""
+    return head_file(Path(args.teacher_cache), classes.names, read_templates(args.templates), _head_made_of(teacher))
+
+
+def label_of(spec: str) -> str:
+    """Return the name that settings have of a teacher's spec, or nothing where that takes files which are not here."""
+    if not spec.startswith("clip/"):
+        return spec.partition("@")[0]
+    try:
+        return find_source(spec).label
+    except (DataError, UsageError):
+        return ""
+
+
+def _head_made_of(teacher: Mapping[str, Any]) -> str:
+    names = ("teacher_weights", "teacher_network", "teacher_tokenizer")
+    return settings_fingerprint({name: teacher[name] for name in names})
 
 
 def _tell_of_twins(classes: ClassList) -> None:

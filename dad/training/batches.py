@@ -14,6 +14,8 @@ import torch
 from timm.data import FastCollateMixup, Mixup
 from torch import Tensor
 
+from dad.draws import Ask
+
 
 @dataclass(frozen=True)
 class TrainBatch:
@@ -24,20 +26,27 @@ class TrainBatch:
         target: labels [B], or [B, K] where images were mixed; [S*B] with S augmentation splits.
         present: for several views which images of each view count, float [V, B]; None for one view.
         keys: the images' names, `SourceImage.key`; empty where the data set has none.
+        recorded: what the teacher said of each image when it was asked, float32 [V*B, D] (`dad.soft_targets`); None
+            where it is asked now.
+        checks: CRC-32 of each image's pixels, int64 [V, B], where they are wanted.
     """
 
     input: Tensor
     target: Tensor
     present: Tensor | None = None
     keys: tuple[str, ...] = ()
+    recorded: Tensor | None = None
+    checks: Tensor | None = None
 
 
 class ImageLabel(NamedTuple):
-    """What a data set says of an image: its class index, whether each view is there, its key."""
+    """What a data set says of an image: its class index, whether each view is there, its key, and as what it was asked
+    for, where that decides its draws."""
 
     label: int
     present: tuple[bool, ...]
     key: str
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True)
@@ -47,16 +56,20 @@ class BatchLabels:
     target: Tensor
     present: Tensor
     keys: tuple[str, ...]
+    recorded: Tensor | None = None  # as it is stored
+    checks: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "BatchLabels":
-        """Return it with its tensors on a device."""
-        target = self.target.to(device, non_blocking=non_blocking)
-        present = self.present.to(device, non_blocking=non_blocking)
-        return BatchLabels(target, present, self.keys)
+        """Return it with what a device works with on that device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "BatchLabels":
         """Return it in memory that a device can fetch from by itself."""
-        return BatchLabels(self.target.pin_memory(), self.present.pin_memory(), self.keys)
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, move: Callable[[Tensor], Tensor]) -> "BatchLabels":
+        recorded = None if self.recorded is None else move(self.recorded)
+        return replace(self, target=move(self.target), present=move(self.present), recorded=recorded)
 
 
 class TellingMixup(Mixup):

@@ -46,6 +46,16 @@ class TermMeter:
         self.sums = OrderedDict((name, value.to(device)) for name, value in state["sums"].items())
         self.images = state["images"]
 
+    @staticmethod
+    def shared(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:
+        """Return the state of the meter of process `rank`, if `count` of them together stand for those of others."""
+        sums = {name: torch.stack([state["sums"][name] for state in states]).sum(dim=0) for name in states[0]["sums"]}
+        images = sum(state["images"] for state in states)
+        return {
+            "sums": {name: total / count for name, total in sums.items()},
+            "images": images // count + (rank < images % count),
+        }
+
     def averages(self, runtime: Runtime | None = None) -> OrderedDict[str, float]:
         """Return the mean of each term over all images so far; with `runtime`, over those of all processes."""
         totals = torch.stack([*self.sums.values(), torch.tensor(float(self.images)).to(next(iter(self.sums.values())))])
@@ -153,7 +163,7 @@ def train_epoch(
             input = input.contiguous(memory_format=torch.channels_last)
         with updater.context(number, batches):
             with runtime.autocast():
-                result = task(input, batch.target, batch.present)
+                result = task(input, batch.target, batch.present, batch.recorded)
             verdict = updater.backward(result["loss"] * updater.loss_scale(images), number, batches)
         terms = _terms(result, updater.group_size(number, batches))
         group.append(TrainedBatch(number, terms, images, batch.keys))

@@ -8,7 +8,9 @@ from PIL import Image
 from timm.data.auto_augment import NAME_TO_OP, auto_augment_transform, posterize
 
 from dad.errors import UsageError
+from dad.images.timm_datasets import resolve_timm_dataset
 from dad.runtime import Runtime
+from dad.virtual_epochs import Views
 
 
 def resolve_transform_args(args: argparse.Namespace, data_config: dict[str, Any], paired: bool) -> dict[str, Any]:
@@ -110,6 +112,30 @@ def _resolve_size_args(args: argparse.Namespace, views: Sequence[str]) -> dict[s
     }
 
 
+def resolve_views_of_epochs(args: argparse.Namespace) -> Views:
+    """Return the virtual epochs of a run under `--aug-seeding sample`.
+
+    Raises:
+        UsageError: a flag that asks for draws which are not an image's own, or a pair's.
+    """
+    draws = "--aug-seeding sample draws for each image by itself"
+    others = {
+        "--no-prefetcher": args.no_prefetcher,
+        "--aug-splits": args.aug_splits,
+        "--aug-repeats": args.aug_repeats,
+        "--train-img-sizes": args.train_img_sizes,
+        "--use-multi-epochs-loader": args.use_multi_epochs_loader,
+        "--dataset": resolve_timm_dataset(args),
+    }
+    flag = next((flag for flag, value in others.items() if value), None)
+    if flag:
+        raise UsageError(f"{flag}: {draws}, from folders or tars; leave it out, or use --aug-seeding worker")
+    mixes = bool(args.mixup > 0 or args.cutmix > 0 or args.cutmix_minmax)
+    if mixes and args.mixup_mode != "pair":
+        raise UsageError(f"--mixup-mode {args.mixup_mode}: {draws}, or for two that are blended: --mixup-mode pair")
+    return Views(args.seed, args.teacher_views, mixes, args.mixup_off_epoch)
+
+
 def resolve_mixup_args(args: argparse.Namespace, num_classes: int) -> dict[str, Any]:
     """Return the arguments of timm's Mixup, or nothing if no flag asks for it."""
     if not (args.mixup > 0 or args.cutmix > 0 or args.cutmix_minmax):
@@ -141,10 +167,11 @@ NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if
 
 
 def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
-    if paired and args.reprob > 0 and not args.no_prefetcher:  # it erases on the device, each view somewhere else
+    erases_alike = args.no_prefetcher or args.aug_seeding == "sample"
+    if paired and args.reprob > 0 and not erases_alike:  # on the device each view is erased somewhere else
         raise UsageError(
             f"--reprob {args.reprob}: --objective {args.objective} compares two views of the same part of a picture; "
-            "use --no-prefetcher, which erases both alike, or --reprob 0"
+            "use --aug-seeding sample or --no-prefetcher, which erase both alike, or --reprob 0"
         )
     try:
         if args.aa and not args.aa.startswith(("rand", "augmix")):

@@ -77,7 +77,8 @@ def create_train_loader(
     classes: ClassList,
     runtime: Runtime,
 ) -> TrainLoader:
-    """Return the training loader over `--train-split`, timm's underneath, with what an objective demands.
+    """Return the training loader over `--train-split`, timm's underneath, with what an objective demands, and draws as
+    timm has them (`--aug-seeding worker`).
 
     Raises:
         UsageError: flags that exclude each other, or that these views exclude; a view that nothing serves.
@@ -87,7 +88,7 @@ def create_train_loader(
     transform_args = resolve_transform_args(args, data_config, demands.paired)
     batch_args = resolve_batch_args(args, demands.views, runtime)
     mixup_args = resolve_mixup_args(args, len(classes))
-    dataset = _create_dataset(args, views, demands, classes, Cut.of(data_config).longest)
+    dataset = create_dataset(args, views, demands, classes, Cut.of(data_config).longest)
     sized = not isinstance(dataset, IterableDataset) and not args.train_img_sizes
     if sized and len(dataset) < args.batch_size * runtime.world_size:
         raise DataError(
@@ -102,7 +103,7 @@ def create_train_loader(
         stack = early = TellingCollateMixup(**mixup_args)
     elif mixup_args:
         late = TellingMixup(**mixup_args)
-    settings = {**transform_args, **batch_args, **_shared_loader_args(args, runtime)}
+    settings = {**transform_args, **batch_args, **resolve_loader_args(args, runtime)}
     settings |= {"input_size": data_config["input_size"], "batch_size": args.batch_size}
     collate = CollateViews(stack, len(views))
     try:
@@ -128,9 +129,10 @@ def _resumable(loader: Any, runtime: Runtime, watched: bool) -> Any:
     return loader
 
 
-def _create_dataset(
+def create_dataset(
     args: argparse.Namespace, views: Sequence[View], demands: Demands, classes: ClassList, longest: float
 ) -> Any:
+    """Return the training images: a `ViewDataset`, or timm's data set where `--dataset` asks for one."""
     if resolve_timm_dataset(args):
         if len(views) > 1:
             raise UsageError(
@@ -138,7 +140,8 @@ def _create_dataset(
                 "which only folders and tars have"
             )
         return create_timm_dataset(args, args.train_split, args.train_num_samples, is_training=True)
-    sources = _in_timms_order(list_sources(find_split(args.data_dir, args.train_split), classes))
+    listed = list_sources(find_split(args.data_dir, args.train_split), classes)
+    sources = SourceList.pack(listed) if args.aug_seeding == "sample" else _in_timms_order(listed)
     dad_images = None
     if any(view.needs_dad_set for view in views):
         own_alone = demands.needs_partner or demands.paired
@@ -187,7 +190,7 @@ def create_val_loader(
             sources = sources[:: -(-len(sources) // at_most)]
         dataset = ViewDataset(sources, longest=Cut.of(data_config).longest)
         collate = CollateLabels(_stack(args))
-    settings = _shared_loader_args(args, runtime)
+    settings = resolve_loader_args(args, runtime)
     if at_most is not None:
         settings["num_workers"] = 0
     loader = create_loader(
@@ -205,7 +208,8 @@ def create_val_loader(
     return _resumable(loader, runtime, watched=False)
 
 
-def _shared_loader_args(args: argparse.Namespace, runtime: Runtime) -> dict[str, Any]:
+def resolve_loader_args(args: argparse.Namespace, runtime: Runtime) -> dict[str, Any]:
+    """Return the arguments of timm's `create_loader` that training and validation share."""
     return {
         "num_workers": args.workers,
         "distributed": runtime.distributed,

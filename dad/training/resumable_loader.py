@@ -56,7 +56,7 @@ def end_workers() -> None:
     signal.signal(signal.SIGCHLD, report)
 
 
-def _start_ignoring_signals(init: Callable[[int], None] | None, worker: int) -> None:
+def start_ignoring_signals(init: Callable[[int], None] | None, worker: int) -> None:
     for number in STOP_SIGNALS:  # sent to the whole process group; the training process decides when to stop
         signal.signal(number, signal.SIG_IGN)
     if init is not None:
@@ -78,7 +78,7 @@ class _Workers:
             shared.share_memory_()  # type: ignore[no-untyped-call]
 
     def start(self, worker: int) -> None:
-        _start_ignoring_signals(self.init, worker)
+        start_ignoring_signals(self.init, worker)
         if self.given is not None:
             set_random_state(self.given[worker])
         self._write_down(worker, 0)
@@ -139,7 +139,7 @@ class _Batches:
         yield from rest
 
 
-class _Resumable:
+class Resumable:
     """What stands below timm's PrefetchLoader in a DataLoader's place, and may be told where to begin."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device):
@@ -161,14 +161,14 @@ class _Resumable:
         self._resume = position
 
 
-class UnwatchedLoader(_Resumable):
+class UnwatchedLoader(Resumable):
     """A loader whose draws cannot be watched, a stream or one that loads ahead across epochs: taken up in the middle of
     an epoch, it skips as many batches, but may serve others than it would have."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device):
         super().__init__(loader, device)
         self.loader = loader
-        loader.worker_init_fn = partial(_start_ignoring_signals, loader.worker_init_fn)
+        loader.worker_init_fn = partial(start_ignoring_signals, loader.worker_init_fn)
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -187,7 +187,7 @@ class UnwatchedLoader(_Resumable):
         return batches
 
 
-class ResumableLoader(_Resumable):
+class ResumableLoader(Resumable):
     """Batches of a DataLoader as it gives them, and a `position` to go on from; stands below timm's PrefetchLoader."""
 
     def __init__(self, loader: DataLoader[Any], device: torch.device, looks_ahead: bool):

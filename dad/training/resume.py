@@ -21,6 +21,7 @@ from dad.errors import DataError, SettingsError
 from dad.images.classes import ClassList
 from dad.runtime import Runtime
 from dad.trained_classes import STATE_KEY, class_state, require_trained_classes
+from dad.training.batch_order import BatchOrder, take_over
 from dad.training.checkpoint_saver import SafeSaver, progress_of
 from dad.training.engine import TermMeter
 from dad.training.optim import Schedule
@@ -61,12 +62,14 @@ class RunState:
         self.folder = resolve_folder(args)
         self._args = args
         self._rates_changed = False  # by the command line
-        self._order = {  # what decides which image is in which batch
-            "images": parts.loader.images,
-            "batch size": args.batch_size,
-            "processes": runtime.world_size,
-            "batches per update": parts.updater.accumulation_steps,
-        }
+        self._order = BatchOrder(
+            parts.loader.images,
+            args.batch_size,
+            runtime.world_size,
+            parts.updater.accumulation_steps,
+            parts.loader.workers,
+            args.aug_seeding == "sample",
+        )
         self._saver: SafeSaver | None = None
         if runtime.is_primary:
             self._saver = SafeSaver(
@@ -106,7 +109,7 @@ class RunState:
             STATE_KEY: class_state(parts.classes),
             **parts.updater.state_dict(),
             "schedule": parts.schedule.state_dict(),
-            "order": self._order,
+            "order": self._order.to_plain(),
             "workers": parts.loader.workers,
             "ranks": self.runtime.gather(own),
         }
@@ -218,39 +221,17 @@ class RunState:
             parts.schedule.load_state_dict(state["schedule"])
         if state["batch"] is None:
             parts.schedule.step(self.epoch, metric)  # as at the end of the epoch before, after the checkpoint
-        if self._is_same_order(state) and self._has_same_workers(state):
-            own = state["ranks"][self.runtime.rank]
-            parts.loader.load_state_dict(own["position"])
-            if own["meter"] is not None:
-                self.meter.load_state_dict(own["meter"], self.runtime.device)
-
-    def _is_same_order(self, state: dict[str, Any]) -> bool:
-        there = state["order"]
-        differing = ", ".join(
-            f"{name}: there {there.get(name)}, here {value}"
-            for name, value in self._order.items()
-            if there.get(name) != value
-        )
-        if differing and state["batch"] is not None:
-            raise SettingsError(
-                f"--resume: the checkpoint is from the middle of an epoch, which continues with the same settings only "
-                f"({differing}); use those, or a checkpoint of an epoch's end (checkpoint-*, last)"
-            )
-        if differing:
-            _logger.warning("resumed with other settings (%s): random draws differ from one undivided run", differing)
-        return not differing
-
-    def _has_same_workers(self, state: dict[str, Any]) -> bool:
-        there = state["workers"]
-        here = self.parts.loader.workers
-        if there != here and state["batch"] is not None:
-            raise SettingsError(
-                f"--resume: the checkpoint is from the middle of an epoch, whose random draws continue with --workers "
-                f"{there} only, not {here}; use that, or a checkpoint of an epoch's end (checkpoint-*, last)"
-            )
-        if there != here:
-            _logger.warning("resumed with --workers %d instead of %d: random draws differ", here, there)
-        return bool(there == here)
+        there = BatchOrder.of_plain(state)
+        if not self._order.continues(there, mid_epoch=state["batch"] is not None):
+            return
+        own = state["ranks"][min(self.runtime.rank, there.processes - 1)]
+        if (there.processes, there.batch_size) != (self._order.processes, self._order.batch_size):
+            self.batch = self.batch * there.per_batch // self._order.per_batch
+            own = take_over(state["ranks"], self.runtime.rank, self.runtime.world_size, self.batch)
+            _logger.info("taken up by %d processes, it was %d", self._order.processes, there.processes)
+        parts.loader.load_state_dict(own["position"])
+        if own["meter"] is not None:
+            self.meter.load_state_dict(own["meter"], self.runtime.device)
 
     def _tell_of_other_settings(self, there: argparse.Namespace | None) -> None:
         ours = vars(self._args)

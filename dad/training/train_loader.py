@@ -6,6 +6,7 @@ from typing import Any
 from timm.data.loader import PrefetchLoader
 
 from dad.runtime import Runtime
+from dad.soft_targets.payload import decode_payload
 from dad.training.batches import TellingCollateMixup, TellingMixup, TrainBatch, mix_views
 from dad.training.resumable_loader import Position, ResumableLoader, UnwatchedLoader
 
@@ -44,9 +45,14 @@ class TrainLoader:
     def __iter__(self) -> Iterator[TrainBatch]:
         for input, labels in self.loader:
             labels = labels.to(self.runtime.device)
-            batch = TrainBatch(input.to(self.runtime.device, self.runtime.dtype), labels.target, keys=labels.keys)
-            if self.views > 1:
-                batch = TrainBatch(batch.input, batch.target, labels.present.float(), batch.keys)
+            batch = TrainBatch(
+                input.to(self.runtime.device, self.runtime.dtype),
+                labels.target,
+                labels.present.float() if self.views > 1 else None,
+                labels.keys,
+                None if labels.recorded is None else decode_payload(labels.recorded),
+                labels.checks,
+            )
             if self.late_mixup is not None:
                 batch = mix_views(batch, self.late_mixup)
             yield batch

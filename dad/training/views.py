@@ -143,21 +143,25 @@ class ViewDataset(Dataset[Any]):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> tuple[Any, ImageLabel]:
-        try:
-            clean = self._open(self.sources[index])
-        except UnreadableError as error:
-            self._note_unreadable(self.sources[index], error)
-            if self.max_failed is None:
-                return self._blank()
-            return self[random.randrange(len(self))]
+        images, label = self.serve(index)
+        if len(images) == 1:
+            return images[0] if self.transform is None else self.transform(images[0]), label
+        return self._transform_all(images), label
+
+    def serve(self, index: int) -> tuple[list[Image.Image], ImageLabel]:
+        """Return an image's views before augmentation, and what is known of it."""
         source = self.sources[index]
-        if len(self.views) == 1:
-            image = clean if self.transform is None else self.transform(clean)
-            return image, ImageLabel(source.label, (True,), source.key)
+        try:
+            clean = self._open(source)
+        except UnreadableError as error:
+            self._note_unreadable(source, error)
+            if self.max_failed is None:
+                return [Image.new("RGB", (_BLANK, _BLANK))], ImageLabel(-1, (True,), "")
+            return self.serve(random.randrange(len(self)))
         served = [view.serve(self, index, clean) for view in self.views]
         present = tuple(image is not None for image in served)
         images = [clean if image is None else image for image in served]
-        return self._transform_all(images), ImageLabel(source.label, present, source.key)
+        return images, ImageLabel(source.label, present, source.key)
 
     def _transform_all(self, images: list[Image.Image]) -> tuple[Any, ...]:
         assert self.transform is not None
@@ -189,10 +193,6 @@ class ViewDataset(Dataset[Any]):
                 f"{len(self.failed)} images cannot be read, e.g. {source} ({error}); mend them, or allow more of them "
                 f"by --max-failed (now {self.max_failed})"
             )
-
-    def _blank(self) -> tuple[Any, ImageLabel]:
-        image = Image.new("RGB", (_BLANK, _BLANK))
-        return image if self.transform is None else self.transform(image), ImageLabel(-1, (True,), "")
 
 
 class DadImages:

@@ -8,14 +8,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
-        "errors", "environment", "tables", "rng", "names", "passing", "pixels", "losses", "attacks", "gradients",
-        "verdicts", "charts",
+        "errors", "environment", "tables", "rng", "draws", "names", "passing", "pixels", "losses", "attacks",
+        "gradients", "verdicts", "charts",
     },
-    {"files", "memory"},
+    {"files", "memory", "virtual_epochs"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "models", "discretizers", "shards", "trained_classes", "variants"},
+    {"soft_targets"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},
+    {"asking"},
 )  # fmt: skip
 PROGRAM = "__main__"  # a program stands on everything, in the folder of what it looks after
 LAYER_OF = {module: number for number, layer in enumerate((*LAYERS, {PROGRAM})) for module in layer}

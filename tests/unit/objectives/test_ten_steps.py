@@ -28,8 +28,8 @@ WALKS = [(name, student) for name in list_plugins("objectives") for student in S
 KEYS = {f"{name}-{family}" for name, family in WALKS}
 BATCH, CLASSES, STEPS = 4, 6, 10
 PRESENT = torch.tensor([[1.0] * BATCH, [1.0, 1.0, 0.0, 1.0]])  # by view
-# Processors sum in other orders. Measured between three of them (Intel with and without AVX-512, AMD): 5e-6 at most, but
-# up to 3e-3 in the later steps of a student whose batch norms see four images, which double what differs at every step.
+# Processors sum in other orders. Measured between three of them (Intel with and without AVX-512, AMD): 5e-6 at most,
+# but 3e-3 in the later steps of a student whose batch norms see four images, which double what differs at every step.
 _ROUNDING, _ROUNDING_LATER = 1e-5, 1e-2
 
 

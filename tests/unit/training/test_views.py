@@ -11,6 +11,7 @@ from PIL import Image
 from dad.errors import DataError, UsageError
 from dad.images.sources import SourceImage
 from dad.shards import DadSet
+from dad.training.batches import ImageLabel
 from dad.training.views import CLEAN, DAD, VIEWS, DadImages, ViewDataset, resolve_views, view
 
 
@@ -40,7 +41,9 @@ def dataset_of(
 
 def test_one_view_is_an_image_with_its_label_and_key(sources: list[SourceImage]) -> None:
     dataset = dataset_of(sources, None)
-    assert [dataset[index] for index in range(5)] == [(index, (index, (True,), f"a/{index}")) for index in range(5)]
+    assert [dataset[index] for index in range(5)] == [
+        (index, ImageLabel(index, (True,), f"a/{index}")) for index in range(5)
+    ]
 
 
 def test_the_partner_is_the_dad_image_of_the_same_source(
@@ -49,17 +52,17 @@ def test_the_partner_is_the_dad_image_of_the_same_source(
     dad_set = make_dad_set(sources, {0: 100, 2: 102, 4: 104})
     dataset = dataset_of(sources[::-1], dad_set)  # in another order than in the set
     for index, source in ((0, 4), (2, 2), (4, 0)):
-        assert dataset[index] == ((source, 100 + source), (source, (True, True), f"a/{source}"))
+        assert dataset[index] == ((source, 100 + source), ImageLabel(source, (True, True), f"a/{source}"))
 
 
 def test_a_missing_partner_is_skipped_or_substituted(
     sources: list[SourceImage], make_dad_set: Callable[..., DadSet]
 ) -> None:
     dad_set = make_dad_set(sources, {0: 100, 4: 104})
-    assert dataset_of(sources, dad_set)[1] == ((1, 1), (1, (True, False), "a/1"))
+    assert dataset_of(sources, dad_set)[1] == ((1, 1), ImageLabel(1, (True, False), "a/1"))
     drawn = [dataset_of(sources, dad_set, substitute=True)[1] for _ in range(40)]
     assert {images[0] for images, _ in drawn} == {1} and {images[1] for images, _ in drawn} == {100, 104}
-    assert all(label == (1, (True, True), "a/1") for _, label in drawn)
+    assert all(label == ImageLabel(1, (True, True), "a/1") for _, label in drawn)
 
 
 @pytest.mark.parametrize("own, level", [(5, "INFO"), (3, "INFO"), (2, "WARNING"), (0, None)])
@@ -103,7 +106,7 @@ def test_an_image_of_the_set_in_another_format_than_may_be_read_is_as_good_as_no
 ) -> None:
     dataset = dataset_of(sources, make_dad_set(sources, {0: 100, 1: 101}))
     monkeypatch.setattr(DadSet, "read", lambda *_: b"%!PS-Adobe-3.0 EPSF-3.0")
-    assert dataset[0] == ((0, 0), (0, (True, False), "a/0"))
+    assert dataset[0] == ((0, 0), ImageLabel(0, (True, False), "a/0"))
 
 
 def test_too_many_that_cannot_be_read_stop_training(
@@ -161,5 +164,5 @@ def inverted(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_view_is_one_function(inverted: str, sources: list[SourceImage], make_dad_set: Callable[..., DadSet]) -> None:
     views: Any = (CLEAN, DAD, inverted)
     dataset = dataset_of(sources, make_dad_set(sources, {4: 104}), views=views)
-    assert dataset[0] == ((0, 0, 255), (0, (True, False, True), "a/0"))
-    assert dataset[4] == ((4, 104, 4), (4, (True, True, False), "a/4"))
+    assert dataset[0] == ((0, 0, 255), ImageLabel(0, (True, False, True), "a/0"))
+    assert dataset[4] == ((4, 104, 4), ImageLabel(4, (True, True, False), "a/4"))
