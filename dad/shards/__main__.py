@@ -1,4 +1,4 @@
-"""Look after a DAD set: `python -m dad.shards verify|repair|hydrate|export|stats DIR`."""
+"""Look after a DAD set: `python -m dad.shards verify|repair|hydrate|export|pack|stats DIR`."""
 
 import shlex
 import subprocess
@@ -25,6 +25,7 @@ from dad.shards.reader import DadSet
 from dad.shards.repair import Plan, apply, clear_away, plan_repair, take_back
 from dad.shards.stats import collect_stats, format_stats
 from dad.shards.verify import Findings, verify
+from dad.soft_targets.pack import pack
 
 _GENERATE = Path(__file__).parents[2] / "generate.py"  # of a clone; the installed library comes without it
 
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def create_parser() -> ToolParser:
-    """Return the parser of the five commands."""
+    """Return the parser of the commands."""
     program = "python -m dad.shards"
     parser = ToolParser(prog=program, description="Look after a DAD set that generate.py made.", words="COMMAND DIR")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=program)
@@ -76,6 +77,9 @@ def create_parser() -> ToolParser:
         if action.dest in ("discretizer", "vqgan_config", "vqgan_checkpoint"):
             action.default = SUPPRESS  # what generate.py was given
     command = add("export", _export, "write the images as plain files, DIR/<class>/<image>")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    command = add("pack", _pack, "put the set, soft targets about it and the class list into one folder to train from")
+    command.add_argument("--soft-targets", type=Path, required=True, metavar="DIR", help="made with --dad-dir DIR")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     command = add("stats", _stats, "show keep rate, codes changed and the teacher's probabilities by class")
     command.add_argument("--rows", type=int, metavar="N", help="only the N classes with the lowest keep rates")
@@ -177,6 +181,11 @@ def _create_discretizer(args: Namespace) -> CodedDiscretizer:
 
 def _export(args: Namespace) -> None:
     print(f"{args.out}: {export(DadSet.open(args.root), args.out)} images")
+
+
+def _pack(args: Namespace) -> None:
+    size = pack(args.root, args.soft_targets, args.out)
+    print(f"{args.out}: {size / 1e9:.2f} GB, every file as it was written; README.txt there says how to train from it")
 
 
 def _stats(args: Namespace) -> None:
