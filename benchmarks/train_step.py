@@ -45,8 +45,8 @@ from dad.training.optim import Schedule, create_optimizer
 from dad.training.updater import Updater
 from dad.training.views import Demands
 
-_STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
-_CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
+STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
+CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
 # The two loops are compared with as many images a step at least: what a loop adds to a step does not grow with them.
 _LOOP_IMAGES = 32
 _FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
@@ -75,7 +75,8 @@ class Subject:
     def step(self) -> None:
         """Do what the training loop does with a batch."""
         with self.runtime.autocast():
-            loss = self.task(self.batch.input, self.batch.target, self.batch.present)["loss"]
+            batch = self.batch
+            loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
         self.updater.backward(loss, 0, 1)
 
     def split(self) -> dict[str, float]:
@@ -108,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         (folder / "vqgan.json").write_text(json.dumps(asdict(networks.vqgan.config)))
         make_pictures(folder, preset)
         flags = [
-            "--model", _STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
+            "--model", STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
             "--vqgan-config", str(folder / "vqgan.json"), "--vqgan-checkpoint", str(folder / "vqgan.safetensors"),
             "--data-dir", str(folder), "--dad-dir", str(folder / "dad"), "--device", str(runtime.device),
             "--teacher", "-", "--workers", "0", "--img-size", str(preset.img_size), "--smoothing", "0",
@@ -147,7 +148,7 @@ def compare(
             subject = Subject(name, flags, preset, teacher, runtime)
             subject.step()  # not timed: the optimiser makes its moments, the device chooses its algorithms
         base.step()
-        pairs = [(_seconds(base.step), _seconds(subject.step)) for _ in range(args.repeats)]
+        pairs = [(seconds_of(base.step), seconds_of(subject.step)) for _ in range(args.repeats)]
         split = subject.split()
         seconds = median(own for _, own in pairs)
         ratio = median(own / ce for ce, own in pairs)  # of each pair, not of the medians: what slows one slows both
@@ -189,7 +190,7 @@ def compare_loops(
     for repeat in range(2 * max(repeats, 5)):  # in turn first: what runs second finds another machine
         order = (bare, ours) if repeat % 2 else (ours, bare)
         for loop in order:
-            seconds[loop].append(_seconds(loop))
+            seconds[loop].append(seconds_of(loop))
     ratios = [own / one for one, own in zip(seconds[bare], seconds[ours], strict=True)]
     return {"bare_seconds": median(seconds[bare]), "ratio": median(ratios), "images": images}
 
@@ -200,30 +201,30 @@ def create_loader_of(flags: list[str], preset: Preset, views: int, runtime: Runt
     side = (3, preset.img_size, preset.img_size)
     data_config = {"input_size": side, "mean": (0.5,) * 3, "std": (0.5,) * 3}
     demands = Demands(("clean", "dad")[:views])
-    return create_train_loader(args, data_config, demands, _CLASSES, runtime)
+    return create_train_loader(args, data_config, demands, CLASSES, runtime)
 
 
 def time_loading(flags: list[str], preset: Preset, views: int, runtime: Runtime) -> float:
     """Return the seconds that one worker needs for a batch of so many views."""
     loader = create_loader_of(flags, preset, views, runtime)
     list(loader)
-    return _seconds(lambda: list(loader)) / len(loader)
+    return seconds_of(lambda: list(loader)) / len(loader)
 
 
 def make_pictures(folder: Path, preset: Preset) -> None:
     """Write four classes of pictures, two batches or more in all, and a DAD set of them."""
     rng = np.random.default_rng(0)
     side = round(preset.img_size * _FRAME)
-    per_class = -(-2 * max(preset.batch_size, _LOOP_IMAGES) // len(_CLASSES))
-    for name in _CLASSES.folders:
+    per_class = -(-2 * max(preset.batch_size, _LOOP_IMAGES) // len(CLASSES))
+    for name in CLASSES.folders:
         (folder / "train" / name).mkdir(parents=True)
         for number in range(per_class):
             # blocks of 8 pixels: a JPEG of pure noise is larger and slower to decode than a photograph
             coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
             picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
             (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(picture, "jpg", 90))
-    sources = list_sources(folder / "train", _CLASSES)
-    settings: Settings = {"class_list": _CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
+    sources = list_sources(folder / "train", CLASSES)
+    settings: Settings = {"class_list": CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
     writer = DadWriter(folder / "dad", settings, sources, len(sources))
     image = encode_image(rng.integers(0, 256, (preset.img_size, preset.img_size, 3), dtype=np.uint8), "jpg", 95)
     writer.commit(0, [Sample(source.key, source.label, {"jpg": image}, {}) for source in sources], {}, {})
@@ -254,7 +255,7 @@ def _size(model: str, preset: Preset) -> dict[str, Any]:
     return {"img_size": preset.img_size}
 
 
-def _seconds(action: Callable[[], Any]) -> float:
+def seconds_of(action: Callable[[], Any]) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     start = time.perf_counter()

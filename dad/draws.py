@@ -8,8 +8,8 @@ comes from a hash as well: the same images come in the same updates from any num
 import hashlib
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import get_worker_info
 
 _SEED_BYTES = 8
+_kept: list[bool] = []  # for each `keeping_states` that surrounds us
 _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # SplitMix64's (Steele et al. 2014)
 
 
@@ -45,25 +46,29 @@ def draw_seed(*of: object) -> int:
 @contextmanager
 def drawing(*of: object) -> Iterator[None]:
     """Let Python's, numpy's and torch's generators (of the CPU) draw in the `with` block as a function of what is
-    given; thereafter as if nothing had been drawn, but for a loader's worker, where nobody else draws: keeping numpy's
-    state takes longer than all the rest."""
-    seed = draw_seed(*of)
-    is_worker = get_worker_info() is not None
-    before = None if is_worker else (random.getstate(), np.random.get_state(), torch.get_rng_state())
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # all that it takes
-    torch.default_generator.manual_seed(seed % 2**63)
+    given; thereafter as if nothing had been drawn, but for a loader's worker, where nobody else draws. Not to be
+    nested."""
+    with nullcontext() if _kept or get_worker_info() is not None else keeping_states():
+        seed = draw_seed(*of)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # all that it takes
+        torch.default_generator.manual_seed(seed % 2**63)
+        yield
+
+
+@contextmanager
+def keeping_states() -> Iterator[None]:
+    """Leave the generators as they were; around many `drawing`s it spares each of them keeping numpy's state, which
+    takes longer than seeding all three."""
+    _kept.append(True)
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:
-        if before is not None:
-            _restore(*before)
-
-
-def _restore(python: tuple[Any, ...], numpy: Any, torchs: torch.Tensor) -> None:
-    random.setstate(python)
-    np.random.set_state(numpy)
-    torch.set_rng_state(torchs)
+        _kept.pop()
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
 
 
 def permutation(count: int, *of: object) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from timm.data import create_loader
 from timm.data.loader import fast_collate
 from torch.utils.data import DataLoader
 
+from dad.draws import keeping_states
 from dad.errors import DataError
 from dad.images.classes import ClassList
 from dad.images.cutting import Cut
@@ -65,7 +66,17 @@ class SampledLoader(Resumable):
             batches = iter(self._loader)
         if resume is not None:
             set_random_state(resume.now, self.device)
-        return batches
+        return batches if self.workers else _kept_apart(batches)
+
+
+def _kept_apart(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield batches that are loaded in line, without a trace in the training process's draws."""
+    while True:
+        with keeping_states():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import dad_set_index, generation, train_step, validate
+from benchmarks import dad_set_index, generation, soft_targets, train_step, validate
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
 
@@ -80,3 +80,11 @@ def test_the_benchmark_of_the_index_measures_both_ways(tmp_path: Path) -> None:
     runs = json.loads(out.read_text())["runs"]
     assert {"open, index", "open, markers", "a worker, arrays", "a worker, objects"} <= runs.keys()
     assert all(run["seconds"] > 0 for run in runs.values()) and list(tmp_path.iterdir()) == [out]
+
+
+def test_what_reading_answers_saves_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    assert soft_targets.main(["--preset", "tiny", "--repeats", "1", "--device", "cpu", "--out", str(out)]) == 0
+    results = json.loads(out.read_text())
+    names = ("step_online", "step_recorded", "epoch_online", "epoch_recorded", "build", "loading")
+    assert all(results[name] > 0 for name in names) and results["bytes_per_image"] == 2 * (2 * 32 + 5)
