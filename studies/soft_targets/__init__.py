@@ -1,0 +1,1 @@
+"""What the economy of fewer virtual epochs costs, on EmojiNet."""
