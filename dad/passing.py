@@ -55,3 +55,15 @@ def read_patiently(
             _logger.warning("%s: %s; trying again in %g s", path, error, delay)
         time.sleep(delay)
     return read()
+
+
+def bytes_of(path: Path) -> bytes | None:
+    """Return a file's bytes, or None if there is no such file; a failure of the disk is waited for.
+
+    Raises:
+        OSError: it cannot be read, now and a few seconds later.
+    """
+    try:
+        return read_patiently(path.read_bytes, path, is_of_disk)
+    except (FileNotFoundError, IsADirectoryError):
+        return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from dad.errors import DataError
 from dad.files import write_atomically
 from dad.images.sources import SourceImage
+from dad.passing import bytes_of
 
 LISTING = "listing.gz"
 _NAMED = 3  # samples that a message names
@@ -27,10 +28,11 @@ def read_listing(path: Path) -> dict[str, int]:
     Raises:
         DataError: there is no listing (sets of format 1 had none), or it is damaged.
     """
-    if not path.is_file():
+    content = bytes_of(path)
+    if content is None:
         raise DataError(f"{path}: no such file; it belongs to every DAD set since format 2")
     try:
-        lines = (line.rsplit("\t", 1) for line in gzip.decompress(path.read_bytes()).decode().splitlines())
+        lines = (line.rsplit("\t", 1) for line in gzip.decompress(content).decode().splitlines())
         return {json.loads(key): int(label) for key, label in lines}
     except (gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise DataError(f"{path}: damaged ({error}); restore it, or delete {path.parent} and make it anew") from error
@@ -39,7 +41,7 @@ def read_listing(path: Path) -> dict[str, int]:
 def is_listing(path: Path, digest: str) -> bool:
     """Whether a file holds the listing of this `listing_digest`."""
     try:
-        text = gzip.decompress(path.read_bytes())
+        text = gzip.decompress(bytes_of(path) or b"")
     except (OSError, zlib.error, EOFError):
         return False
     return hashlib.sha256(text).hexdigest()[:16] == digest

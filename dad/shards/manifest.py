@@ -14,6 +14,7 @@ from typing import Any
 
 from dad.errors import DataError, SettingsError
 from dad.files import read_json, to_json
+from dad.passing import is_of_disk, read_patiently
 
 SETTINGS, ENVIRONMENT, MANIFEST = "settings.json", "environment.json", "manifest.json"
 FORMAT = 2  # of a set's files; raise it when an old reader would misread them. 1 had no CRCs and no classes of rejects
@@ -44,7 +45,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
         DataError: generation is not finished, or the manifest is damaged. SettingsError: it was made by a newer
             version.
     """
-    if not (root / MANIFEST).is_file():
+    if not read_patiently((root / MANIFEST).is_file, root / MANIFEST, is_of_disk):
         raise DataError(f"{root}: generation is not finished (no {MANIFEST} there); {RERUN}")
     advice = f"{RERUN}, which writes it anew"
     manifest = read_json(root / MANIFEST, advice)

@@ -10,14 +10,16 @@ import os
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from dad.errors import DataError
 from dad.files import to_json
-from dad.passing import read_patiently
+from dad.passing import is_of_disk, read_patiently
 
+_Content = TypeVar("_Content")
 Metadata = dict[str, float | int]
 Fate = dict[
     str, float | int | str
@@ -118,17 +120,11 @@ def read_marker(root: Path, index: int, fingerprint: str) -> Marker | None:
     It is committed when its marker is whole and of these settings, and the tar has the size that the marker says.
     Hashes are left to `find_damage`: they would cost a full read at every start.
     """
-    tar_path, marker_path = shard_paths(root, index)
-    try:
-        if not marker_path.exists():
-            return None
-        marker = parse_marker(read_patiently(marker_path.read_bytes, marker_path))
-        size = tar_path.stat().st_size
-    except FileNotFoundError:
+    found = _look_at(root, index, Path.read_bytes)
+    if found is None:
         return None
-    except OSError as error:
-        raise _unreadable(marker_path, error) from error
-    fits = marker is not None and (marker.fingerprint, marker.size) == (fingerprint, size)
+    marker = parse_marker(found[0])
+    fits = marker is not None and (marker.fingerprint, marker.size) == (fingerprint, found[1])
     return marker if fits else None
 
 
@@ -148,16 +144,10 @@ def glance_at_marker(root: Path, index: int, fingerprint: str) -> Glance | None:
     That is as `read_marker` has it, but for what lies in between: a look at 1,282 shards takes no second, where reading
     all they say of a million images takes half a minute.
     """
-    tar_path, marker_path = shard_paths(root, index)
-    try:
-        if not marker_path.exists():
-            return None
-        start, end = read_patiently(lambda: _both_ends(marker_path), marker_path)
-        size = tar_path.stat().st_size
-    except FileNotFoundError:
+    found = _look_at(root, index, _both_ends)
+    if found is None:
         return None
-    except OSError as error:
-        raise _unreadable(marker_path, error) from error
+    (start, end), size = found
     head = _HEAD.match(start)
     tail = list(_TAIL.finditer(end))
     if head is None or not tail or not end.endswith(b"}\n"):  # many unreadable sources, or it is damaged
@@ -169,6 +159,19 @@ def glance_at_marker(root: Path, index: int, fingerprint: str) -> Glance | None:
     return Glance(*about, Ledger(sources, kept, rejected, unreadable)) if fits else None
 
 
+def _look_at(root: Path, index: int, read: Callable[[Path], _Content]) -> tuple[_Content, int] | None:
+    """Return what `read` makes of a shard's marker, and the size of its tar; None if one of the two is not there."""
+    tar, marker = shard_paths(root, index)
+    try:
+        if not read_patiently(marker.exists, marker, is_of_disk):
+            return None
+        return read_patiently(lambda: (read(marker), tar.stat().st_size), marker)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{marker}: cannot be read ({error.strerror}); mend that and rerun the same command") from error
+
+
 def _both_ends(path: Path) -> tuple[bytes, bytes]:
     with path.open("rb") as file:
         start = file.read(_PEEK)
@@ -176,14 +179,10 @@ def _both_ends(path: Path) -> tuple[bytes, bytes]:
         return start, file.read()
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: cannot be read ({error.strerror}); mend that and rerun the same command")
-
-
 def glance_fingerprint(path: Path) -> str | None:
     """Return the fingerprint that the head of a marker names, if it has one."""
-    with path.open("rb") as file:
-        head = _HEAD.match(file.read(_PEEK))
+    start, _ = read_patiently(lambda: _both_ends(path), path, is_of_disk)
+    head = _HEAD.match(start)
     return None if head is None else head[5].decode()
 
 

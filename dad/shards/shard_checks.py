@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dad.files import to_json
+from dad.passing import bytes_of
 from dad.shards.index import file_sha256
 from dad.shards.marker import Entry, Marker, Sample, pack_shard, parse_marker, shard_paths
 
@@ -31,7 +32,7 @@ def check_shard(root: Path, index: int, expected: Expected) -> str:
     if not tar.is_file():
         return "the tar is missing"
     try:
-        content = marker_path.read_bytes() if marker_path.is_file() else b""
+        content = bytes_of(marker_path) or b""
         digest = file_sha256(tar)
     except OSError as error:
         return f"cannot be read ({error.strerror})"

@@ -7,6 +7,7 @@ from typing import Any
 
 from dad.errors import DataError
 from dad.files import read_json, settings_fingerprint, to_json
+from dad.passing import bytes_of
 from dad.shards.index import file_sha256
 from dad.shards.listing import LISTING, is_listing, read_listing
 from dad.shards.manifest import ENVIRONMENT, MANIFEST, SETTINGS
@@ -51,7 +52,7 @@ def check_by_meaning(
     if not _has_rows(root / REJECTED, rejected_table(rejected)):
         yield REJECTED, _CHANGED
     unreadable = unreadable_table(item for marker in made for item in marker.unreadable.items())
-    if not (root / UNREADABLE).is_file() or (root / UNREADABLE).read_bytes() != unreadable:
+    if bytes_of(root / UNREADABLE) != unreadable:
         yield UNREADABLE, _CHANGED
 
 
@@ -60,11 +61,12 @@ def _is_environment(path: Path, manifest: dict[str, Any] | None) -> bool:
         found = read_json(path)
     except DataError:
         return False
-    return path.read_bytes() == to_json(found, indent=1) and (manifest is None or manifest["environment"] == found)
+    return bytes_of(path) == to_json(found, indent=1) and (manifest is None or manifest["environment"] == found)
 
 
 def _has_rows(path: Path, table: bytes) -> bool:
-    return path.is_file() and without_names(path.read_bytes()) == without_names(table)
+    found = bytes_of(path)
+    return found is not None and without_names(found) == without_names(table)
 
 
 def _of_other_sources(root: Path, settings: dict[str, Any], markers: list[Marker | None]) -> int | None:

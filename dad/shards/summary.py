@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dad.errors import DataError
+from dad.passing import bytes_of
 from dad.shards.index import IndexBuilder, MixedPayloadsError, SetIndex
 from dad.shards.marker import Fate, Ledger, Marker, parse_marker, shard_paths
 
@@ -58,7 +59,7 @@ def _built(builder: IndexBuilder) -> SetIndex | None:
 def _markers(root: Path, count: int, fingerprint: str) -> Iterator[tuple[bytes, Marker]]:
     for index in range(count):
         path = shard_paths(root, index)[1]
-        content = path.read_bytes() if path.is_file() else b""
+        content = bytes_of(path) or b""
         marker = parse_marker(content)
         if marker is None or marker.fingerprint != fingerprint:
             raise DataError(f"{path}: missing, damaged or of other settings; python -m dad.shards repair {root}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from dad.errors import DataError
 from dad.files import read_json, settings_fingerprint, to_json
+from dad.passing import bytes_of
 from dad.shards.manifest import FORMAT, MANIFEST, SETTINGS, is_sealed, is_whole, require_readable
 from dad.shards.marker import glance_fingerprint
 from dad.shards.shard_checks import Expected, check_shard, is_there
@@ -129,7 +130,7 @@ def _is_sound(root: Path, manifest: dict[str, Any]) -> bool:
         complete = len(hashes) == -(-int(settings["sources"]) // int(settings["shard_size"]))
         if is_sealed(manifest) and not is_whole(manifest):
             return False
-        as_written = not is_sealed(manifest) or (root / MANIFEST).read_bytes() == to_json(manifest, indent=1)
+        as_written = not is_sealed(manifest) or bytes_of(root / MANIFEST) == to_json(manifest, indent=1)
         return complete and as_written and isinstance(settings["format_version"], int)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return False
@@ -156,7 +157,7 @@ def _settings_that_hold(
 def _differs(path: Path, settings: Mapping[str, Any]) -> bool:
     if settings["format_version"] < FORMAT:
         return _read(path) != settings
-    return not path.is_file() or path.read_bytes() != to_json(dict(settings), indent=1)
+    return bytes_of(path) != to_json(dict(settings), indent=1)
 
 
 def _difference(found: dict[str, Any] | None, settings: Mapping[str, Any]) -> str:

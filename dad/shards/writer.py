@@ -17,6 +17,7 @@ from dad.files import (
     write_in_turn,
 )
 from dad.images.sources import SourceImage, listing_digest
+from dad.passing import bytes_of
 from dad.shards.index import INDEX, file_sha256
 from dad.shards.listing import LISTING, describe_change, is_listing, write_listing
 from dad.shards.lock import ShardLock
@@ -237,5 +238,5 @@ class DadWriter:
 
 
 def _write_if_new(path: Path, content: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != content:
+    if bytes_of(path) != content:
         write_atomically(path, content)

@@ -61,3 +61,12 @@ def test_what_says_something_of_the_file_is_raised_at_once(tmp_path: Path, slept
 def test_a_missing_file_is_final_and_a_missing_folder_is_not(tmp_path: Path) -> None:
     missing = error_of(errno.ENOENT)
     assert not is_passing(missing, tmp_path / "a") and is_passing(missing, tmp_path / "b" / "a")
+
+
+def test_bytes_of_a_file_that_is_not_there_are_none_and_a_moment_is_waited_for(
+    tmp_path: Path, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert passing.bytes_of(tmp_path / "a") is None and passing.bytes_of(tmp_path) is None and not slept
+    calls, read = failing(1, error_of(errno.EIO))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read())  # type: ignore[operator]
+    assert passing.bytes_of(tmp_path / "a") == b"content" and len(calls) == 2 and slept == [0.2]

@@ -1,9 +1,11 @@
 """A shard's tar and its marker: pure functions of the samples, and what does not count as committed."""
 
+import errno
 import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -95,3 +97,31 @@ def test_a_glance_says_what_the_whole_marker_says(tmp_path: Path, unreadable: in
 def test_a_glance_counts_no_marker_that_does_not_fit(tmp_path: Path, changes: dict[str, Any]) -> None:
     write(tmp_path, changes)
     assert glance_at_marker(tmp_path, 7, "abc") is None
+
+
+@pytest.mark.parametrize("look", [glance_at_marker, read_marker])
+@pytest.mark.parametrize("call", ["exists", "open", "stat"])
+def test_a_stale_handle_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[..., Any], call: str
+) -> None:
+    write(tmp_path)
+    waited: list[float] = []
+    left = [OSError(errno.ESTALE, "stale")] * 2
+    plain = getattr(Path, call)
+
+    def fail(path: Path, *args: Any, **options: Any) -> Any:
+        if left:
+            raise left.pop()
+        return plain(path, *args, **options)
+
+    monkeypatch.setattr("dad.passing.time.sleep", waited.append)
+    monkeypatch.setattr(Path, call, fail)
+    assert look(tmp_path, 7, "abc").counts == Ledger(5, 3, 1, 1) and waited == [0.2, 1.0]
+
+
+def test_a_tar_or_a_marker_that_is_not_there_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dad.passing.time.sleep", lambda seconds: pytest.fail("waited"))
+    assert read_marker(tmp_path, 7, "abc") is None
+    write(tmp_path)
+    shard_paths(tmp_path, 7)[0].unlink()
+    assert read_marker(tmp_path, 7, "abc") is None and glance_at_marker(tmp_path, 7, "abc") is None
