@@ -39,6 +39,15 @@ from dad.training.engine import TermMeter, train_epoch
 from dad.training.optim import Schedule
 from dad.training.sampled_loader import SampledImages, create_sampled_images
 
+_TITLES = {
+    "step_online": "a step of dad that asks, over ce",
+    "step_recorded": "a step of dad that reads, over ce",
+    "epoch_online": "an epoch of dad that asks, over ce",
+    "epoch_recorded": "an epoch of dad that reads, over ce",
+    "build": "building one virtual epoch, over an epoch of dad that asks",
+    "loading": "loading with answers, over loading as timm does",
+}
+
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
@@ -94,13 +103,16 @@ def measure(folder: Path, preset: Preset, runtime: Runtime, args: Namespace) -> 
         subjects["recorded"].step()
 
     steps = in_turn({"ce": subjects["ce"].step, "dad": subjects["dad"].step, "recorded": read_and_step}, args.repeats)
+    stored = sum(path.stat().st_size for path in (folder / "soft" / "shards").glob("*.bin"))
+    results = {"images": len(images), "bytes_per_image": stored / len(images)}
+    results |= {"step_online": ratio(steps, "dad", "ce"), "step_recorded": ratio(steps, "recorded", "ce")}
+    results |= {f"seconds_{name}": median(own) for name, own in steps.items()}
+    if args.steps_only:
+        return results
     actions = {name: partial(train, subjects[name], loaders[name], runtime) for name in subjects}
     epochs = in_turn({**actions, "build": ask}, args.repeats)
     loading = in_turn({name: partial(list, loader) for name, loader in loaders.items()}, args.repeats)
-    stored = sum(path.stat().st_size for path in (folder / "soft" / "shards").glob("*.bin"))
-    return {
-        "images": len(images), "bytes_per_image": stored / len(images),
-        "step_online": ratio(steps, "dad", "ce"), "step_recorded": ratio(steps, "recorded", "ce"),
+    return results | {
         "epoch_online": ratio(epochs, "dad", "ce"), "epoch_recorded": ratio(epochs, "recorded", "ce"),
         "build": ratio(epochs, "build", "dad"), "loading": ratio(loading, "recorded", "dad"),
     }  # fmt: skip
@@ -146,16 +158,8 @@ def ratio(seconds: dict[str, list[float]], one: str, other: str) -> float:
 def report(results: dict[str, Any]) -> None:
     """Print what was measured."""
     print(f"Machine: {', '.join(f'{key} {value}' for key, value in results['machine'].items())}\n")
-    rows = [
-        ["", "x"],
-        ["a step of dad that asks, over ce", f"{results['step_online']:.2f}"],
-        ["a step of dad that reads, over ce", f"{results['step_recorded']:.2f}"],
-        ["an epoch of dad that asks, over ce", f"{results['epoch_online']:.2f}"],
-        ["an epoch of dad that reads, over ce", f"{results['epoch_recorded']:.2f}"],
-        ["building one virtual epoch, over an epoch of dad that asks", f"{results['build']:.2f}"],
-        ["loading with answers, over loading as timm does", f"{results['loading']:.2f}"],
-    ]
-    print(format_rows(rows))
+    rows = [[title, f"{results[name]:.2f}"] for name, title in _TITLES.items() if name in results]
+    print(format_rows([["", "x"], *rows]))
     print(f"\n{results['images']} images of two views, {results['bytes_per_image']:.0f} bytes each in a virtual epoch.")
 
 
@@ -164,6 +168,7 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser.add_argument("--preset", default="small", choices=PRESETS, help="size of networks and pictures")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: the preset's")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="of each, in turn; the median counts")
+    parser.add_argument("--steps-only", action="store_true", help="neither epochs nor loading")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--amp", action="store_true", help="mixed precision")
     parser.add_argument("--amp-dtype", default="float16", choices=["float16", "bfloat16"])
