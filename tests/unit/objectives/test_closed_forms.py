@@ -102,7 +102,7 @@ def test_the_loss_is_the_equation(
     target = torch.rand(BATCH, CLASSES).softmax(1) if mixed else torch.tensor([0, 1, 4, 1])
     dense = target if mixed else (1 - SMOOTHING) * torch.eye(CLASSES)[target] + SMOOTHING / CLASSES
     student = both_views(task.trainable_module, input)
-    teacher = both_views(task.teacher_logits, input) if task.needs_teacher else student
+    teacher = both_views(task.ask_teacher, input) if task.needs_teacher else student
     batch = Batch(
         student[0], teacher[0], student[1], teacher[1], dense.double().numpy(), weight.double().numpy()
     )  # fmt: skip

@@ -108,7 +108,7 @@ def test_the_teacher_stays_frozen_whatever_the_student_does(name: str, build: Ca
 def test_the_teacher_sees_the_same_pixels_in_its_own_normalisation(name: str, build: Callable[..., Case]) -> None:
     task, pixels = build(name).task, torch.rand(6, 3, 4, 4)
     assert not torch.equal(task.student_mean, task.teacher.mean_kd)
-    logits = task.teacher_logits((pixels - task.student_mean) / task.student_std)
+    logits = task.ask_teacher((pixels - task.student_mean) / task.student_std)
     torch.testing.assert_close(logits, task.teacher.on_pixels()(pixels), atol=1e-5, rtol=1e-5)
     assert not logits.requires_grad
 
@@ -141,7 +141,7 @@ def test_a_temperature_that_cannot_be_is_refused_by_its_flag(name: str, flags: C
 
 def test_dad_is_equation_nine(build: Callable[..., Case]) -> None:
     case = build("dad", "--smoothing", 0)
-    own, guide = case.task.trainable_module(case.input), case.task.teacher_logits(case.input)
+    own, guide = case.task.trainable_module(case.input), case.task.ask_teacher(case.input)
     expected = (
         torch.nn.functional.cross_entropy(own[:BATCH], case.target)
         + 0.5 * distillation_loss(own[:BATCH], guide[:BATCH], 4.0)
