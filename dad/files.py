@@ -203,6 +203,8 @@ def read_any_json(path: Path, advice: str) -> Any:
         return json.loads(read_patiently(path.read_bytes, path, is_of_disk))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {advice}") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: a folder, not a file of JSON; {advice}") from None
     except OSError as error:  # nothing is known of what is in it, so that the advice, to delete it, would be wrong
         raise DataError(f"{path}: cannot be read ({error.strerror}){describe_rights(path, error)}; {RERUN}") from error
     except ValueError as error:

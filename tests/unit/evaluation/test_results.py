@@ -139,7 +139,7 @@ def test_a_file_that_is_no_results_is_refused(tmp_path: Path, content: str) -> N
 
 
 def test_a_folder_is_no_results_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not readable as JSON .*--results-file"):
+    with pytest.raises(DataError, match=r"a folder, not a file of JSON; .*--results-file"):
         ResultsFile(tmp_path, CPU)
 
 
