@@ -104,7 +104,8 @@ def _build(words: Sequence[str]) -> int:
             stack.enter_context(ShardLock(writer.root, part))
         if runtime.is_primary:
             write_atomically(writer.root / _CONFIG, to_keep(args_text).encode())
-        missing = [number for number in shards if number in set(writer.missing(session.views))]
+        left = set(writer.missing(session.views))
+        missing = [number for number in shards if number in left]
         _logger.info(
             "%s of %d images, %d shards; here %d, of which %d are still to do",
             views_read(session.views), len(session.images), len(numbers), len(shards), len(missing),
