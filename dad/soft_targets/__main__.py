@@ -29,7 +29,7 @@ from dad.generation.workload import resolve_shard_range
 from dad.runtime import Runtime, setup_runtime
 from dad.shards.lock import ShardLock
 from dad.soft_targets import SoftTargets, SoftTargetWriter
-from dad.soft_targets.shards import PLAIN, Division
+from dad.soft_targets.shards import Division, as_ranges
 from dad.soft_targets.verify import find_damage, take_back
 from dad.soft_targets.writer import CLASSES
 from dad.teachers._recorded import load_recorded_teacher
@@ -100,7 +100,7 @@ def _build(words: Sequence[str]) -> int:
     shards = [numbers[place] for place in chosen]
     with ExitStack() as stack:
         stack.enter_context(log_file(writer.root / "logs" / log_name(args.shard_range, runtime.rank)))
-        for part in _as_ranges(shards):
+        for part in as_ranges(shards):
             stack.enter_context(ShardLock(writer.root, part))
         if runtime.is_primary:
             write_atomically(writer.root / _CONFIG, to_keep(args_text).encode())
@@ -212,17 +212,6 @@ def _estimate(args: Namespace, session: Session) -> str:
         *([session.teacher.cost] if session.teacher.cost else []),
     ]
     return "\n".join(lines)
-
-
-def _as_ranges(shards: Sequence[int]) -> list[range]:
-    """Return the shards of blended and of other virtual epochs as a range each that holds them."""
-    parts = [[number for number in shards if (number < PLAIN) == mixed] for mixed in (True, False)]
-    ranges = []
-    for part in parts:
-        step = part[1] - part[0] if len(part) > 1 else 1
-        regular = part and part == list(range(part[0], part[-1] + 1, step))
-        ranges += [range(part[0], part[-1] + 1, step)] if regular else [range(one, one + 1) for one in part]
-    return ranges
 
 
 def _flags(root: Path, given: Sequence[str]) -> Namespace:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,6 +42,20 @@ class Division:
         """Return the rows of a shard."""
         start = number % PLAIN % self.stride * self.shard_size
         return range(start, min(start + self.shard_size, self.view(number, seed).rows(self.images)))
+
+
+def as_ranges(numbers: Sequence[int]) -> list[range]:
+    """Return ascending numbers as few ranges: one or two for a process that takes every so-manieth shard."""
+    ranges: list[range] = []
+    for number in numbers:
+        last = ranges[-1] if ranges else range(0)
+        if len(last) == 1:
+            ranges[-1] = range(last.start, number + 1, number - last.start)
+        elif last and number == last[-1] + last.step:
+            ranges[-1] = range(last.start, number + 1, last.step)
+        else:
+            ranges.append(range(number, number + 1))
+    return ranges
 
 
 @dataclass(frozen=True)

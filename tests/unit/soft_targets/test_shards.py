@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError
-from dad.soft_targets.shards import Division, describe_shard, read_soft_marker, soft_shard_paths
+from dad.soft_targets.shards import PLAIN, Division, as_ranges, describe_shard, read_soft_marker, soft_shard_paths
 from dad.virtual_epochs import View
 
 DIVISIONS = [(1, 2), (2, 2), (7, 2), (8, 4), (9, 4), (9, 100), (1_281_167, 4096)]
@@ -95,3 +95,18 @@ def test_a_marker_is_a_function_of_the_shard() -> None:
         "rows": 3,
     }
     assert content == describe_shard("f", b"abc", 3)[1] and marker.sha256 in content.decode()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ranges"),
+    [
+        ([], []),
+        ([7], [range(7, 8)]),
+        ([0, 1, 2, 3], [range(4)]),
+        ([1, 4, 7, PLAIN + 1, PLAIN + 4], [range(1, 8, 3), range(PLAIN + 1, PLAIN + 5, 3)]),
+        ([0, 2, 4, 7, 9, 11], [range(0, 5, 2), range(7, 12, 2)]),
+    ],
+)
+def test_a_process_holds_few_ranges(numbers: list[int], ranges: list[range]) -> None:
+    found = as_ranges(numbers)
+    assert found == ranges and [number for part in found for number in part] == numbers
