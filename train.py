@@ -141,7 +141,7 @@ def create_loader(
         return create_train_loader(args, data_config, objective.demands(), classes, runtime), None
     images = create_sampled_images(args, data_config, objective.demands(), classes, runtime)
     targets = None
-    if args.soft_targets and objective.needs_teacher:
+    if args.soft_targets:
         targets = SoftTargets(Path(args.soft_targets)).for_views(objective.views)
         views = images.epochs.of_epochs(resolve_epochs(args))
         targets.require(resolve_pixel_settings(args, data_config, images), views, versions())
@@ -265,7 +265,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
 
 def check_draws(args: Namespace, objective: type[Weighted]) -> None:
     """Refuse flags that need draws which can be repeated."""
-    if args.soft_targets and objective.needs_teacher:
+    if args.soft_targets:
         check_args_recordable(args)
     elif args.teacher_views and args.aug_seeding != "sample":
         raise UsageError(f"--teacher-views {args.teacher_views}: no draw can be repeated; use --aug-seeding sample")

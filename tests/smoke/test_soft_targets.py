@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import dad.shards.__main__
 import dad.soft_targets.__main__
 import generate
 import train
@@ -113,6 +114,7 @@ OTHERS = [
     (["--objective", "ard"], "paired: here False, asked for True"),
     (["--epochs", "4"], "holds 3 of the 4 virtual epochs"),
     (["--dad-missing", "skip"], "dad_missing: here substitute, asked for skip"),
+    (["--objective", "ce"], "asks no teacher"),
     (["--objective", "kdiga"], "takes gradients through the teacher"),
     (["--aug-seeding", "worker"], "soft targets need --aug-seeding sample"),
     (["--mixup", "0.5"], "--mixup-mode pair"),
@@ -169,8 +171,27 @@ def test_a_damaged_record_is_named_and_made_anew(
 
 def test_no_teacher_is_loaded(flags: list[str], tmp_path: Path) -> None:
     build(flags, tmp_path / "soft")
-    gone = flags[: flags.index("--teacher")] + flags[flags.index("--teacher") + 2 :]
+    gone = without(flags, "--teacher")
     elsewhere = ["--teacher-cache", str(tmp_path / "empty"), "--soft-targets", str(tmp_path / "soft")]
     train.main([*gone, *elsewhere])
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "done"
     assert not (tmp_path / "empty").exists()
+
+
+def test_a_pack_is_all_that_training_needs(flags: list[str], tmp_path: Path) -> None:
+    build(flags, tmp_path / "soft")
+    pack = tmp_path / "pack"
+    words = ["pack", str(tmp_path / "dad"), "--soft-targets", str(tmp_path / "soft"), "--out", str(pack)]
+    dad.shards.__main__.main(words)
+    own = run(flags, tmp_path / "own", "--soft-targets", str(tmp_path / "soft"))
+    shutil.rmtree(tmp_path / "dad")
+    shutil.rmtree(tmp_path / "heads")
+    left = without(flags, "--teacher", "--templates", "--dad-dir", "--class-map")
+    packed = ["--dad-dir", str(pack / "dad"), "--class-map", str(pack / "class_to_idx.json")]
+    require_equal(own, run([*left, *packed], tmp_path / "theirs", "--soft-targets", str(pack / "soft-targets")))
+
+
+def without(flags: list[str], *names: str) -> list[str]:
+    """Flags but for these and their values."""
+    taken = {place + step for place, flag in enumerate(flags) if flag in names for step in (0, 1)}
+    return [flag for place, flag in enumerate(flags) if place not in taken]
