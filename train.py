@@ -241,7 +241,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     require_names(args)
     require_preprocessing(args)
     objective.check_args(args)
-    check_draws(args, objective)
+    check_draws(args)
     if objective.needs_teacher and args.train_img_sizes:
         raise UsageError(f"--train-img-sizes: the teacher of --objective {args.objective} sees images of one size")
     if objective.input_gradients and args.model_dtype not in (None, "float32"):
@@ -263,7 +263,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         require_new_folder(folder)
 
 
-def check_draws(args: Namespace, objective: type[Weighted]) -> None:
+def check_draws(args: Namespace) -> None:
     """Refuse flags that need draws which can be repeated."""
     if args.soft_targets:
         check_args_recordable(args)

@@ -9,7 +9,6 @@ import train
 from dad.args.checks import require_numbers
 from dad.args.soft_targets import add_build_args, add_soft_target_args
 from dad.errors import UsageError
-from dad.objectives import load_objective
 from dad.training.loader_args import resolve_views_of_epochs
 
 Parse = Callable[..., Namespace]
@@ -65,7 +64,7 @@ REFUSED = [
 def test_draws_that_cannot_be_repeated_are_refused(flags: Flags, words: tuple[object, ...], message: str) -> None:
     args = flags(*words)
     with pytest.raises(UsageError, match=f"^{message}") as raised:
-        train.check_draws(args, load_objective(args.objective))
+        train.check_draws(args)
     assert "\n" not in str(raised.value)
 
 
@@ -83,7 +82,7 @@ def test_train_refuses_them_before_it_looks_for_data(
 ], ids=str)  # fmt: skip
 def test_what_goes_together_is_let_through(flags: Flags, words: tuple[object, ...]) -> None:
     args = flags(*words)
-    train.check_draws(args, load_objective(args.objective))
+    train.check_draws(args)
 
 
 @pytest.mark.parametrize("mode", ["batch", "elem"])
