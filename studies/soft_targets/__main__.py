@@ -7,7 +7,6 @@ python -m studies.soft_targets table
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ VIEWS = (1, 2, 4, 8)
 RESULTS = Path(__file__).parent / "results.json"
 _SETS = {"imagenet": "val", "imagenet-r": "R"}
 
-Record = dict[str, Any]  # seed, views, seconds of training, top-1 by set
+Record = dict[str, Any]  # seed, views, top-1 by set
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,11 +58,9 @@ def run_study(seeds: list[int], out: Path, results: Path, flags: list[str]) -> N
             dad.soft_targets.__main__.main(["build", *given, "--soft-targets", str(soft)])
             words = [*given, "--output", str(out), "--experiment", f"seed{seed}-views{views}", "--overwrite"]
             words += ["--soft-targets", str(soft), "--teacher-views", str(views)]
-            start = time.perf_counter()
             train.main(words)
-            seconds = time.perf_counter() - start
             scores = score(out / f"seed{seed}-views{views}" / "last.pth.tar", out)
-            own = {"seed": seed, "views": views, "seconds": round(seconds, 1), "top1": scores}
+            own = {"seed": seed, "views": views, "top1": scores}
             write_atomically(results, to_json([*load(results), own], indent=1))
 
 
@@ -87,16 +84,15 @@ def load(results: Path) -> list[Record]:
 def format_table(records: list[Record]) -> str:
     """Return a row for each number of virtual epochs: how often the teacher is asked about an image, and top-1 with its
     95 % interval over the seeds."""
-    rows = [["virtual epochs", "teacher asked", "seeds", *_SETS.values(), "training s"]]
+    rows = [["virtual epochs", "teacher asked", "seeds", *_SETS.values()]]
     for views in VIEWS:
         own = [record for record in records if record["views"] == views]
         if not own:
             continue
         scores = [estimate([record["top1"][title] for record in own]) for title in _SETS.values()]
-        seconds = estimate([record["seconds"] for record in own]).mean
         rows.append(
             [f"{views} of {EPOCHS}", f"{views} x", str(len(own)),
-             *(f"{one.mean:.1f} ± {one.half_width:.1f}" for one in scores), f"{seconds:.0f}"]
+             *(f"{one.mean:.1f} ± {one.half_width:.1f}" for one in scores)]
         )  # fmt: skip
     return format_rows(rows)
 
