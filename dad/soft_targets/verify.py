@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dad.errors import DataError
-from dad.files import read_json, settings_fingerprint, to_json
+from dad.files import read_json, settings_fingerprint, to_json, write_atomically
 from dad.shards.index import file_sha256
 from dad.shards.manifest import ASIDE, MANIFEST, SETTINGS
 from dad.soft_targets.manifest import read_soft_manifest
@@ -51,7 +51,7 @@ def take_back(root: Path, damage: dict[str, str]) -> list[str]:
                 marker.replace(marker.with_name(f"{marker.name}{ASIDE}"))
             done.append(f"shard {name}: counts as not made")
         elif name == SETTINGS:
-            (root / name).write_bytes(to_json(read_json(root / MANIFEST)["settings"], indent=1))
+            write_atomically(root / name, to_json(read_json(root / MANIFEST)["settings"], indent=1))
             done.append(f"{name}: restored from {MANIFEST}")
         elif (root / name).exists():
             (root / name).replace(root / f"{name}{ASIDE}")
