@@ -11,7 +11,7 @@ _COUNTS = (
     "batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist", "val_interval", "max_nonfinite",
     "validation_batch_size", "train_num_samples", "val_num_samples", "num_samples", "num_classes", "img_size",
     "train_img_sizes", "train_batch_sizes", "train_batches_per_epoch", "recount", "lr_cycle_limit", "log_freq",
-    "shard_size", "diffusion_steps", "num_batches", "rows", "teacher_views",
+    "shard_size", "diffusion_steps", "num_batches", "rows", "teacher_views", "adv_steps",
 )  # fmt: skip
 _ABOVE_ZERO = (
     "kd_temperature", "logit_scale", "clip_grad", "lr_base", "lr_base_size", "scale", "ratio", "lr_cycle_mul",
@@ -30,7 +30,7 @@ _SHARES = (
     "smoothing", "reprob", "mixup_prob", "mixup_switch_prob", "hflip", "vflip", "drop", "model_ema_decay",
     "random_start_prob", "drop_path", "drop_connect", "drop_block", "bn_momentum", "bce_target_thresh",
     "color_jitter_prob", "grayscale_prob", "gaussian_blur_prob", "cutmix_minmax", "train_size_probs",
-    "train_size_random_mix", "diffusion_strength", "min_teacher_right",
+    "train_size_random_mix", "diffusion_strength", "min_teacher_right", "adv_start_clean",
 )  # fmt: skip
 _ANY = ("head_init_scale", "head_init_bias", "diffusion_guidance")
 _MOST_SEED = 2**32 - 2**16  # numpy's generators take 32 bits, and a process adds its rank
@@ -83,6 +83,22 @@ def require_names(args: Namespace) -> None:
     for name, unset, known in _NAMES:
         if (value := given.get(name, unset)) not in (unset, None, *known):
             raise UsageError(f"{flag_of(name)} {value}: known are {', '.join(known)}")
+
+
+def length_of(flag: str, text: str) -> float:
+    """Return the length in pixels in [0, 1] that a flag's text means: a number, or a fraction such as 4/255.
+
+    Raises:
+        UsageError: it means none above 0.
+    """
+    numerator, slash, denominator = text.partition("/")
+    try:
+        value = float(numerator) / (float(denominator) if slash else 1.0)
+    except (ValueError, ZeroDivisionError):
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{flag} {text}: expected a number above 0, or a fraction such as 4/255")
+    return value
 
 
 def require_above_zero(args: Namespace, *names: str) -> None:

@@ -7,7 +7,6 @@ own code. All three are Linf, and every row of results says what it was made wit
 
 import argparse
 import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from dad.args.checks import length_of
 from dad.attacks import NORMS, Attack
 from dad.errors import DataError, UsageError
 from dad.evaluation.autoattack import load_autoattack, run_autoattack
@@ -171,7 +171,7 @@ def _require_autoattack(norm: str) -> None:
 
 
 def _create_threat(name: str, args: argparse.Namespace) -> Threat:
-    epsilon = _EPSILON[name] if args.attack_eps is None else _length("--attack-eps", args.attack_eps)
+    epsilon = _EPSILON[name] if args.attack_eps is None else length_of("--attack-eps", args.attack_eps)
     if NORMS[args.attack_norm].per_value and epsilon >= 1:
         hint = "write a fraction such as 4/255" if "/" in args.attack_eps else f"did you mean {args.attack_eps}/255?"
         raise UsageError(f"--attack-eps {args.attack_eps}: pixels lie in [0, 1]; {hint}")
@@ -179,19 +179,8 @@ def _create_threat(name: str, args: argparse.Namespace) -> Threat:
         return Threat(name, args.attack_norm, epsilon, None, None)
     if name == "fgsm":
         return Threat(name, args.attack_norm, epsilon, epsilon, 1)
-    step_size = epsilon / 2 if args.attack_step_size is None else _length("--attack-step-size", args.attack_step_size)
+    step_size = epsilon / 2 if args.attack_step_size is None else length_of("--attack-step-size", args.attack_step_size)
     return Threat(name, args.attack_norm, epsilon, step_size, args.attack_steps or _STEPS)
-
-
-def _length(flag: str, text: str) -> float:
-    numerator, slash, denominator = text.partition("/")
-    try:
-        value = float(numerator) / (float(denominator) if slash else 1.0)
-    except (ValueError, ZeroDivisionError):
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise UsageError(f"{flag} {text}: expected a number above 0, or a fraction such as 4/255")
-    return value
 
 
 @torch.no_grad()
