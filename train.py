@@ -156,8 +156,7 @@ def images_at_once(args: Namespace, objective: type[Weighted], runtime: Runtime)
         size *= runtime.world_size
     if args.split_bn:
         return size
-    versions = len(objective.views) * max(int(args.aug_splits), 1)
-    return size * (versions + issubclass(objective, SelfAttacked))
+    return objective.images_at_once(size * max(int(args.aug_splits), 1), args.bn_passes)
 
 
 def create_task(

@@ -5,6 +5,7 @@ A timm flag keeps timm's name, default, nargs and type (`tests/unit/args` compar
 
 from argparse import ArgumentParser
 
+from dad.args.adversarial import add_adversarial_args
 from dad.args.augment import add_augment_args, add_label_args, add_mixup_args
 from dad.args.command_line import create_parser
 from dad.args.data import (
@@ -47,6 +48,7 @@ def create_train_parser() -> ArgumentParser:
     add_teacher_args(parser)
     add_distill_args(parser)
     add_soft_target_args(parser)
+    add_adversarial_args(parser)
     add_objective_args(parser)
     add_discretizer_args(parser)
     add_attack_args(parser)

@@ -4,7 +4,8 @@ import copy
 import logging
 
 import torch
-from torch import nn
+import torch.distributed as dist
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dad.errors import UsageError
@@ -33,3 +34,17 @@ def require_enough_images(model: nn.Module, images: int, input_size: tuple[int, 
         except ValueError as error:
             raise UsageError(f"--batch-size {images}: a batch norm needs more than one image ({error})") from error
     _logger.info("--batch-size %d: batch norms take their statistics from one image at a time", images)
+
+
+@torch.no_grad()
+def broadcast_buffers(module: nn.Module) -> None:
+    """Give the buffers of the first process, running statistics most of all, to all processes, as DDP does it: those of
+    a type in one piece."""
+    kinds: dict[torch.dtype, list[Tensor]] = {}
+    for buffer in module.buffers():
+        kinds.setdefault(buffer.dtype, []).append(buffer)
+    for buffers in kinds.values():
+        whole = torch.cat([buffer.flatten() for buffer in buffers])
+        dist.broadcast(whole, 0)
+        pieces = torch.split(whole, [buffer.numel() for buffer in buffers])
+        torch._foreach_copy_(buffers, [piece.view_as(buffer) for piece, buffer in zip(pieces, buffers, strict=True)])

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from dad.args.checks import require_above_zero
 from dad.errors import UsageError
 from dad.losses import distillation_loss
-from dad.plugins import load_plugin
+from dad.models.batch_norms import broadcast_buffers
+from dad.plugins import list_plugins, load_plugin
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
 from dad.training.views import CLEAN, Demands
@@ -37,6 +38,8 @@ class Weighted(TrainingTask):
             clean image is its target; where there is none, it is absent (`present` is 0).
         paired: also, both views are the same part of the picture under the same augmentation.
         input_gradients: it takes the student's gradient in float32 pixels, which weights of `--model-dtype` do not.
+        sees_apart: it calls the student more than once in a step, each time with images that its batch norms are to see
+            by themselves; so does any objective of several views under `--bn-passes separate`.
         needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
@@ -45,7 +48,9 @@ class Weighted(TrainingTask):
     needs_partner = False
     paired = False
     input_gradients = False
+    sees_apart = False
     needs_live_teacher = False
+    passes = "joint"
 
     @staticmethod
     def add_args(group: ArgumentGroup) -> None:
@@ -58,6 +63,22 @@ class Weighted(TrainingTask):
         Raises:
             UsageError: the first such flag.
         """
+        if args.bn_passes == "separate" and not cls.sees_several():
+            several = ", ".join(name for name in list_plugins("objectives") if load_objective(name).sees_several())
+            raise UsageError(
+                f"--bn-passes separate: --objective {args.objective} has nothing to separate; {several} do"
+            )
+
+    @classmethod
+    def images_at_once(cls, images: int, passes: str = "joint") -> int:
+        """Return how many images a batch norm of the student sees at once at least, of a batch of `images` clean ones,
+        if `passes` are what `--bn-passes` says."""
+        return images if passes == "separate" or cls.sees_apart else images * len(cls.views)
+
+    @classmethod
+    def sees_several(cls) -> bool:
+        """Whether the student sees several versions of an image in a pass, which `--bn-passes separate` separates."""
+        return not cls.sees_apart and cls.images_at_once(1) > 1
 
     @classmethod
     def demands(cls) -> Demands:
@@ -73,6 +94,25 @@ class Weighted(TrainingTask):
         """Return every term by its name, scalars; `student` has each view's logits [B, K]."""
         raise NotImplementedError
 
+    def student_logits(self, images: Tensor, views: int) -> tuple[Tensor, ...]:
+        """Return the student's logits of each of the views stacked in `images`, [B, K]."""
+        if self.passes == "separate":
+            return tuple(self.trainable_module(view) for view in images.chunk(views))
+        stacked: Tensor = self.trainable_module(images)
+        return stacked.chunk(views)
+
+    def prepare_distributed(self, device_ids: list[int] | None = None, **settings: Any) -> Any:
+        """Wrap the student for several processes.
+
+        DDP gives the buffers of one process to all at the beginning of each of the student's passes. Before the second
+        pass of a step that would change what the backward pass of the first needs, so it is done once, before a step.
+        """
+        apart = self.sees_apart or self.passes == "separate"
+        if apart and settings.get("broadcast_buffers", True):
+            settings["broadcast_buffers"] = False
+            self.register_forward_pre_hook(lambda task, _: broadcast_buffers(task.trainable_module))
+        return super().prepare_distributed(device_ids, **settings)
+
     def presence(self, present: Tensor | None, view: str) -> Tensor | None:
         """Return which images of `view` count, float [B], or None if all do: clean images are always there."""
         if present is None or view == CLEAN:
@@ -83,7 +123,7 @@ class Weighted(TrainingTask):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the loss, the clean view's logits and the terms; see the module for the arguments."""
-        student = self.trainable_module(input).chunk(len(self.views))
+        student = self.student_logits(input, len(self.views))
         terms = self.terms(TrainBatch(input, target, present, recorded=recorded), student)
         return weighted_result(student[0], terms, self.weights)
 
@@ -93,6 +133,7 @@ class Supervised(Weighted, ClassificationTask):
 
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher | None, device: torch.device):
         super().__init__(student, criterion_kwargs=resolve_criterion_args(args), device=device, verbose=False)
+        self.passes = args.bn_passes
 
 
 class Distillation(Weighted, LogitDistillationTask):
@@ -136,6 +177,7 @@ class Distillation(Weighted, LogitDistillationTask):
             device=device,
             verbose=False,
         )
+        self.passes = args.bn_passes
 
     @torch.no_grad()
     def teacher_logits(self, batch: TrainBatch, views: int | None = None) -> Tensor:

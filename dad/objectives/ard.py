@@ -2,7 +2,8 @@
 
 In the paper's form (section 4.1): Q(x') in place of the authors' x', T = 4 and a = 0.5 as for all distillation, and the
 label's term of eq. 7 kept whole. The authors' own constants (Goldblum et al. 2020) are `--kd-temperature 30
---task-loss-weight 0 --distill-loss-weight 1`; their code also divides KL by the number of classes.
+--task-loss-weight 0 --distill-loss-weight 1`; their code also divides KL by the number of classes, and passes the views
+one by one (`--bn-passes separate`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """`dat`: CE(s(x), y) + CE(s(Q(x')), y) with x' from the student itself (paper, eq. 5; Mao et al. 2022).
 
 Q and the attack come from the flags that generate.py has for them. Both terms have the same target, mixed or not, and
-weight 1. The images and their adversaries are one batch of the student, so its batch norms see both.
+weight 1. The images and their adversaries are one batch of the student, so its batch norms see both; its authors have
+separate passes (`--bn-passes separate`).
 """
 
 import argparse
@@ -22,6 +23,11 @@ class SelfAttacked(Weighted):
 
     input_gradients = True
 
+    @classmethod
+    def images_at_once(cls, images: int, passes: str = "joint") -> int:
+        """Count the adversaries too."""
+        return images if passes == "separate" else images * (len(cls.views) + 1)
+
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher | None, device: torch.device):
         super().__init__(args, student, teacher, device)
         self.adversary = create_adversary(args, student, device)
@@ -31,7 +37,7 @@ class SelfAttacked(Weighted):
     ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
         images = torch.cat([input, self.adversary(input[: len(target)], target)])
-        student = self.trainable_module(images).chunk(len(self.views) + 1)
+        student = self.student_logits(images, len(self.views) + 1)
         terms = self.terms(TrainBatch(input, target, present, recorded=recorded), student[:-1])
         terms["ce_dat"] = self.criterion(student[-1], target)
         return weighted_result(student[0], terms, self.weights)

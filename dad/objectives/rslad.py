@@ -2,7 +2,8 @@
 
 In the paper's form (section 4.1): Q(x') in place of the authors' x'. It states no constants, so they are the authors'
 (Zi et al. 2021): a = 5/6 (`--distill-loss-weight`), b = 1/6 (`--task-loss-weight`) and T = 1 (`--rslad-temperature`).
-Their code also divides KL by the number of classes, and multiplies it by 10 for CIFAR-100.
+Their code also divides KL by the number of classes, multiplies it by 10 for CIFAR-100, and passes the views one by one
+(`--bn-passes separate`).
 """
 
 from collections.abc import Mapping

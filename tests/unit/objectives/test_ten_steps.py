@@ -43,9 +43,9 @@ def create_model(family: str, seed: int, mean: float) -> Any:
 class Run:
     """A student of one family under one objective, and batches that are a function of the step alone."""
 
-    def __init__(self, name: str, family: str):
+    def __init__(self, name: str, family: str, *words: str):
         objective: Any = load_objective(name)
-        args, _ = parse_args(create_train_parser(), ["--discretizer", "identity"])
+        args, _ = parse_args(create_train_parser(), ["--discretizer", "identity", *words])
         teacher = create_model("vit", 1, 0.4)
         teacher = Teacher(teacher, teacher.pretrained_cfg, {}) if objective.needs_teacher else None
         self.student = create_model(family, 0, 0.5)
@@ -70,7 +70,7 @@ class Run:
         return copy.deepcopy(state | {"random": torch.get_rng_state()})
 
     def resume(self, state: dict[str, Any]) -> None:
-        self.task.load_checkpoint_state(state["state_dict"])
+        self.task.load_checkpoint_state(state["state_dict"], state.get("task_state"))
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
 

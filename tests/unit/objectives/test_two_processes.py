@@ -14,6 +14,8 @@ from torch import Tensor
 from dad.runtime import Runtime
 from dad.training.trainer import share_statistics
 
+SEPARATE = [(name, "resnet", "--bn-passes", "separate") for name in ("ard", "dat")]
+
 
 def gradients_of(task: Any, rank: int) -> list[Tensor]:
     """The student's gradients on a batch, and from random draws, of one process."""
@@ -48,12 +50,14 @@ def walk(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'group'}", rank=rank, world_size=2)
     worst = {}
-    for name, family in WALKS:
-        task = Run(name, family).task
+    for name, family, *words in [*WALKS, *SEPARATE]:
+        task = Run(name, family, *words).task
         alone = mean_of_processes(gradients_of(copy.deepcopy(task), rank))
         together = gradients_of(task.prepare_distributed(), rank)
         pairs = zip(together, alone, strict=True)
-        worst[f"{name}-{family}"] = max(float((one - other).norm() / (other.norm() + 1e-8)) for one, other in pairs)
+        worst["-".join([name, family, *words])] = max(
+            float((one - other).norm() / (other.norm() + 1e-8)) for one, other in pairs
+        )
     statistics = statistics_after_sharing(rank)
     (folder / f"{rank}.json").write_text(json.dumps({"worst": worst, "statistics": statistics}))
     dist.destroy_process_group()
@@ -65,5 +69,8 @@ def test_two_processes_share_the_mean_of_their_gradients(tmp_path: Path) -> None
     for rank in range(2):
         told = json.loads((tmp_path / f"{rank}.json").read_text())
         worst = told["worst"]
-        assert len(worst) == len(WALKS) and {key for key, error in worst.items() if not error < 1e-3} == set()
+        assert (
+            len(worst) == len(WALKS) + len(SEPARATE)
+            and {key for key, error in worst.items() if not error < 1e-3} == set()
+        )
         assert told["statistics"] == [0.5, 0.5]  # of student and moving average
