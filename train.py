@@ -71,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = f"--initial-checkpoint {args.initial_checkpoint}"
         require_trained_classes(args.initial_checkpoint, classes, source, new_head=True)
     student, data_config = create_student(args, len(classes))
+    objective.check_student(args, student)
     require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
     train_loader, targets = create_loader(args, data_config, objective, classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)

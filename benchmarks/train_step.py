@@ -74,10 +74,11 @@ class Subject:
 
     def step(self) -> None:
         """Do what the training loop does with a batch."""
-        with self.runtime.autocast():
-            batch = self.batch
-            loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
-        self.updater.backward(loss, 0, 1)
+        with self.updater.context(0, 1):
+            with self.runtime.autocast():
+                batch = self.batch
+                loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
+            self.updater.backward(loss, 0, 1)
 
     def split(self) -> dict[str, float]:
         """Return the seconds of one more step in the teacher's forward passes and in the optimiser."""

@@ -106,6 +106,11 @@ def add_auxiliary_norms(network: nn.Module, kind: str) -> Route:
     return route
 
 
+def has_norms(network: nn.Module, kind: str) -> bool:
+    """Whether a network has norms of a kind."""
+    return any(isinstance(part, KINDS[kind]) for part in network.modules())
+
+
 def two_norms(network: nn.Module) -> dict[str, TwoNorms]:
     """Return the norms of a network that have an auxiliary copy, by the names that the plain network has for them."""
     return {name: part for name, part in network.named_modules() if isinstance(part, TwoNorms)}

@@ -10,7 +10,7 @@ of the clean view) and every term by its name.
 
 import argparse
 from argparse import _ArgumentGroup as ArgumentGroup
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -40,6 +40,7 @@ class Weighted(TrainingTask):
         input_gradients: it takes the student's gradient in float32 pixels, which weights of `--model-dtype` do not.
         sees_apart: it calls the student more than once in a step, each time with images that its batch norms are to see
             by themselves; so does any objective of several views under `--bn-passes separate`.
+        batch_multiple: a batch has to be so many images or a multiple of them.
         needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
@@ -50,7 +51,11 @@ class Weighted(TrainingTask):
     input_gradients = False
     sees_apart = False
     needs_live_teacher = False
+    batch_multiple = 1
     passes = "joint"
+    # Adds the gradients of a part of the loss before `forward` is over, as the loss itself is added after it; `Updater`
+    # puts its own here, which knows of accumulation and loss scale.
+    early_backward: Callable[[Tensor], None] = staticmethod(torch.autograd.backward)
 
     @staticmethod
     def add_args(group: ArgumentGroup) -> None:
@@ -63,11 +68,23 @@ class Weighted(TrainingTask):
         Raises:
             UsageError: the first such flag.
         """
+        if rest := args.batch_size % cls.batch_multiple:
+            near = args.batch_size - rest + cls.batch_multiple
+            words = f"a batch of --objective {args.objective} is a multiple of {cls.batch_multiple}, e.g. {near}"
+            raise UsageError(f"--batch-size {args.batch_size}: {words}")
         if args.bn_passes == "separate" and not cls.sees_several():
             several = ", ".join(name for name in list_plugins("objectives") if load_objective(name).sees_several())
             raise UsageError(
                 f"--bn-passes separate: --objective {args.objective} has nothing to separate; {several} do"
             )
+
+    @classmethod
+    def check_student(cls, args: argparse.Namespace, student: nn.Module) -> None:
+        """Refuse a student that this objective cannot train, before data and teacher are loaded.
+
+        Raises:
+            UsageError: it cannot.
+        """
 
     @classmethod
     def images_at_once(cls, images: int, passes: str = "joint") -> int:
@@ -100,6 +117,9 @@ class Weighted(TrainingTask):
             return tuple(self.trainable_module(view) for view in images.chunk(views))
         stacked: Tensor = self.trainable_module(images)
         return stacked.chunk(views)
+
+    def finish_gradients(self) -> None:
+        """Change the gradients of an update, once they are complete, before they are clipped."""
 
     def prepare_distributed(self, device_ids: list[int] | None = None, **settings: Any) -> Any:
         """Wrap the student for several processes.

@@ -35,7 +35,7 @@ class AuxiliaryNorms(Supervised):
     def check_args(cls, args: argparse.Namespace) -> None:
         """Refuse what would go through other norms in the backward pass than in the forward pass."""
         super().check_args(args)
-        if args.grad_checkpointing:
+        if args.grad_checkpointing and (args.aux_norms or cls.default_norms) != "none":
             raise UsageError(
                 f"--grad-checkpointing: --objective {args.objective} chooses norms in the forward pass, which is over "
                 "when it would be repeated; leave it out"
@@ -48,7 +48,6 @@ class AuxiliaryNorms(Supervised):
 
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher | None, device: torch.device):
         kind = args.aux_norms or self.default_norms
-        self._require_norms(args, kind)
         route = add_auxiliary_norms(student, kind)
         super().__init__(args, student, teacher, device)
         self.route = route
@@ -56,9 +55,6 @@ class AuxiliaryNorms(Supervised):
         if kind != "none" and not count:
             _logger.info("the student has no %s norms: all of its images go through the same ones", kind)
         _logger.info("%d auxiliary norms (--aux-norms %s)", count, kind)
-
-    def _require_norms(self, args: argparse.Namespace, kind: str) -> None:
-        """Hook: refuse a student or a kind of norms that the objective cannot work with."""
 
     def get_task_state(self, module: nn.Module | None = None, ema: bool = False) -> dict[str, Any]:
         """Return the auxiliary norms; a moving average has none, since nothing is ever evaluated through them."""

@@ -161,7 +161,7 @@ def train_epoch(
         images = len(batch.target)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
-        with updater.context(number, batches):
+        with updater.context(number, batches, images):
             with runtime.autocast():
                 result = task(input, batch.target, batch.present, batch.recorded)
             verdict = updater.backward(result["loss"] * updater.loss_scale(images), number, batches)

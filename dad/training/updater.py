@@ -67,6 +67,9 @@ class Updater:
         self.grad_norm: Tensor | None = None
         self._finite: Tensor | None = None
         self._statistics: list[Tensor] = []
+        self._weight = 1.0
+        if hasattr(task, "early_backward"):
+            task.early_backward = self.add_gradients
 
     def updates_per_epoch(self, batches: int) -> int:
         """Return how many updates an epoch of `batches` makes; the last may be of fewer batches."""
@@ -85,17 +88,19 @@ class Updater:
         rest = batches % self.accumulation_steps
         return rest if batch >= batches - rest else self.accumulation_steps
 
-    def context(self, batch: int, batches: int) -> Any:
-        """Return the context of a forward and backward pass: without an update, processes need not talk.
+    def context(self, batch: int, batches: int, images: int | None = None) -> Any:
+        """Return the context of a forward and backward pass of `images` images (by default the flag's): without an
+        update, processes need not talk.
 
         Running statistics are noted before an update's first batch, so that they can be brought back.
         """
         if self._finite is None and (buffers := self._buffers()):
             self._statistics = self._statistics or [buffer.clone() for buffer in buffers]
             torch._foreach_copy_(self._statistics, buffers)
+        self._weight = self.loss_scale(images or self.batch_size) / self.group_size(batch, batches)
         return nullcontext() if self.is_update(batch, batches) else self.task.no_sync()
 
-    def loss_scale(self, images: int) -> float:
+    def loss_scale(self, images: float) -> float:
         """Return the weight of a batch of `images` images (`--variable-batch-loss-scale`)."""
         power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[self.scale_rule]
         return float((images / self.batch_size) ** power)
@@ -109,17 +114,27 @@ class Updater:
         if self._finite is not None:
             finite = self._finite & finite
         self._finite = finite
-        loss = loss / self.group_size(batch, batches)
-        if self.scaler is not None:
-            loss = self.scaler.scale(loss)
-        torch.autograd.backward(loss)
+        self._add(loss / self.group_size(batch, batches))
         if not self.is_update(batch, batches):
             return None
         return self._update(finite)
 
+    def add_gradients(self, loss: Tensor) -> None:
+        """Add the gradients of a part of a batch's loss while its forward pass goes on; the part has the weight that
+        the batch's loss will have. Whether it is finite is judged by the loss, which has to contain its value."""
+        self._add(loss * self._weight)
+
+    def _add(self, loss: Tensor) -> None:
+        with torch.autocast(self.runtime.device.type, enabled=False):
+            if self.scaler is not None:
+                loss = self.scaler.scale(loss)
+            torch.autograd.backward(loss)
+
     def _update(self, finite: Tensor) -> Verdict:
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
+        if hasattr(self.task, "finish_gradients"):
+            self.task.finish_gradients()
         self.grad_norm = self._gradient_norm()
         is_loss_finite, is_gradient_finite = self._ask_all(finite, torch.isfinite(self.grad_norm))
         verdict = Verdict(is_loss_finite, is_loss_finite and is_gradient_finite)

@@ -62,4 +62,4 @@ def test_a_batch_norm_sees_as_many_images_as_it_is_said_to() -> None:
 @pytest.mark.parametrize("name", [name for name in list_plugins("objectives") if name not in SEVERAL])
 def test_one_view_cannot_be_separated(name: str, flags: Callable[..., Namespace]) -> None:
     with pytest.raises(UsageError, match=f"^--bn-passes separate: --objective {name} has nothing to separate; ard, "):
-        load_objective(name).check_args(flags("--objective", name, "--bn-passes", "separate"))
+        load_objective(name).check_args(flags("--objective", name, "--bn-passes", "separate", "-b", 5))

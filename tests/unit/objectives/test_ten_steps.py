@@ -51,15 +51,16 @@ class Run:
         self.student = create_model(family, 0, 0.5)
         self.task = objective(args, self.student, teacher, torch.device("cpu")).train()
         self.optimizer = torch.optim.SGD(self.student.parameters(), lr=0.02, momentum=0.9)
+        self.images = max(BATCH, 2 * objective.batch_multiple) if objective.batch_multiple > 1 else BATCH
         self.reached: set[str] = set()
         torch.manual_seed(0)
 
     def step(self, number: int) -> float:
         generator, views = torch.Generator().manual_seed(number), len(self.task.views)
-        input = torch.randn(views * BATCH, 3, 32, 32, generator=generator)
-        target = torch.randint(CLASSES, (BATCH,), generator=generator)
-        loss = self.task(input, target, PRESENT if views > 1 else None)["loss"]
+        input = torch.randn(views * self.images, 3, 32, 32, generator=generator)
+        target = torch.randint(CLASSES, (self.images,), generator=generator)
         self.optimizer.zero_grad()
+        loss = self.task(input, target, PRESENT if views > 1 else None)["loss"]
         loss.backward()
         self.reached |= {key for key, parameter in self.task.named_parameters() if _is_reached(parameter)}
         self.optimizer.step()

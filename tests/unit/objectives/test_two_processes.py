@@ -17,11 +17,11 @@ from dad.training.trainer import share_statistics
 SEPARATE = [(name, "resnet", "--bn-passes", "separate") for name in ("ard", "dat")]
 
 
-def gradients_of(task: Any, rank: int) -> list[Tensor]:
+def gradients_of(task: Any, images: int, rank: int) -> list[Tensor]:
     """The student's gradients on a batch, and from random draws, of one process."""
     generator, views = torch.Generator().manual_seed(rank), len(task.views)
-    input = torch.randn(views * BATCH, 3, 32, 32, generator=generator)
-    target = torch.randint(CLASSES, (BATCH,), generator=generator)
+    input = torch.randn(views * images, 3, 32, 32, generator=generator)
+    target = torch.randint(CLASSES, (images,), generator=generator)
     torch.manual_seed(rank)
     task(input, target, torch.tensor([[1.0] * BATCH, [1.0, 1.0, 0.0, 1.0]]) if views > 1 else None)["loss"].backward()
     return [parameter.grad for parameter in task.trainable_module.parameters()]
@@ -51,9 +51,10 @@ def walk(rank: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder / 'group'}", rank=rank, world_size=2)
     worst = {}
     for name, family, *words in [*WALKS, *SEPARATE]:
-        task = Run(name, family, *words).task
-        alone = mean_of_processes(gradients_of(copy.deepcopy(task), rank))
-        together = gradients_of(task.prepare_distributed(), rank)
+        run = Run(name, family, *words)
+        task = run.task
+        alone = mean_of_processes(gradients_of(copy.deepcopy(task), run.images, rank))
+        together = gradients_of(task.prepare_distributed(), run.images, rank)
         pairs = zip(together, alone, strict=True)
         worst["-".join([name, family, *words])] = max(
             float((one - other).norm() / (other.norm() + 1e-8)) for one, other in pairs

@@ -158,3 +158,32 @@ def test_counters_are_brought_back(flags: Flags, toy: type) -> None:
     again = Updater(flags(), task, updater.optimizer, RUNTIMES["fp32"])
     again.load_state_dict(updater.state_dict())
     assert (again.updates, again.skipped, again.skipped_in_a_row) == (4, 1, 1)
+
+
+class InTwoParts(ClassificationTask):
+    """A task that adds a part of its gradients before its forward pass is over."""
+
+    early_backward = staticmethod(torch.autograd.backward)
+
+    def forward(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        early = 0.25 * self.criterion(self.trainable_module(input), target)
+        self.early_backward(early)
+        return {"loss": 0.75 * self.criterion(self.trainable_module(input), target) + early.detach()}
+
+    def finish_gradients(self) -> None:
+        self.trainable_module.head.bias.grad.mul_(0)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_gradients_that_come_early_count_as_the_rest(runtime: str, steps: int, flags: Flags, toy: type) -> None:
+    whole = ClassificationTask(toy(), nn.CrossEntropyLoss(), verbose=False)
+    parts = InTwoParts(copy.deepcopy(whole.trainable_module), nn.CrossEntropyLoss(), verbose=False)
+    bias = parts.trainable_module.head.bias.clone()
+    for task in (whole, parts):
+        train(task, make_batches(3), flags("--grad-accum-steps", steps), RUNTIMES[runtime])
+    assert torch.equal(parts.trainable_module.head.bias, bias)  # finished before the update
+    if steps == 3:  # one update: the other weights have not seen the bias yet
+        for key, value in whole.trainable_module.named_parameters():
+            if key != "head.bias":
+                torch.testing.assert_close(parts.trainable_module.get_parameter(key), value, atol=1e-5, rtol=1e-4)
