@@ -25,7 +25,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.generation_world import PRESETS, Preset, create_networks
-from benchmarks.measures import PeakMemory, Stopwatch, machine
+from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
 from dad.errors import run_script
@@ -67,9 +67,10 @@ class Subject:
         self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
         self.runtime = runtime
         self.views = len(objective.views)
-        shape = (self.views * preset.batch_size, 3, preset.img_size, preset.img_size)
-        labels = torch.randint(1000, (preset.batch_size,))
-        present = torch.ones(self.views, preset.batch_size, device=runtime.device) if self.views > 1 else None
+        self.images = images_of(objective.batch_multiple, preset.batch_size)
+        shape = (self.views * self.images, 3, preset.img_size, preset.img_size)
+        labels = torch.randint(1000, (self.images,))
+        present = torch.ones(self.views, self.images, device=runtime.device) if self.views > 1 else None
         self.batch = TrainBatch(torch.randn(shape).to(runtime.device), labels.to(runtime.device), present)
 
     def step(self) -> None:
@@ -79,6 +80,12 @@ class Subject:
                 batch = self.batch
                 loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
             self.updater.backward(loss, 0, 1)
+
+    def operations(self) -> float:
+        """Return the floating-point operations of one more step, an image."""
+        with FlopCounter() as counter:
+            self.step()
+        return counter.total / self.images
 
     def split(self) -> dict[str, float]:
         """Return the seconds of one more step in the teacher's forward passes and in the optimiser."""
@@ -110,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
         (folder / "vqgan.json").write_text(json.dumps(asdict(networks.vqgan.config)))
         make_pictures(folder, preset)
         flags = [
-            "--model", STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
+            "--model", args.model or STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
             "--vqgan-config", str(folder / "vqgan.json"), "--vqgan-checkpoint", str(folder / "vqgan.safetensors"),
             "--data-dir", str(folder), "--dad-dir", str(folder / "dad"), "--device", str(runtime.device),
             "--teacher", "-", "--workers", "0", "--img-size", str(preset.img_size), "--smoothing", "0",
@@ -152,12 +159,13 @@ def compare(
         pairs = [(seconds_of(base.step), seconds_of(subject.step)) for _ in range(args.repeats)]
         split = subject.split()
         seconds = median(own for _, own in pairs)
-        ratio = median(own / ce for ce, own in pairs)  # of each pair, not of the medians: what slows one slows both
+        # of each pair, not of the medians: what slows one slows both
+        ratio = median(own / ce for ce, own in pairs) * base.images / subject.images
         without = ratio * (1 - split["teacher"] / seconds)
         rest = seconds - split["teacher"] - split["optimiser"]
         measured[name] = {
             "seconds": seconds, "ratio": ratio, "ratio_without_teacher": without, **split, "student": rest,
-            "memory": memory.bytes or 0, "views": subject.views,
+            "memory": memory.bytes or 0, "views": subject.views, "by_count": subject.operations() / base.operations(),
         }  # fmt: skip
     return measured
 
@@ -234,13 +242,13 @@ def make_pictures(folder: Path, preset: Preset) -> None:
 
 def report(results: dict[str, Any]) -> None:
     """Print what was measured."""
-    titles = ["objective", "s/step", "x ce", "x ce, no teacher", "data", "teacher", "student", "optimiser"]
+    titles = ["objective", "s/step", "x ce", "by count", "x ce, no teacher", "data", "teacher", "student", "optimiser"]
     rows = [[*titles, "GB beyond ce"]]
     least = min(row["memory"] for row in results["objectives"].values())
     for name, row in results["objectives"].items():
         data = results["data"][row["views"]]
         numbers = [data, row["teacher"], row["student"], row["optimiser"]]
-        ratios = [f"{row[key]:.2f}" for key in ("ratio", "ratio_without_teacher")]
+        ratios = [f"{row[key]:.2f}" for key in ("ratio", "by_count", "ratio_without_teacher")]
         rows.append([name, f"{row['seconds']:.3f}", *ratios, *(f"{number:.3f}" for number in numbers),
                      f"{(row['memory'] - least) / 1e9:.2f}"])  # fmt: skip
     print(f"Machine: {', '.join(f'{key} {value}' for key, value in results['machine'].items())}\n")
@@ -248,6 +256,13 @@ def report(results: dict[str, Any]) -> None:
     loop = results["loop"]
     images = f"{loop['images']} images a step"
     print(f"\nOur loop with ce takes {loop['ratio']:.3f} times a bare loop on the same task and loader, {images}.")
+
+
+def images_of(multiple: int, at_least: int) -> int:
+    """Return the images of a step, of which there have to be a multiple; of the parts of a batch none is one image."""
+    if multiple == 1:
+        return at_least
+    return max(-(-at_least // multiple), 2) * multiple
 
 
 def _size(model: str, preset: Preset) -> dict[str, Any]:
@@ -269,6 +284,7 @@ def seconds_of(action: Callable[[], Any]) -> float:
 def _parse(argv: list[str] | None) -> Namespace:
     parser = ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="small", choices=PRESETS, help="size of networks and pictures")
+    parser.add_argument("--model", metavar="NAME", help="the student; default: the preset's")
     parser.add_argument("--objectives", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: the preset's")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="steps of each; the median counts")

@@ -36,6 +36,7 @@ AVERAGES = {  # as the paper prints them; C counts as 100 - C
     "rn50_dad": 40.2, "vits_ce_scratch": 38.0, "vits_dad_vitb_dat": 37.5, "vits_dad_clip_rn101": 36.3,
     "vits_dad": 42.7, "rn34_ce": 27.0, "rn34_dad_rn50_augmix": 30.7, "rn34_dad_vitb_dat": 32.0,
     "rn34_dad_clip_rn101": 30.5, "rn34_dad": 32.4,
+    "vitb_pyramid_at_scratch": 47.7,
     "vitb_ce_scratch": 42.5, "vitb_dat": 49.0, "vitb_dad_data_only": 47.5,
 }  # fmt: skip
 
@@ -58,7 +59,7 @@ def test_a_recipe_parses_and_opens_with_its_command(recipe: Path) -> None:
 def test_a_header_has_row_numbers_cost_and_what_the_paper_leaves_open(recipe: Path) -> None:
     header = read_header(recipe)
     assert header["title"].startswith("Table") and header["Cost"] and header["Not stated by the paper"]
-    assert recipe in GENERATE or len(expected_scores(header)) >= 5
+    assert recipe in GENERATE or len(expected_scores(header)) >= 5 or header["Expected"].startswith("none (")
 
 
 @pytest.mark.parametrize(("name", "average"), AVERAGES.items())
@@ -114,7 +115,11 @@ def test_a_base_stands_alone(base: Path) -> None:
 @pytest.mark.parametrize("recipe", [path for path in TRAIN if path in IMAGENET], ids=lambda path: path.stem)
 def test_eight_v100_make_up_the_batch_of_the_schedule(recipe: Path) -> None:
     args = resolve(recipe)
-    batch = {30: 256, 100: 256, 300: 4096}[args.epochs] if recipe.stem != "vitb_dat_scratch" else 1024
+    batch = (
+        {30: 256, 88: 320, 100: 256, 105: 256, 250: 5120, 300: 4096}[args.epochs]
+        if recipe.stem != "vitb_dat_scratch"
+        else 1024
+    )
     assert 8 * args.batch_size * args.grad_accum_steps == batch
     assert args.amp and args.amp_dtype == "float16"
 
@@ -177,9 +182,11 @@ def dad_dir(run: Callable[..., Path]) -> str:
 @pytest.mark.parametrize("recipe", TRAIN, ids=lambda path: path.stem)
 def test_a_recipe_trains_two_steps(recipe: Path, run: Callable[..., Path], dad_dir: str) -> None:
     args = resolve(recipe)
-    partner = {"dad_dir": dad_dir} if DAD in load_objective(args.objective).views else {}
+    objective = load_objective(args.objective)
+    partner = {"dad_dir": dad_dir} if DAD in objective.views else {}
+    images = 18 if objective.batch_multiple == 1 else 2 * objective.batch_multiple
     folder = run(
-        recipe, **tiny_student(args), **partner, pretrained=False, pin_mem=False, batch_size=18, grad_accum_steps=1,
+        recipe, **tiny_student(args), **partner, pretrained=False, pin_mem=False, batch_size=images, grad_accum_steps=1,
         epochs=1, warmup_epochs=0, cooldown_epochs=0,
     )  # fmt: skip
     with (folder / "summary.csv").open() as stream:
