@@ -32,7 +32,8 @@ def require_enough_images(model: nn.Module, images: int, input_size: tuple[int, 
         try:
             trial(torch.zeros(1, *input_size))
         except ValueError as error:
-            raise UsageError(f"--batch-size {images}: a batch norm needs more than one image ({error})") from error
+            seen = f"a batch norm would see {images} image at once and needs more"
+            raise UsageError(f"--batch-size: {seen} ({error})") from error
     _logger.info("--batch-size %d: batch norms take their statistics from one image at a time", images)
 
 

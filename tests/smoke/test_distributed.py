@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 import generate
@@ -46,6 +47,22 @@ def test_two_processes_train_one_model(
     assert printed.count("--result") == 1 and "global batch 12" in printed and "epochs of 3 updates" in printed
     checkpoint = torch.load(tmp_path / "run" / "last.pth.tar", weights_only=False)
     assert not any("module." in key or "teacher" in key for key in checkpoint["state_dict"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["advprop", "fast_advprop", "pyramid_at"])
+def test_two_processes_train_a_network_with_batch_norms_against_itself(
+    objective: str, train_flags: list[str], tmp_path: Path
+) -> None:
+    flags = ["--model", "test_resnet", "--model-kwargs", "--objective", objective, "-b", "10"]
+    printed = launch(*train_flags, *flags, "--epochs", "1", "--model-ema", "--amp", "--amp-dtype", "bfloat16")
+    (row,) = csv.DictReader((tmp_path / "run" / "summary.csv").open())
+    assert 0 < float(row["train_ce_adversarial"]) < 10 and "epochs of 1 updates" in printed
+    checkpoint = torch.load(tmp_path / "run" / "last.pth.tar", weights_only=False)
+    for weights in ("state_dict", "state_dict_ema"):
+        timm.create_model("test_resnet", num_classes=6).load_state_dict(checkpoint[weights])
+    auxiliary = checkpoint.get("task_state", {}).get("auxiliary_norms", {})
+    assert set(auxiliary) <= set(checkpoint["state_dict"]) and bool(auxiliary) == (objective != "pyramid_at")
 
 
 @pytest.mark.slow

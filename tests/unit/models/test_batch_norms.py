@@ -25,7 +25,7 @@ class Pooled(nn.Module):
 
 
 def test_a_norm_of_one_value_a_channel_is_refused_a_single_image() -> None:
-    with pytest.raises(UsageError, match=r"^--batch-size 1: a batch norm needs more than one image"):
+    with pytest.raises(UsageError, match=r"^--batch-size: a batch norm would see 1 image at once and needs more"):
         require_enough_images(Pooled(after=True), 1, (3, 8, 8))
     require_enough_images(Pooled(after=True), 2, (3, 8, 8))
 
