@@ -25,6 +25,7 @@ from dad.models.batch_norms import broadcast_buffers
 from dad.plugins import list_plugins, load_plugin
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
+from dad.training.moving_average import LearnedAverage
 from dad.training.views import CLEAN, Demands
 
 
@@ -132,6 +133,14 @@ class Weighted(TrainingTask):
             settings["broadcast_buffers"] = False
             self.register_forward_pre_hook(lambda task, _: broadcast_buffers(task.trainable_module))
         return super().prepare_distributed(device_ids, **settings)
+
+    def setup_ema(
+        self, decay: float = 0.9999, use_warmup: bool = False, device: torch.device | None = None, **kwargs: Any
+    ) -> nn.Module:
+        """Begin a moving average of the student's trained weights."""
+        student = self.get_trainable_module()
+        self.trainable_module_ema = LearnedAverage(student, decay, use_warmup=use_warmup, device=device, **kwargs)
+        return self.trainable_module_ema
 
     def presence(self, present: Tensor | None, view: str) -> Tensor | None:
         """Return which images of `view` count, float [B], or None if all do: clean images are always there."""
