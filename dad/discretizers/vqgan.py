@@ -26,7 +26,7 @@ from dad.pixels import from_signed, to_signed
 
 FIT_FOR_TRAINING = True
 NEEDS = {"vqgan_checkpoint": "FILE (or use --discretizer identity)"}
-_PREFIXES = ("module.", "first_stage_model.", "model.")
+PREFIXES = ("module.", "first_stage_model.", "model.")
 _SEARCH_BYTES = 64 << 20  # one chunk of the distance matrix; 16,384 codes at batch 64 would need 3.2 GB in one piece
 
 
@@ -63,8 +63,8 @@ CONFIGS = {
 }
 
 
-class _Codebook(nn.Module):
-    """Holds the codes under the key names of the published checkpoints."""
+class Codebook(nn.Module):
+    """Holds the codes, [K, d], under the key names of the published checkpoints."""
 
     def __init__(self, config: VqganConfig):
         super().__init__()
@@ -77,6 +77,7 @@ class _Codebook(nn.Module):
 
     @property
     def weight(self) -> Tensor:
+        """The codes."""
         return self.embed.weight if self.gumbel else self.embedding.weight
 
     def choose(self, latents: Tensor) -> Tensor:
@@ -99,17 +100,9 @@ class Vqgan(nn.Module):
         self.config = config
         self.settings = settings or {}
         self.downscale = config.downscale
-        keywords = {
-            "ch": config.ch, "out_ch": 3, "ch_mult": config.ch_mult, "num_res_blocks": config.num_res_blocks,
-            "attn_resolutions": config.attn_resolutions, "in_channels": 3, "resolution": config.resolution,
-            "z_channels": config.z_channels, "double_z": False,
-        }  # fmt: skip
-        with contextlib.redirect_stdout(io.StringIO()):  # taming prints the latent shape
-            self.encoder = Encoder(**keywords)
-            self.decoder = Decoder(**keywords)
-        if not config.mid_attention:
-            self.encoder.mid.attn_1 = self.decoder.mid.attn_1 = nn.Identity()
-        self.quantize = _Codebook(config)
+        self.encoder = build_half(Encoder, config)
+        self.decoder = build_half(Decoder, config)
+        self.quantize = Codebook(config)
         self.quant_conv = nn.Conv2d(config.z_channels, config.embed_dim, 1)
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
 
@@ -138,6 +131,20 @@ class Vqgan(nn.Module):
     def forward(self, pixels: Tensor, generators: Sequence[torch.Generator] = ()) -> Tensor:
         """Return Q(x); nothing is drawn."""
         return self.decode(self.encode(pixels))
+
+
+def build_half(kind: type[nn.Module], config: VqganConfig, **settings: Any) -> Any:
+    """Build taming's Encoder or Decoder of a configuration; `settings` are further arguments of taming's."""
+    keywords = {
+        "ch": config.ch, "out_ch": 3, "ch_mult": config.ch_mult, "num_res_blocks": config.num_res_blocks,
+        "attn_resolutions": config.attn_resolutions, "in_channels": 3, "resolution": config.resolution,
+        "z_channels": config.z_channels, "double_z": False,
+    }  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()):  # taming prints the latent shape
+        half: Any = kind(**keywords, **settings)
+    if not config.mid_attention:
+        half.mid.attn_1 = nn.Identity()
+    return half
 
 
 def nearest_codes(latents: Tensor, codebook: Tensor) -> Tensor:
@@ -185,7 +192,7 @@ def load_vqgan(config_name: str, checkpoint: str) -> Vqgan:
         DataError: the weights are not of this configuration; the message says what fits.
     """
     config = resolve_config(config_name)
-    state_dict = strip_prefixes(read_state_dict(checkpoint, "--vqgan-checkpoint"), _PREFIXES)
+    state_dict = strip_prefixes(read_state_dict(checkpoint, "--vqgan-checkpoint"), PREFIXES)
     # a file's contents, not its place, so that a set can be continued after the weights have moved
     known = config_name if config_name in CONFIGS else settings_fingerprint(asdict(config))
     settings = {"discretizer": "vqgan", "vqgan_config": known, "vqgan_weights": file_digest(checkpoint)}

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from dad.checkpoints import AVERAGED, PLAIN, choose_weights, find_misfit, load_fitting, read_checkpoint
 from dad.checkpoints.downloads import prepare_hub
 from dad.errors import DataError, UsageError
+from dad.models.drvit import carried_kwargs, is_drvit, own_names, require_encoder
 from dad.models.names import ELSEWHERE, HUB, is_place, require_timm_model
 from dad.models.published import create_published
 from dad.models.sizes import fit_to_size, require_logits
-from dad.models.start import create_from_file, head_names, load_initial
+from dad.models.start import create_from_file, head_names, load_initial, read_start
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     create = partial(
         _create,
         args.model,
-        fit_to_size(args.model, args.model_kwargs, _asked_size(args)),
+        fit_to_size(args.model, _with_encoder(args), _asked_size(args)),
         pretrained=args.pretrained or bool(args.pretrained_path),
         drop_rate=args.drop,
         drop_path_rate=args.drop_connect if args.drop_path is None else args.drop_path,
@@ -54,6 +55,7 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
         student = create(num_classes=num_classes)
     if args.initial_checkpoint:
         load_initial(student, args.initial_checkpoint)
+    require_encoder(student, args.model)
     if args.head_init_scale is not None or args.head_init_bias is not None:
         _init_head(student, args.head_init_scale, args.head_init_bias)
     if args.grad_checkpointing:
@@ -62,6 +64,16 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     _set_data_config(student, data_config)
     require_logits(student, args.model, data_config["input_size"])
     return student, data_config
+
+
+def _with_encoder(args: argparse.Namespace) -> dict[str, Any]:
+    """Return `--model-kwargs`, of a Discrete ViT with the architecture of the encoder that its first weights bring."""
+    given: dict[str, Any] = args.model_kwargs
+    flags = {"--initial-checkpoint": args.initial_checkpoint, "--pretrained-path": args.pretrained_path}
+    flag, path = next(((flag, path) for flag, path in flags.items() if path), ("", ""))
+    if not path or "vqgan" in given or not is_drvit(args.model):
+        return given
+    return {**carried_kwargs(own_names(read_start(flag, path)), f"{flag} {path}"), **given}
 
 
 def _asked_size(args: Any) -> tuple[int, ...] | None:
@@ -113,7 +125,12 @@ def load_student(
     trained = content.get("args")
     name = _resolve_architecture(model_name, content.get("arch"), checkpoint, name_decides)
     state = _weights(content, checkpoint, use_ema, weights)
-    kwargs = fit_to_size(name, {**_trained_kwargs(trained), **model_kwargs}, _asked_size(trained))
+    kwargs = {**_trained_kwargs(trained), **model_kwargs}
+    if is_drvit(name):  # its encoder comes with its weights; one that is named besides has to be the same
+        state = own_names(state)
+        carried = carried_kwargs(state, f"checkpoint {checkpoint}")
+        kwargs = {**carried, **kwargs, "vqgan": model_kwargs.get("vqgan", "")}
+    kwargs = fit_to_size(name, kwargs, _asked_size(trained))
     model = _create(name, kwargs, pretrained=False, num_classes=num_classes)
     _load_weights(model, state, checkpoint, num_classes, content.get("arch"))
     if isinstance(trained, argparse.Namespace):  # train.py wrote down how the student wants its images
@@ -226,4 +243,7 @@ def _load_weights(
             f"checkpoint {path} is of a larger network than {kind} as it is built here ({len(misfit.left)} "
             f"tensors are left over, e.g. {misfit.left[0]}); check --model{said}"
         )
-    load_fitting(model, state)
+    try:
+        load_fitting(model, state)
+    except DataError as error:
+        raise DataError(f"checkpoint {path}: {error}") from error

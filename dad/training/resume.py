@@ -170,6 +170,8 @@ class RunState:
             raise DataError(
                 f"--resume {path}: not of this model and optimiser ({reason}); --no-resume-opt takes the weights alone"
             ) from error
+        except DataError as error:  # a part of the network itself refuses them
+            raise DataError(f"--resume {path}: {error}") from error
         if updater.scaler is not None and not weights_only:
             if updater.scaler.state_dict_key in content:
                 updater.scaler.load_state_dict(content[updater.scaler.state_dict_key])
