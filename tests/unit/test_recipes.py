@@ -35,7 +35,7 @@ AVERAGES = {  # as the paper prints them; C counts as 100 - C
     "vitb_dad_clip_rn101": 46.5, "rn50_ce": 32.9, "rn50_dad_vitb_dat": 38.9, "rn50_dad_clip_rn101": 37.9,
     "rn50_dad": 40.2, "vits_ce_scratch": 38.0, "vits_dad_vitb_dat": 37.5, "vits_dad_clip_rn101": 36.3,
     "vits_dad": 42.7, "rn34_ce": 27.0, "rn34_dad_rn50_augmix": 30.7, "rn34_dad_vitb_dat": 32.0,
-    "rn34_dad_clip_rn101": 30.5, "rn34_dad": 32.4,
+    "rn34_dad_clip_rn101": 30.5, "rn34_dad": 32.4, "rn50_dad_drvit_s": 38.1, "rn34_dad_drvit_s": 31.0,
     "vitb_pyramid_at_scratch": 47.7,
     "vitb_ce_scratch": 42.5, "vitb_dat": 49.0, "vitb_dad_data_only": 47.5,
 }  # fmt: skip
