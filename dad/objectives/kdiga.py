@@ -3,6 +3,11 @@
 The norm is taken per image and averaged, with the gradients at the pixels that both networks share, so that it depends
 neither on the batch size nor on how each normalises. Both are in evaluation mode there: then an image's gradient is its
 own, no dropout is in it, and the running statistics of batch norms stay as they are.
+
+The authors' public code takes gamma / N times the norm of a difference of gradients of the batch's mean CE, the images
+of a process (N) as one vector: gamma / N^1.5 times the root mean square of our distances. So b = gamma / N^1.5 is
+theirs where images are equally far, and less than theirs where they are not. Beside it, they weigh CE by 1 - alpha and
+divide the KL by the number of classes too.
 """
 
 import argparse
@@ -35,7 +40,8 @@ class Objective(Distillation):
             default=1.0,
             type=float,
             metavar="B",
-            help="of the distance between the input gradients of student and teacher (the paper has no such row)",
+            help="of the images' mean L2 distance between the input gradients of student and teacher; its authors' "
+            "gamma is about b = gamma / N^1.5 at N images a process (the paper has no such row)",
         )
 
     @classmethod

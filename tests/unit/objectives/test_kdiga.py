@@ -50,6 +50,32 @@ def test_the_penalty_is_the_mean_of_each_images_distance(name: str, build: Calla
     torch.testing.assert_close(result["iga_clean"], torch.stack(distances).mean(), rtol=1e-4, atol=1e-6)
 
 
+def authors_term(task: Any, input: Tensor, labels: Tensor, gamma: float) -> Tensor:
+    """Their form, written from its description: one gradient of the batch's mean CE, one norm, gamma over N."""
+    gradients = []
+    for model in task._on_pixels:
+        pixels = (input * STD + MEAN).detach().requires_grad_()
+        with evaluating(model):
+            gradients += torch.autograd.grad(cross_entropy(model(pixels), labels), pixels)
+    return gamma / len(input) * (gradients[0] - gradients[1]).norm()
+
+
+@pytest.mark.parametrize("images", [1, 4, 16])
+def test_the_authors_weight_is_ours_times_a_power_of_the_batch(images: int, build: Callable[..., Any]) -> None:
+    input, labels = (torch.cat([part] * images)[:images] for part in make_batch()[:2])
+    gamma = 1000.0
+    task = build("test_vit2", "--kdiga-weight", gamma / images**1.5)
+
+    def ratio(input: Tensor, labels: Tensor) -> float:
+        ours = task.weights["iga_clean"] * task(input, labels)["iga_clean"]
+        return (authors_term(task, input, labels, gamma) / ours).item()
+
+    alone = torch.stack([task(input[[i]], labels[[i]])["iga_clean"] for i in range(images)]).detach()
+    spread = float(alone.square().mean().sqrt() / alone.mean())
+    assert ratio(input, labels) == pytest.approx(spread, rel=1e-4)
+    assert ratio(input[:1].expand_as(input), labels[:1].expand(images)) == pytest.approx(1, rel=1e-4)
+
+
 def test_the_gradient_is_the_slope_of_the_cross_entropy(toy: type) -> None:
     model, pixels, step = PixelModel(toy(), (0.5,) * 3, (0.2,) * 3), torch.rand(2, 3, 4, 4), 1e-2
     labels = torch.tensor([3, 0])
