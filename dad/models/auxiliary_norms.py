@@ -90,6 +90,8 @@ class TwoNorms(nn.Module):
 def add_auxiliary_norms(network: nn.Module, kind: str) -> Route:
     """Give every norm of `kind`, one of `KINDS`, an auxiliary copy, in place; return what chooses between them.
 
+    A frozen norm (of an encoder inside a network) learns nothing of any distribution, and stays alone.
+
     To be called before a moving average is made of the network and before it is wrapped for several processes.
     """
     route = Route()
@@ -99,7 +101,7 @@ def add_auxiliary_norms(network: nn.Module, kind: str) -> Route:
         (parent, name, child)
         for parent in network.modules()
         for name, child in parent.named_children()
-        if isinstance(child, KINDS[kind])
+        if _learns(child, kind)
     ]
     for parent, name, norm in found:
         setattr(parent, name, TwoNorms(norm, route))
@@ -107,8 +109,16 @@ def add_auxiliary_norms(network: nn.Module, kind: str) -> Route:
 
 
 def has_norms(network: nn.Module, kind: str) -> bool:
-    """Whether a network has norms of a kind."""
-    return any(isinstance(part, KINDS[kind]) for part in network.modules())
+    """Whether a network has norms of a kind that are not frozen."""
+    return any(_learns(part, kind) for part in network.modules())
+
+
+def _learns(part: nn.Module, kind: str) -> bool:
+    """Whether a part is a norm of a kind; one without parameters has statistics to learn."""
+    if not isinstance(part, KINDS[kind]):
+        return False
+    parameters = list(part.parameters())
+    return not parameters or any(own.requires_grad for own in parameters)
 
 
 def two_norms(network: nn.Module) -> dict[str, TwoNorms]:

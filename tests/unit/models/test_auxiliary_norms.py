@@ -14,6 +14,7 @@ from dad.models.auxiliary_norms import (
     MAIN,
     add_auxiliary_norms,
     auxiliary_state,
+    has_norms,
     load_auxiliary_state,
     two_norms,
 )  # fmt: skip
@@ -118,3 +119,11 @@ def test_no_norms_are_copied_where_none_is_asked_for() -> None:
     add_auxiliary_norms(network, "none")
     assert not two_norms(network) and not auxiliary_state(network)
     assert not KINDS["none"]
+
+
+def test_a_frozen_norm_stays_alone() -> None:
+    frozen, trained = torch.nn.GroupNorm(1, 4).requires_grad_(False), torch.nn.GroupNorm(1, 4)
+    network = torch.nn.Sequential(torch.nn.Sequential(frozen), trained)
+    add_auxiliary_norms(network, "layer")
+    assert network[0][0] is frozen and list(two_norms(network)) == ["1"]
+    assert has_norms(network, "layer") and not has_norms(network[0], "layer")
