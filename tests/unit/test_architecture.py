@@ -62,7 +62,7 @@ def takes_args(function: ast.FunctionDef) -> bool:
 
 
 def test_only_builders_take_the_namespace_of_flags() -> None:
-    allowed = ("create_", "setup_", "resolve_", "find_", "with_", "check_args", "_", "__init__")
+    allowed = ("create_", "setup_", "resolve_", "find_", "with_", "check_", "_", "__init__")
     for path in FILES:
         if module_of(path) == "args":
             continue
