@@ -119,7 +119,10 @@ class Vqgan(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """Return the pixels [B, 3, H, W] in [0, 1] that codes [B, h, w] stand for; NaN where a value is infinite, which
         is no white pixel."""
-        latents = nn.functional.embedding(codes.clamp(min=0), self.quantize.weight).permute(0, 3, 1, 2)
+        return self.reconstruct(nn.functional.embedding(codes.clamp(min=0), self.quantize.weight).permute(0, 3, 1, 2))
+
+    def reconstruct(self, latents: Tensor) -> Tensor:
+        """Return the pixels [B, 3, H, W] in [0, 1] of latents [B, d, h, w]; NaN where a value is infinite."""
         output = self.decode_latents(latents)
         return from_signed(output.masked_fill(~output.isfinite(), torch.nan))
 

@@ -14,7 +14,7 @@ LAYERS = (
     {"files", "memory", "virtual_epochs"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "discretizers", "shards", "trained_classes", "variants"},
-    {"models", "soft_targets"},
+    {"models", "soft_targets", "styles"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation"},
     {"asking"},
