@@ -15,7 +15,7 @@ from functools import reduce
 from typing import Any
 
 import torch
-from timm.task import ClassificationTask, LogitDistillationTask, TrainingTask
+from timm.task import ClassificationTask, LogitDistillationTask
 from torch import Tensor, nn
 
 from dad.args.checks import require_above_zero
@@ -25,11 +25,12 @@ from dad.models.batch_norms import broadcast_buffers
 from dad.plugins import list_plugins, load_plugin
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
+from dad.training.engine import PlacedTask
 from dad.training.moving_average import LearnedAverage
 from dad.training.views import CLEAN, Demands
 
 
-class Weighted(TrainingTask):
+class Weighted(PlacedTask):
     """The sum of named terms by their weights; an objective is one of the two bases below and says what differs.
 
     Attributes:

@@ -65,6 +65,13 @@ class TermMeter:
         return OrderedDict(zip(self.sums, means, strict=True))
 
 
+class PlacedTask(TrainingTask):
+    """A task that is told where training is."""
+
+    def begin_batch(self, epoch: int, update: int) -> None:
+        """Hear which epoch, and which update of it, the next batch is of; both count from 0."""
+
+
 @dataclass(frozen=True)
 class TrainedBatch:
     """A batch that was trained on: its number in the epoch, its terms (means over its images), how many these are, and
@@ -129,7 +136,7 @@ class Update:
 
 def train_epoch(
     epoch: int,
-    task: TrainingTask,
+    task: PlacedTask,
     loader: TrainLoader | Sequence[TrainBatch],
     updater: Updater,
     schedule: Schedule,
@@ -161,6 +168,7 @@ def train_epoch(
         images = len(batch.target)
         if channels_last:
             input = input.contiguous(memory_format=torch.channels_last)
+        task.begin_batch(epoch, updater.update_of(number))
         with updater.context(number, batches, images):
             with runtime.autocast():
                 result = task(input, batch.target, batch.present, batch.recorded)

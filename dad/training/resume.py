@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from timm.models import clean_state_dict
-from timm.task import TrainingTask
 
 from dad.checkpoints import OWN_KEY, read_checkpoint
 from dad.errors import DataError, SettingsError
@@ -23,7 +22,7 @@ from dad.runtime import Runtime
 from dad.trained_classes import STATE_KEY, class_state, require_trained_classes
 from dad.training.batch_order import BatchOrder, take_over
 from dad.training.checkpoint_saver import SafeSaver, progress_of
-from dad.training.engine import TermMeter
+from dad.training.engine import PlacedTask, TermMeter
 from dad.training.optim import Schedule
 from dad.training.run_folder import NOT_THE_RUN, find_resume, resolve_folder
 from dad.training.train_loader import TrainLoader
@@ -39,7 +38,7 @@ _SET_BY_MODEL = {"mean", "std", "interpolation", "crop_pct", "img_size"}  # `wit
 class Parts:
     """What a checkpoint is made of besides the flags."""
 
-    task: TrainingTask
+    task: PlacedTask
     updater: Updater
     schedule: Schedule
     loader: TrainLoader

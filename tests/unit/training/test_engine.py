@@ -166,6 +166,22 @@ def test_an_epoch_may_begin_in_the_middle(
     assert seen == [(3, 20), (4, 30)] and schedule.steps == [1, 2] and meter.averages()["loss"] > 1e3 / 30
 
 
+@pytest.mark.parametrize(
+    ("first", "steps", "places"), [(0, 1, [0, 1, 2, 3]), (2, 1, [2, 3]), (0, 2, [0, 0, 1, 1]), (2, 2, [1, 1])]
+)
+def test_the_task_is_told_of_epoch_and_update_before_each_batch(
+    first: int, steps: int, places: list[int], trainer: Callable[..., Any], flags: Callable[..., Namespace],
+    cpu: Runtime, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (task, _, schedule), told = trainer("ce"), []
+    monkeypatch.setattr(task, "begin_batch", lambda epoch, update: told.append((epoch, update)))
+    optimizer = torch.optim.SGD(task.trainable_module.parameters(), lr=0.1)
+    updater = Updater(flags("--grad-accum-steps", steps), task, optimizer, cpu)
+    rest = type("Rest", (Padded,), {"__iter__": lambda self: iter(learnable(4)[first:])})([None] * 4)
+    list(train_epoch(7, task, rest, updater, schedule, cpu, TermMeter(), first_batch=first))
+    assert told == [(7, update) for update in places]
+
+
 @pytest.mark.parametrize("words", [(), ("--amp",)])
 def test_running_statistics_are_those_from_before_a_skipped_update(
     words: tuple[str, ...], flags: Callable[..., Namespace], cpu: Runtime
