@@ -87,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.aug_seeding == "sample":  # what networks draw must not depend on whether a teacher was built
         random_seed(args.seed, runtime.rank)
     task = create_task(args, objective, student, teacher, runtime)
+    args.trained_with = dict(task.settings)
     learning_rate = resolve_learning_rate(args, runtime.world_size, train_loader.batch_size)
     optimizer = create_optimizer(args, task, learning_rate)
     updater = Updater(args, task, optimizer, runtime, train_loader.batch_size)

@@ -155,6 +155,8 @@ def start_entry(candidate: Candidate, classes: ClassList, results: ResultsFile, 
     identity = candidate.identity
     runtime.say(f"{candidate.name}: {identity['model']} {identity['checkpoint']}".rstrip())
     about = {"param_count": candidate.params(), "versions": versions(), "class_names": classes.by_folder}
+    if candidate.trained_with:
+        about["trained_with"] = candidate.trained_with
     entry = results.entry(identity, about)
     results.write()  # a place that cannot be written shows now
     return entry

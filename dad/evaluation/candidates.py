@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from timm.utils import reparameterize_model
 from torch import nn
 
 from dad.args import create_validate_parser
-from dad.checkpoints import file_digest, tensors_digest
+from dad.checkpoints import file_digest, read_checkpoint, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student, require_model
@@ -39,6 +39,7 @@ class Candidate:
         data_config: how it wants its images, as `timm.data.resolve_data_config` returns it.
         identity: what its scores belong to: name (its row's in tables), model, checkpoint, checkpoint_hash, weights and
             settings.
+        trained_with: what decided its training besides flags, by name, as its checkpoint says; no part of the identity.
         twins: classes that it cannot tell apart, for each the first of its kind (see `dad.verdicts.is_right`); None: it
             can tell all.
     """
@@ -47,6 +48,7 @@ class Candidate:
     data_config: dict[str, Any]
     identity: dict[str, Any]
     twins: tuple[int, ...] | None = None
+    trained_with: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -154,7 +156,13 @@ def _create_student(
     settings = _settings(data_config, classes, runtime)
     settings |= {flag: str(getattr(args, flag)) for flag in _CHANGES if getattr(args, flag)}
     model = reparameterize_model(model) if args.reparam else model
-    return Candidate(model.eval(), data_config, identity | {"settings": settings})
+    identity |= {"settings": settings}
+    return Candidate(model.eval(), data_config, identity, trained_with=_trained_with(checkpoint))
+
+
+def _trained_with(checkpoint: str) -> dict[str, Any]:
+    trained = read_checkpoint(checkpoint, check=False).get("args") if checkpoint else None
+    return dict(getattr(trained, "trained_with", None) or {})
 
 
 def _require_classes(model: str, published: int | None, classes: ClassList) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dad.args.checks import require_above_zero
 from dad.errors import UsageError
+from dad.files import Settings
 from dad.losses import distillation_loss
 from dad.models.batch_norms import broadcast_buffers
 from dad.plugins import list_plugins, load_plugin
@@ -103,6 +104,12 @@ class Weighted(PlacedTask):
     def demands(cls) -> Demands:
         """Return what the loader has to serve."""
         return Demands(cls.views, cls.needs_partner, cls.paired)
+
+    @property
+    def settings(self) -> Settings:
+        """What decides its results besides the flags, by name, such as digests of weights that it reads; args.yaml,
+        checkpoints and results have it."""
+        return {}
 
     @property
     def weights(self) -> Mapping[str, float]:

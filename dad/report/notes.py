@@ -1,4 +1,5 @@
-"""What a reader of results has to know before comparing them: sets that are incomplete, and images left out."""
+"""What a reader of results has to know before comparing them: sets that are incomplete, images left out, and what stood
+in for a part of the method."""
 
 from collections.abc import Iterable
 
@@ -10,12 +11,14 @@ _SHOWN = 8  # names in one line; results.json has all
 
 
 def notes_of(results: Iterable[Result]) -> list[str]:
-    """Return a line for each set of each model of which something is missing."""
+    """Return a line for each set of each model of which something is missing, and for each substitute in its
+    training."""
     return [f"{row_name(result)}, {line}" for result in results for line in _notes(result)]
 
 
 def _notes(result: Result) -> list[str]:
-    lines = []
+    parts = result.get("trained_with", {}).items()
+    lines = [f"trained with {name}: {value}" for name, value in parts if "substitute" in str(value)]
     for column in columns_of([result]):
         scores = column.scores(result) or {}
         if column.is_incomplete(result):

@@ -43,7 +43,8 @@ class Experiment:
         self.status = Status(metric=self.metric)
         self.events: Events | None = None  # of the primary process, once it writes
         self._args = args
-        self._args_text = args_text
+        trained_with = vars(args).get("trained_with", {})  # no flags, so comments
+        self._args_text = args_text + "".join(f"# {name}: {value}\n" for name, value in trained_with.items())
         self._lock: IO[bytes] | None = None
 
     def start(self, epochs: int = 0, teacher_top1: float | None = None) -> None:

@@ -111,7 +111,8 @@ def require_writable(folder: Path) -> None:
 
 
 def _run_lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.partition(":")[0] not in NOT_THE_RUN]
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return [line for line in lines if line.partition(":")[0] not in NOT_THE_RUN]
 
 
 def find_resume(args: argparse.Namespace, runtime: Runtime) -> str:

@@ -65,6 +65,15 @@ def test_a_network_is_built_as_it_was_trained(tmp_path: Path) -> None:
     assert create("--checkpoint", path, "--gp", "avg")[0].model.global_pool.pool_type == "avg"
 
 
+def test_what_decided_its_training_besides_flags_goes_with_a_model_and_is_not_its_identity(checkpoint: Path) -> None:
+    assert create("--checkpoint", checkpoint)[0].trained_with == {}
+    content = torch.load(checkpoint, weights_only=False)
+    content["args"].trained_with = {"style_transfer": "colours"}
+    torch.save(content, checkpoint)
+    (candidate,) = create("--checkpoint", checkpoint)
+    assert candidate.trained_with == {"style_transfer": "colours"} and "colours" not in str(candidate.identity)
+
+
 def test_averaged_weights_are_another_candidate(checkpoint: Path) -> None:
     plain, averaged = create("--checkpoint", checkpoint)[0], create("--checkpoint", checkpoint, "--use-ema")[0]
     assert averaged.identity == {**plain.identity, "weights": "ema"}

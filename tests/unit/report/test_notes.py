@@ -21,3 +21,9 @@ def test_a_long_list_of_unreadable_images_is_cut(made_up: list[dict]) -> None:
 def test_a_set_that_no_row_has_is_noted_by_its_title() -> None:
     scores = {"title": "Mine", "count": 2, "unreadable": ["0.jpg"]}
     assert notes_of([{"model": "m", "variants": {"mine": scores}}]) == ["m, Mine: 1 image could not be read: 0.jpg"]
+
+
+def test_a_substitute_in_the_training_of_a_model_is_noted() -> None:
+    parts = {"style_transfer": "colours, a substitute for relu4_1", "style_sizes": "full"}
+    result = {"model": "m", "variants": {}, "trained_with": parts}
+    assert notes_of([result]) == ["m, trained with style_transfer: colours, a substitute for relu4_1"]

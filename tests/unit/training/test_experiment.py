@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from dad.images.classes import load_class_list
 from dad.runtime import Runtime
 from dad.trained_classes import trained_classes
 from dad.training.checkpoint_saver import LAST
+from dad.training.experiment import Experiment
 
 Start = Callable[..., ToyRun]
+Flags = Callable[..., Namespace]
 
 
 def rows(run: ToyRun) -> list[dict[str, str]]:
@@ -96,6 +99,14 @@ def test_the_class_list_is_beside_the_checkpoints_and_in_each(stopped: ToyRun) -
 
 def test_the_settings_are_written_as_they_were_given(stopped: ToyRun) -> None:
     assert (stopped.folder / "args.yaml").read_text() == "a: 1\n" and list((stopped.folder / "tb").iterdir())
+
+
+def test_what_else_decided_a_run_is_in_its_settings_as_comments(start: Start, flags: Flags, cpu: Runtime) -> None:
+    run = start()
+    args = Namespace(**vars(flags()), trained_with={"style_transfer": "colours, a substitute: no textures"})
+    Experiment(args, "a: 1\n", run.run_state, cpu).start()
+    text = (run.folder / "args.yaml").read_text()
+    assert text == "a: 1\n# style_transfer: colours, a substitute: no textures\n" and yaml.safe_load(text) == {"a": 1}
 
 
 WRITERS = {"args.yaml": "start", "summary.csv": "end_epoch", "tb": "start"}

@@ -56,7 +56,7 @@ def write_run(root: Path, name: str, number: int, settings: str = "a: 1\n") -> N
 
 
 def test_the_newest_run_is_so_by_its_number_whatever_the_clock_said(flags: Flags, cpu: Runtime, tmp_path: Path) -> None:
-    write_run(tmp_path, "20260101-120000-resnet18-224", 2)
+    write_run(tmp_path, "20260101-120000-resnet18-224", 2, "a: 1\n# style_transfer: colours\n")
     write_run(tmp_path, "20270101-120000-resnet18-224", 1)  # the clock was wrong, and has been set back since
     write_run(tmp_path, "20280101-120000-resnet18-224", 3, "a: 2\n")
     args = flags("--model", "resnet18", "--output", tmp_path, "--resume", "auto")
