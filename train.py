@@ -19,7 +19,6 @@ from torch import nn
 
 from dad.args import create_train_parser
 from dad.args.checks import missing_flags, require_given, require_names, require_numbers, require_preprocessing
-from dad.args.generate import missing_discretizer_flags
 from dad.args.hparams import parse_args
 from dad.asking.session import check_args_recordable, resolve_epochs
 from dad.environment import versions
@@ -30,7 +29,6 @@ from dad.memory import explaining_out_of_memory
 from dad.models import create_student
 from dad.models.batch_norms import require_enough_images
 from dad.objectives import Weighted, load_objective
-from dad.objectives.dat import SelfAttacked
 from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
 from dad.soft_targets import SoftTargets
@@ -232,8 +230,7 @@ def missing_parts(args: Namespace, objective: type[Weighted]) -> Iterator[str]:
     lacking = missing_flags(args, needed)
     if lacking:
         yield f"--objective {args.objective} needs {lacking} (--objective ce trains by labels alone)"
-    if issubclass(objective, SelfAttacked):
-        yield missing_discretizer_flags(args)
+    yield objective.find_missing(args)
 
 
 def check_args(args: Namespace, objective: type[Weighted]) -> None:

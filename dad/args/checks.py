@@ -30,7 +30,7 @@ _SHARES = (
     "smoothing", "reprob", "mixup_prob", "mixup_switch_prob", "hflip", "vflip", "drop", "model_ema_decay",
     "random_start_prob", "drop_path", "drop_connect", "drop_block", "bn_momentum", "bce_target_thresh",
     "color_jitter_prob", "grayscale_prob", "gaussian_blur_prob", "cutmix_minmax", "train_size_probs",
-    "train_size_random_mix", "diffusion_strength", "min_teacher_right", "adv_start_clean",
+    "train_size_random_mix", "diffusion_strength", "min_teacher_right", "adv_start_clean", "style_alpha", "style_label",
 )  # fmt: skip
 _ANY = ("head_init_scale", "head_init_bias", "diffusion_guidance")
 _MOST_SEED = 2**32 - 2**16  # numpy's generators take 32 bits, and a process adds its rank

@@ -12,7 +12,8 @@ from dad.errors import UsageError
 # What is read; a folder that is written to need not be there. The DAD set is read by what has an objective.
 _READ = (
     "data_dir", "class_map", "class_names", "templates", "teacher", "vqgan_config", "vqgan_checkpoint",
-    "diffusion_model", "pretrained_path", "initial_checkpoint", "resume", "checkpoint", "attack_images", "valid_labels",
+    "diffusion_model", "style_weights", "pretrained_path", "initial_checkpoint", "resume", "checkpoint",
+    "attack_images", "valid_labels",
 )  # fmt: skip
 
 

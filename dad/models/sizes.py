@@ -41,20 +41,32 @@ def require_logits(model: nn.Module, name: str, input_size: Sequence[int]) -> No
         UsageError: with what the network says.
     """
     try:
-        output = _output(copy.deepcopy(model).to("meta"), input_size)
-    except Exception:  # not every operation of every network is known there
-        try:
-            output = _output(copy.deepcopy(model), input_size)
-        except Exception as error:
-            side = "x".join(map(str, input_size[1:]))
-            reason = " ".join(str(error).split())[:160]
-            advice = "give another --img-size, or see --model-kwargs and --gp"
-            raise UsageError(
-                f"--model {name}: nothing comes of images of {side} pixels ({reason}); {advice}"
-            ) from error
+        output = _tried(model, input_size)
+    except Exception as error:
+        side = "x".join(map(str, input_size[1:]))
+        reason = " ".join(str(error).split())[:160]
+        advice = "give another --img-size, or see --model-kwargs and --gp"
+        raise UsageError(f"--model {name}: nothing comes of images of {side} pixels ({reason}); {advice}") from error
     if not isinstance(output, Tensor) or output.ndim != 2:
         found = f"a tensor of {output.ndim} axes" if isinstance(output, Tensor) else f"a {type(output).__name__}"
         raise UsageError(f"--model {name}: it makes {found} of an image, not logits; see --model-kwargs and --gp")
+
+
+def takes_images(model: nn.Module, input_size: Sequence[int]) -> bool:
+    """Whether a network, which is left as it is, makes anything of images of a size: channels, height and width."""
+    try:
+        _tried(model, input_size)
+    except Exception:  # the network's own asserts, or shapes that do not fit
+        return False
+    return True
+
+
+def _tried(model: nn.Module, input_size: Sequence[int]) -> Any:
+    """Return what a copy of a network makes of an image: shapes alone, if it can do without numbers."""
+    try:
+        return _output(copy.deepcopy(model).to("meta"), input_size)
+    except Exception:  # not every operation of every network is known there
+        return _output(copy.deepcopy(model), input_size)
 
 
 def _runs(name: str, kwargs: Mapping[str, Any], input_size: Sequence[int]) -> bool:

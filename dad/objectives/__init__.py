@@ -90,6 +90,11 @@ class Weighted(PlacedTask):
         """
 
     @classmethod
+    def find_missing(cls, args: argparse.Namespace) -> str:
+        """Return in words what the objective needs of flags besides teacher and DAD set and is not given."""
+        return ""
+
+    @classmethod
     def images_at_once(cls, images: int, passes: str = "joint") -> int:
         """Return how many images a batch norm of the student sees at once at least, of a batch of `images` clean ones,
         if `passes` are what `--bn-passes` says."""

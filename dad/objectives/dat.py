@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dad.adversary import create_adversary
+from dad.args.generate import missing_discretizer_flags
 from dad.objectives import Weighted, weighted_result
 from dad.objectives.ce import Objective as Plain
 from dad.teachers import Teacher
@@ -27,6 +28,11 @@ class SelfAttacked(Weighted):
     def images_at_once(cls, images: int, passes: str = "joint") -> int:
         """Count the adversaries too."""
         return images if passes == "separate" else images * (len(cls.views) + 1)
+
+    @classmethod
+    def find_missing(cls, args: argparse.Namespace) -> str:
+        """Return in words what Q needs and is not given."""
+        return missing_discretizer_flags(args)
 
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher | None, device: torch.device):
         super().__init__(args, student, teacher, device)

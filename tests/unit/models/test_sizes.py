@@ -10,7 +10,7 @@ from small_models import Flags, load
 
 from dad.errors import UsageError
 from dad.models import create_student
-from dad.models.sizes import fit_to_size, require_logits
+from dad.models.sizes import fit_to_size, require_logits, takes_images
 
 VITS = ["vit_tiny_patch16_224", "deit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "levit_128s"]
 
@@ -67,3 +67,11 @@ def test_a_look_at_a_network_leaves_it_and_all_draws_as_they_were() -> None:
     require_logits(model, "test_resnet", (3, 64, 64))
     assert model.training and torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("name", "takes"), [("test_resnet", True), ("vit_tiny_patch16_224", False)])
+def test_a_network_is_asked_which_sizes_it_takes_and_stays_as_it_was(name: str, takes: bool) -> None:
+    model = timm.create_model(name).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    assert takes_images(model, (3, 112, 112)) == takes and takes_images(model, (3, 224, 224))
+    assert model.training and all(torch.equal(value, before[key]) for key, value in model.state_dict().items())

@@ -59,6 +59,7 @@ class Run:
         generator, views = torch.Generator().manual_seed(number), len(self.task.views)
         input = torch.randn(views * self.images, 3, 32, 32, generator=generator)
         target = torch.randint(CLASSES, (self.images,), generator=generator)
+        self.task.begin_batch(0, number)
         self.optimizer.zero_grad()
         loss = self.task(input, target, PRESENT if views > 1 else None)["loss"]
         loss.backward()
