@@ -116,11 +116,8 @@ def test_a_base_stands_alone(base: Path) -> None:
 @pytest.mark.parametrize("recipe", [path for path in TRAIN if path in IMAGENET], ids=lambda path: path.stem)
 def test_eight_v100_make_up_the_batch_of_the_schedule(recipe: Path) -> None:
     args = resolve(recipe)
-    batch = (
-        {30: 256, 88: 320, 100: 256, 105: 256, 250: 5120, 300: 4096}[args.epochs]
-        if recipe.stem != "vitb_dat_scratch"
-        else 1024
-    )
+    by_epochs = {30: 256, 88: 320, 100: 256, 105: 256, 250: 5120, 300: 4096}
+    batch = {"vitb_dat_scratch": 1024, "rn50_debiased": 512}.get(recipe.stem, by_epochs[args.epochs])
     assert 8 * args.batch_size * args.grad_accum_steps == batch
     assert args.amp and args.amp_dtype == "float16"
 
