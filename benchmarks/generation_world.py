@@ -3,6 +3,7 @@
 from argparse import Namespace
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from dad.discretizers.vqgan import CONFIGS, Vqgan, VqganConfig
 from dad.pixels import PixelModel
+from dad.styles.vgg import TO_RELU4_1, create_decoder, create_encoder
 from dad.teachers.clip import ClipClassifier
 
 _CLASSES = 1000
@@ -135,3 +137,11 @@ def calibrate(vqgan: Vqgan, pixels: Tensor) -> None:
     last.bias.zero_()
     chosen = nn.functional.embedding(vqgan.encode(pixels), codebook).permute(0, 3, 1, 2)
     last.weight.mul_(_CONTRAST / vqgan.decode_latents(chosen).std())
+
+
+def save_style_weights(folder: Path) -> list[str]:
+    """Write files like the published ones of the style transfer; return their names."""
+    networks = {"vgg.pth": create_encoder()[:TO_RELU4_1], "decoder.pth": create_decoder()}
+    for name, network in networks.items():
+        torch.save(network.state_dict(), folder / name)
+    return [str(folder / name) for name in networks]

@@ -170,3 +170,14 @@ def _resident(field: str) -> int:
     found = re.search(rf"{field}:\s+(\d+) kB", _STATUS.read_text())
     assert found is not None, f"Linux always lists {field}"
     return int(found[1]) * 1024
+
+
+def seconds_of(action: Callable[[], Any]) -> float:
+    """Return how long an action takes, on the device too."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    action()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

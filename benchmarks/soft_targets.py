@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.generation_world import PRESETS, Preset, create_networks
-from benchmarks.measures import machine
-from benchmarks.train_step import CLASSES, STUDENTS, Subject, create_loader_of, make_pictures, only_warnings, seconds_of
+from benchmarks.measures import machine, seconds_of
+from benchmarks.train_step import CLASSES, STUDENTS, Subject, create_loader_of, make_pictures, only_warnings
 from dad.args import create_ask_parser
 from dad.args.hparams import parse_args
 from dad.asking.build import PartBatches, build, finish

@@ -10,7 +10,6 @@ import json
 import logging
 import sys
 import tempfile
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,8 +23,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.generation_world import PRESETS, Preset, create_networks
-from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine
+from benchmarks.generation_world import PRESETS, Preset, create_networks, save_style_weights
+from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, seconds_of
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
 from dad.errors import run_script
@@ -39,7 +38,7 @@ from dad.shards import DadWriter, Sample, encode_image
 from dad.tables import format_rows
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
-from dad.training.engine import TermMeter, train_epoch
+from dad.training.engine import PlacedTask, TermMeter, train_epoch
 from dad.training.loaders import create_train_loader
 from dad.training.optim import Schedule, create_optimizer
 from dad.training.updater import Updater
@@ -47,6 +46,7 @@ from dad.training.views import Demands
 
 STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
+PLACES = [(epoch, update) for epoch in (0, 299) for update in (0, 1)]  # each with images of another size, for debiased
 # The two loops are compared with as many images a step at least: what a loop adds to a step does not grow with them.
 _LOOP_IMAGES = 32
 _FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
@@ -67,6 +67,7 @@ class Subject:
         self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
         self.runtime = runtime
         self.views = len(objective.views)
+        self.places = PLACES if objective.begin_batch is not PlacedTask.begin_batch else PLACES[:1]
         self.images = images_of(objective.batch_multiple, preset.batch_size)
         shape = (self.views * self.images, 3, preset.img_size, preset.img_size)
         labels = torch.randint(1000, (self.images,))
@@ -74,18 +75,20 @@ class Subject:
         self.batch = TrainBatch(torch.randn(shape).to(runtime.device), labels.to(runtime.device), present)
 
     def step(self) -> None:
-        """Do what the training loop does with a batch."""
-        with self.updater.context(0, 1):
-            with self.runtime.autocast():
-                batch = self.batch
-                loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
-            self.updater.backward(loss, 0, 1)
+        """Do what the training loop does with a batch, at every place in training that makes a difference."""
+        for place in self.places:
+            self.task.begin_batch(*place)
+            with self.updater.context(0, 1):
+                with self.runtime.autocast():
+                    batch = self.batch
+                    loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
+                self.updater.backward(loss, 0, 1)
 
     def operations(self) -> float:
         """Return the floating-point operations of one more step, an image."""
         with FlopCounter() as counter:
             self.step()
-        return counter.total / self.images
+        return counter.total / self.images / len(self.places)
 
     def split(self) -> dict[str, float]:
         """Return the seconds of one more step in the teacher's forward passes and in the optimiser."""
@@ -96,7 +99,7 @@ class Subject:
             if teacher is not None:
                 watches.enter_context(clock.watch("teacher", teacher.model, "forward"))
             self.step()
-        return {stage: clock.seconds[stage] for stage in ("teacher", "optimiser")}
+        return {stage: clock.seconds[stage] / len(self.places) for stage in ("teacher", "optimiser")}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,6 +122,7 @@ def main(argv: list[str] | None = None) -> int:
         flags = [
             "--model", args.model or STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
             "--vqgan-config", str(folder / "vqgan.json"), "--vqgan-checkpoint", str(folder / "vqgan.safetensors"),
+            "--style-weights", *save_style_weights(folder),
             "--data-dir", str(folder), "--dad-dir", str(folder / "dad"), "--device", str(runtime.device),
             "--teacher", "-", "--workers", "0", "--img-size", str(preset.img_size), "--smoothing", "0",
         ]  # fmt: skip
@@ -156,7 +160,8 @@ def compare(
             subject = Subject(name, flags, preset, teacher, runtime)
             subject.step()  # not timed: the optimiser makes its moments, the device chooses its algorithms
         base.step()
-        pairs = [(seconds_of(base.step), seconds_of(subject.step)) for _ in range(args.repeats)]
+        steps = len(subject.places)
+        pairs = [(seconds_of(base.step), seconds_of(subject.step) / steps) for _ in range(args.repeats)]
         split = subject.split()
         seconds = median(own for _, own in pairs)
         # of each pair, not of the medians: what slows one slows both
@@ -269,16 +274,6 @@ def _size(model: str, preset: Preset) -> dict[str, Any]:
     if "vit" not in model:
         return {}
     return {"img_size": preset.img_size}
-
-
-def seconds_of(action: Callable[[], Any]) -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    action()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def _parse(argv: list[str] | None) -> Namespace:

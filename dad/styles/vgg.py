@@ -10,7 +10,7 @@ from dad.files import Settings
 
 _FLAG = "--style-weights"
 _BLOCKS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)  # widths of VGG-19's convolutions
-_TO_RELU4_1 = 31  # layers, of 53
+TO_RELU4_1 = 31  # layers, of 53
 
 
 class VggFeatures(nn.Module):
@@ -21,7 +21,7 @@ class VggFeatures(nn.Module):
 
     def __init__(self, encoder: nn.Sequential, decoder: nn.Sequential, settings: Settings):
         super().__init__()
-        self.encoder = encoder[:_TO_RELU4_1]
+        self.encoder = encoder[:TO_RELU4_1]
         self.decoder = decoder
         self.settings = settings
 
@@ -52,7 +52,7 @@ def create_encoder() -> nn.Sequential:
 def create_decoder() -> nn.Sequential:
     """Return the mirror of the encoder's layers up to relu4_1: nearest neighbours for pooling, no ReLU at the end."""
     layers: list[nn.Module] = []
-    for layer in reversed(create_encoder()[1:_TO_RELU4_1]):
+    for layer in reversed(create_encoder()[1:TO_RELU4_1]):
         if isinstance(layer, nn.MaxPool2d):
             layers.append(nn.Upsample(scale_factor=2))
         elif isinstance(layer, nn.Conv2d):
@@ -75,7 +75,7 @@ def load_vgg(encoder: str, decoder: str) -> VggFeatures:
     files = {"encoder": encoder, "decoder": decoder}
     states = {part: read_state_dict(file, _FLAG) for part, file in files.items()}
     if "32.weight" not in states["encoder"]:  # no layer beyond relu4_1
-        networks["encoder"] = networks["encoder"][:_TO_RELU4_1]
+        networks["encoder"] = networks["encoder"][:TO_RELU4_1]
     for part, network in networks.items():
         _require_fit(part, files[part], states[part], networks)
         network.load_state_dict({key: value.float() for key, value in states[part].items()}, assign=True)
