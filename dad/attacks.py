@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 _TINY = 1e-10  # keeps a zero gradient from becoming NaN
+_FLOAT16_SCALE = 2.0**12  # keeps gradients at pixels above float16's smallest numbers; steps depend on directions alone
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,19 @@ NORMS = {
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack's settings; lengths are in the norm of the whole image, pixels in [0, 1]."""
+    """An attack's settings; lengths are in the norm of the whole image, pixels in [0, 1].
+
+    Attributes:
+        mixed: whether gradients are taken in the precision of the autocast that the attack is called under; else in
+            float32.
+    """
 
     norm: str = "l2"
     epsilon: float = 0.1
     step_size: float = 0.1
     steps: int = 1
     random_start_prob: float = 0.8
+    mixed: bool = False
 
     def start(self, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """Return where the loop begins: the images, or random points of their budgets; image i asks `generators[i]`."""
@@ -163,7 +170,7 @@ class Attack:
 
         Args:
             loss_of: pixels [B, 3, H, W] in [0, 1] to losses [B]; each must depend on its own image alone.
-            pixels: the images to start from; gradients are taken here, in fp32.
+            pixels: the images to start from; gradients are taken here.
             generators: one per image, so that its draw does not depend on the batch it is in.
 
         Returns:
@@ -173,12 +180,28 @@ class Attack:
         adversarial = self.start(pixels, generators)
         for _ in range(self.steps):
             variable = adversarial.detach().requires_grad_()
-            with torch.enable_grad(), torch.autocast(pixels.device.type, enabled=False):
-                gradient = torch.autograd.grad(loss_of(variable).sum(), variable)[0]
+            (gradient,) = gradients_at(loss_of, [variable], self.mixed)
             current = variable.detach()
             moved = current + norm.step(gradient, self.step_size, current)
             adversarial = (pixels + norm.project(moved - pixels, self.epsilon, pixels)).clamp(0, 1)
         return adversarial
+
+
+def gradients_at(
+    loss_of: Callable[..., Tensor], variables: Sequence[Tensor], mixed: bool = False
+) -> tuple[Tensor, ...]:
+    """Return what points where the gradients of the sum of `loss_of(*variables)` [B] at each variable point.
+
+    With `mixed`, in the precision of the ambient autocast; a value that float16 cannot hold is then 0 or the largest
+    number there is.
+    """
+    device = variables[0].device.type
+    with torch.enable_grad(), torch.autocast(device, enabled=mixed and torch.is_autocast_enabled(device)):
+        losses = loss_of(*variables).sum()
+        if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:
+            losses = losses * _FLOAT16_SCALE
+        gradients = torch.autograd.grad(losses, variables)
+    return tuple(gradient.nan_to_num() for gradient in gradients) if mixed else gradients
 
 
 def create_attack(args: argparse.Namespace) -> Attack | None:

@@ -8,8 +8,9 @@ twice as large.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+
+from dad.attacks import gradients_at
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Pyramid:
         return pixels
 
     def __call__(self, loss_of: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
-        """Return pixels of a larger loss.
+        """Return pixels of a larger loss; gradients are taken in the precision of the autocast that it is called under.
 
         Args:
             loss_of: pixels [B, C, H, W] in [0, 1] to losses [B].
@@ -49,8 +50,7 @@ class Pyramid:
         levels = [pixels.new_zeros(size, channels, *(-(-side // cell) for side in sides)) for cell in self.cells]
         for _ in range(self.steps):
             variables = [values.requires_grad_() for values in levels]
-            with torch.enable_grad(), torch.autocast(pixels.device.type, enabled=False):
-                gradients = torch.autograd.grad(loss_of(self.perturbed(pixels, variables)).sum(), variables)
+            gradients = gradients_at(lambda *levels: loss_of(self.perturbed(pixels, levels)), variables, mixed=True)
             moved = zip(variables, gradients, strict=True)
             levels = [
                 (values.detach() + self.step_size * gradient.sign()).clamp(-self.epsilon, self.epsilon)

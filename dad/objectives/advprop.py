@@ -4,7 +4,8 @@
 x' is made through the auxiliary norms too, in evaluation mode, towards a random other class, within a budget of single
 values; then [x; x'] is one batch, each half through its own norms. Budget, step and number of steps are those of the
 authors' for the smallest budget, which is what was published for ResNets; whether an image begins at a random point is
-drawn for each by itself, and the class is another than the true one, as in the code that theirs came from.
+drawn for each by itself, and the class is another than the true one, as in the code that theirs came from. Under --amp
+the attack has the precision of training: a step goes by the gradient's sign.
 """
 
 import argparse
@@ -61,7 +62,7 @@ class Objective(AuxiliaryNorms):
         config = student.pretrained_cfg
         self.classes = int(student.num_classes)
         epsilon, step_size = resolve_pixel_budget(args, 1 / 255, 1 / 255)
-        attack = Attack("linf", epsilon, step_size, args.adv_steps or 1, 1 - args.adv_start_clean)
+        attack = Attack("linf", epsilon, step_size, args.adv_steps or 1, 1 - args.adv_start_clean, mixed=True)
         self.adversary = _Targeted(PixelModel(student, config["mean"], config["std"]).to(device), attack)
 
     @property

@@ -8,10 +8,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
-        "errors", "environment", "tables", "rng", "draws", "names", "passing", "pixels", "losses", "attacks", "pyramid",
+        "errors", "environment", "tables", "rng", "draws", "names", "passing", "pixels", "losses", "attacks",
         "gradients", "verdicts", "charts",
     },
-    {"files", "memory", "virtual_epochs"},
+    {"files", "memory", "pyramid", "virtual_epochs"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "discretizers", "shards", "trained_classes", "variants"},
     {"models", "soft_targets", "styles"},

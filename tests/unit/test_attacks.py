@@ -177,6 +177,22 @@ def test_gradients_are_taken_in_full_precision_whatever_autocast_says() -> None:
     assert torch.equal(mixed, attack(through_matmul, pixels, draws())) and not mixed.requires_grad
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_gradients_are_those_of_autocast_and_point_as_the_full_ones_do(dtype: torch.dtype) -> None:
+    weights, seen = make_weights().flatten(1).T, []
+
+    def faint(images: Tensor) -> Tensor:
+        seen.append((images.flatten(1) @ weights).dtype)
+        return 1e-5 * (images.flatten(1) @ weights).sum(dim=1)  # float16 alone would call these gradients 0
+
+    pixels = make_pixels(0.4, 0.6)
+    full = Attack("linf", 0.1, 0.1, 1, 0.0)(faint, pixels, draws())
+    with torch.autocast("cpu", dtype):
+        mixed = Attack("linf", 0.1, 0.1, 1, 0.0, mixed=True)(faint, pixels, draws())
+    assert seen == [torch.float32, dtype]
+    assert ((mixed - full).abs() < 1e-6).float().mean() > 0.95
+
+
 @pytest.mark.parametrize(("seed", "key"), [(0, "ant/1"), (1, "ant/0"), (-1, "ant/0"), (0, "bee/0")])
 def test_another_seed_or_key_is_another_draw(seed: int, key: str) -> None:
     assert keyed_generator(0, "ant/0").initial_seed() != keyed_generator(seed, key).initial_seed()

@@ -167,6 +167,23 @@ def test_a_pyramids_masks_are_the_same_in_every_pass(build: Callable[..., Any]) 
     assert len(seen) == 7 and all(torch.allclose(seen[0], other, atol=1e-5) for other in seen)
 
 
+@EVERY_OBJECTIVE
+def test_under_autocast_the_students_gradients_are_near_those_in_full(
+    objective: str, build: Callable[..., Any]
+) -> None:
+    task, (input, labels) = build(objective, "test_vit2", "--aux-norms", "layer"), images_of(10)
+    gradients = []
+    for is_mixed in (False, True):
+        torch.manual_seed(0)
+        task.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
+            loss = task(input, labels)["loss"]
+        loss.backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in task.trainable_module.parameters()]))
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.9
+    assert gradients[1].norm() == pytest.approx(float(gradients[0].norm()), rel=0.2)
+
+
 def test_a_pyramids_attack_has_the_kind_of_loss_that_training_has(build: Callable[..., Any]) -> None:
     task, (input, labels) = build("pyramid_at", "test_vit2", "--bce-loss", "--bce-sum"), images_of(4)
     logits, own = task.trainable_module(input), one_hot(labels, 5).float()
