@@ -39,6 +39,7 @@ from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
 from dad.training.optim import check_args_of_optimizer, create_optimizer, create_schedule, resolve_learning_rate
+from dad.training.origin import resolve_origin
 from dad.training.pixel_settings import resolve_pixel_settings
 from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
@@ -94,7 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Resume: a checkpoint fits the bare network, so compiling and wrapping come after.
     args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1], runtime)
-    state = create_run_state(args, Parts(task, updater, schedule, train_loader, classes), data_config, runtime)
+    origin = resolve_origin(args, teacher.settings if teacher else None, uses_dad_set=DAD in objective.views)
+    parts = Parts(task, updater, schedule, train_loader, classes, origin)
+    state = create_run_state(args, parts, data_config, runtime)
     prepare(args, task, runtime)
     teacher_top1 = None
     if teacher is not None and targets is None and runtime.is_primary:

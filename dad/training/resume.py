@@ -9,7 +9,7 @@ import argparse
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from dad.training.batch_order import BatchOrder, take_over
 from dad.training.checkpoint_saver import SafeSaver, progress_of
 from dad.training.engine import PlacedTask, TermMeter
 from dad.training.optim import Schedule
+from dad.training.origin import STATE_KEY as ORIGINS
+from dad.training.origin import Origin, follow
 from dad.training.run_folder import NOT_THE_RUN, find_resume, resolve_folder
 from dad.training.train_loader import TrainLoader
 from dad.training.updater import Updater
@@ -43,6 +45,7 @@ class Parts:
     schedule: Schedule
     loader: TrainLoader
     classes: ClassList
+    origin: Origin = field(default_factory=dict)  # what it learns from
 
 
 class RunState:
@@ -61,6 +64,7 @@ class RunState:
         self.folder = resolve_folder(args)
         self._args = args
         self._rates_changed = False  # by the command line
+        self._origins = [parts.origin]
         self._order = BatchOrder(
             parts.loader.images,
             args.batch_size,
@@ -106,6 +110,7 @@ class RunState:
         return {
             "batch": batch,
             STATE_KEY: class_state(parts.classes),
+            ORIGINS: [dict(origin) for origin in self._origins],
             **parts.updater.state_dict(),
             "schedule": parts.schedule.state_dict(),
             "order": self._order.to_plain(),
@@ -143,6 +148,7 @@ class RunState:
             self.batch = 0
         _logger.info("resumed from %s: %d epochs and %d batches are done", path, self.epoch, self.batch)
         own = content.get(OWN_KEY)
+        self._origins = follow((own or {}).get(ORIGINS, []), self.parts.origin)
         if own and not weights_only:
             self._load_own(own, content.get("metric"))
         else:

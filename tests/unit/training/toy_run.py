@@ -52,7 +52,7 @@ class ToyRun:
         scaled = replace(runtime, autocast_dtype=torch.float16)
         self.updater = Updater(args, self.task, self.optimizer, scaled)
         self.loader: Any = Loader()
-        parts = Parts(self.task, self.updater, Schedule(None, self.optimizer), self.loader, FIVE)
+        parts = Parts(self.task, self.updater, Schedule(None, self.optimizer), self.loader, FIVE, {"objective": "ce"})
         self.run_state = RunState(args, parts, CONFIG, scaled)
         self.experiment = Experiment(args, "a: 1\n", self.run_state, runtime)
         self.folder = root / "run"
