@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Score checkpoints, a published timm model or a teacher on ImageNet and its variants.
+"""Score checkpoints, a published timm model, a teacher or ONNX files on ImageNet and its variants.
 
     python validate.py --data-dir /data/imagenet --checkpoint output/vitb_dad/model_best.pth.tar --use-ema
 
@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from dad.args import create_validate_parser
-from dad.args.checks import require_given, require_names, require_numbers, require_preprocessing
+from dad.args.checks import flag_of, require_given, require_names, require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
 from dad.environment import versions
 from dad.errors import UsageError, run_script
@@ -99,8 +99,8 @@ def require_values(args: Namespace, is_stream: bool) -> None:
     require_names(args)
     require_preprocessing(args)
     what = where = ""
-    if not (args.checkpoint or args.pretrained or args.teacher):
-        what = "nothing to score: give --checkpoint FILE, --model NAME --pretrained, or --teacher SPEC"
+    if not (args.checkpoint or args.pretrained or args.teacher or args.onnx):
+        what = "nothing to score: give --checkpoint FILE, --model NAME --pretrained, --teacher SPEC, or --onnx FILE"
     if not (args.data_dir or args.extra_set or is_stream):
         where = "--data-dir is needed: the folder that holds val, imagenet-r, imagenet-c, ..."
     require_given([what, where])
@@ -112,6 +112,20 @@ def require_values(args: Namespace, is_stream: bool) -> None:
         )
     if args.attack and args.model_dtype not in (None, "float32"):  # it rounds pixels by as much as an attack may add
         raise UsageError(f"--attack {args.attack}: it needs float32; leave out --model-dtype {args.model_dtype}")
+    if args.onnx:
+        require_graph_as_it_is(args)
+
+
+def require_graph_as_it_is(args: Namespace) -> None:
+    """Refuse flags that change a network of torch's, or need its gradient: the graph of `--onnx` is as it is."""
+    if args.attack:
+        raise UsageError(f"--attack {args.attack}: it needs a gradient, which --onnx has none of; attack --checkpoint")
+    flags = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam", "torchcompile", "channels_last")
+    for name in flags:
+        if getattr(args, name):
+            raise UsageError(f"{flag_of(name)}: --onnx FILE is scored as it is; leave it out, or score the file alone")
+    if args.model_dtype not in (None, "float32"):
+        raise UsageError(f"--model-dtype {args.model_dtype}: --onnx FILE takes float32 images; leave it out")
 
 
 def require_sets(args: Namespace, is_stream: bool) -> None:

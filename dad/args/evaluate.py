@@ -12,6 +12,15 @@ def add_evaluate_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--checkpoint", default=[], type=str, nargs="+", metavar="FILE", help="checkpoints, or folders of them"
     )
+    group.add_argument(
+        "--onnx",
+        default=[],
+        type=str,
+        nargs="+",
+        action=Repeatable,
+        metavar="FILE",
+        help="files that python -m dad.export wrote, fp32 or int8, scored as they are, by ONNX Runtime",
+    )
     group.add_argument("--use-ema", default=False, action=Switch, help="score the averaged weights")
     group.add_argument(
         "--variants", default="all", type=str, metavar="LIST", help="test sets, comma-separated, or all, or none"

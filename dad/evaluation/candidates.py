@@ -1,4 +1,4 @@
-"""The models that validate.py scores: checkpoints, a published model, a teacher."""
+"""The models that validate.py scores: checkpoints, a published model, a teacher, ONNX files."""
 
 import argparse
 import logging
@@ -21,10 +21,11 @@ from dad.checkpoints import file_digest, read_checkpoint, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student, require_model
+from dad.models.onnx_file import load_onnx
 from dad.models.sizes import require_logits
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
-from dad.trained_classes import require_label_names, require_trained_classes
+from dad.trained_classes import first_difference, require_label_names, require_trained_classes
 
 _logger = logging.getLogger(__name__)
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam")  # flags that change what a model answers
@@ -42,6 +43,7 @@ class Candidate:
         trained_with: what decided its training besides flags, by name, as its checkpoint says; no part of the identity.
         twins: classes that it cannot tell apart, for each the first of its kind (see `dad.verdicts.is_right`); None: it
             can tell all.
+        param_count: in millions, where the model's own parameters do not say it.
     """
 
     model: nn.Module
@@ -49,6 +51,7 @@ class Candidate:
     identity: dict[str, Any]
     twins: tuple[int, ...] | None = None
     trained_with: dict[str, Any] = field(default_factory=dict)
+    param_count: float | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +60,8 @@ class Candidate:
 
     def params(self) -> float:
         """Return its number of parameters, in millions."""
+        if self.param_count is not None:
+            return self.param_count
         return round(sum(parameter.numel() for parameter in self.model.parameters()) / 1e6, 2)
 
 
@@ -108,6 +113,8 @@ def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Run
     checkpoints = find_checkpoints(args)
     for checkpoint in checkpoints or ([""] if args.pretrained else []):
         candidates.append(_create_student(args, classes, runtime, checkpoint, checkpoints))
+    for file in args.onnx:
+        candidates.append(_create_onnx(args, classes, runtime, file))
     return candidates
 
 
@@ -163,6 +170,29 @@ def _create_student(
 def _trained_with(checkpoint: str) -> dict[str, Any]:
     trained = read_checkpoint(checkpoint, check=False).get("args") if checkpoint else None
     return dict(getattr(trained, "trained_with", None) or {})
+
+
+def _create_onnx(args: argparse.Namespace, classes: ClassList, runtime: Runtime, file: str) -> Candidate:
+    network, description = load_onnx(file, "--onnx", runtime.device)
+    if difference := first_difference(description.classes, classes):
+        raise UsageError(f"--onnx {file} is of another class list ({difference}); give that list with --class-map")
+    data_config = resolve_data_config(vars(args), pretrained_cfg=dict(description.data_config))
+    data_config["crop_border_pixels"] = args.crop_border_pixels
+    own, asked = (tuple(config["input_size"]) for config in (description.data_config, data_config))
+    if asked != own:
+        raise UsageError(f"--onnx {file} takes images of {own[-1]} pixels, not {asked[-1]}: export it for that size")
+    place = Path(file).resolve()
+    identity: dict[str, Any] = {
+        "name": f"{place.parent.name}/{place.name}",
+        "model": description.architecture,
+        "checkpoint": file,
+        "checkpoint_hash": file_digest(file),
+        "weights": f"{description.weights} (ONNX)",
+    }
+    settings = _settings(data_config, classes, runtime) | {"precision": description.precision}  # whatever --amp says
+    identity |= {"settings": settings}
+    told = description.about.get("trained_with", {})
+    return Candidate(network, data_config, identity, trained_with=told, param_count=description.param_count)
 
 
 def _require_classes(model: str, published: int | None, classes: ClassList) -> None:

@@ -10,6 +10,7 @@ from dad.evaluation.candidates import find_checkpoints
 from dad.images.classes import ClassList, imagenet_class_list, load_class_list, resolve_class_list
 from dad.images.sources import class_folders, folder_names
 from dad.images.timm_datasets import resolve_numbered_classes
+from dad.models.onnx_file import read_description
 from dad.runtime import Runtime
 from dad.trained_classes import trained_class_map, trained_classes
 from dad.variants import ImageSet, find_folder, find_variants, list_image_set, unknown_folders
@@ -67,6 +68,8 @@ def _find_trained_classes(args: argparse.Namespace) -> ClassList | None:
         classes = trained_classes(checkpoint)
         if classes is not None:
             return classes
+    if args.onnx:
+        return read_description(args.onnx[0], "--onnx").classes
     for checkpoint in checkpoints:
         class_map = trained_class_map(checkpoint)
         if class_map and Path(class_map).is_file():

@@ -12,6 +12,7 @@ from known_answers import SIX
 from safetensors.torch import save_file
 from timm.layers import convert_splitbn_model
 from timm.models import save_for_hf
+from tiny_onnx import write_grey_level
 
 from dad.args import create_train_parser, create_validate_parser
 from dad.args.hparams import parse_args
@@ -276,3 +277,21 @@ def test_a_teacher_is_a_candidate_with_what_it_is_made_of(checkpoint: Path) -> N
 def test_the_teacher_comes_first(checkpoint: Path) -> None:
     names = [one.name for one in create("--teacher", f"test_resnet@{checkpoint}", "--checkpoint", checkpoint)]
     assert names == ["teacher", "run"]
+
+
+def test_an_onnx_file_is_scored_by_what_it_says_of_itself(tmp_path: Path) -> None:
+    file = write_grey_level(tmp_path / "out" / "model_int8.onnx", precision="int8")
+    (candidate,) = create("--onnx", file)
+    identity = candidate.identity
+    assert (candidate.name, identity["model"]) == ("out/model_int8.onnx", "test_resnet")
+    assert (identity["weights"], identity["settings"]["precision"], candidate.params()) == ("ema (ONNX)", "int8", 0.01)
+    assert candidate.data_config["input_size"] == (3, 8, 8)
+    assert create("--onnx", file, "--crop-pct", "0.5")[0].identity["settings"]["crop_pct"] == 0.5
+
+
+def test_an_onnx_file_of_other_classes_or_for_other_images_is_refused(tmp_path: Path) -> None:
+    file = write_grey_level(tmp_path / "model.onnx")
+    with pytest.raises(UserError, match=r"^--onnx .* another class list \(class 0 is 'a' there and 'b' here"):
+        create("--onnx", file, classes=ClassList(tuple("bacdef"), tuple("bacdef")))
+    with pytest.raises(UserError, match=r"^--onnx .* takes images of 8 pixels, not 16: export it for that size"):
+        create("--onnx", file, "--img-size", "16")
