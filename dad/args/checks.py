@@ -11,11 +11,12 @@ _COUNTS = (
     "batch_size", "epochs", "log_interval", "grad_accum_steps", "checkpoint_hist", "val_interval", "max_nonfinite",
     "validation_batch_size", "train_num_samples", "val_num_samples", "num_samples", "num_classes", "img_size",
     "train_img_sizes", "train_batch_sizes", "train_batches_per_epoch", "recount", "lr_cycle_limit", "log_freq",
-    "shard_size", "diffusion_steps", "num_batches", "rows", "teacher_views", "adv_steps",
+    "shard_size", "diffusion_steps", "num_batches", "rows", "teacher_views", "adv_steps", "num_images",
+    "num_calibration_images",
 )  # fmt: skip
 _ABOVE_ZERO = (
     "kd_temperature", "logit_scale", "clip_grad", "lr_base", "lr_base_size", "scale", "ratio", "lr_cycle_mul",
-    "lr_k_decay", "decay_epochs", "layer_decay", "train_size_schedule_spread", "read_timeout",
+    "lr_k_decay", "decay_epochs", "layer_decay", "train_size_schedule_spread", "read_timeout", "tolerance",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "task_loss_weight", "distill_loss_weight", "lr", "weight_decay", "mixup", "cutmix",

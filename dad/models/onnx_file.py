@@ -1,5 +1,6 @@
 """A network in an ONNX file, as a module that calls ONNX Runtime: what is shipped is scored as it is."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,11 @@ class OnnxNetwork(nn.Module):
         return torch.from_numpy(logits).to(images.device)
 
 
-def require_onnxruntime(flag: str) -> None:
-    """Raise a UsageError unless ONNX Runtime is installed; `flag` is what asks for it."""
-    if find_spec("onnxruntime") is None:
-        raise UsageError(f"{flag} needs ONNX Runtime, which is not installed: pip install -r {EXTRA}")
+def require_onnx(flag: str, packages: Sequence[str] = ("onnx", "onnxscript", "onnxruntime")) -> None:
+    """Raise a UsageError unless these packages of the extra are installed; `flag` is what asks for them."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise UsageError(f"{flag} needs {' and '.join(missing)}, not installed here: pip install -r {EXTRA}")
 
 
 def load_onnx(path: str, flag: str, device: torch.device) -> tuple[OnnxNetwork, Description]:
@@ -75,7 +77,7 @@ def read_description(path: str, flag: str) -> Description:
 
 
 def _open(path: str, flag: str, device: torch.device, *, optimised: bool) -> OnnxNetwork:
-    require_onnxruntime(flag)
+    require_onnx(flag, ["onnxruntime"])
     if not Path(path).is_file():
         raise DataError(f"{flag} {path}: no such file")
     try:

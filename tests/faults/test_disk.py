@@ -12,6 +12,7 @@ import pytest
 from fault_tools import beat_fast_without_quota, fail_at_sync, finished_files, run
 
 import train
+from dad.export.__main__ import main as export
 
 ONE_LINE = (
     r"error: cannot write \S+: [^;\n]+;( it needs [\d,]+ bytes, [\d,]+ are free there;)? .*rerun the same command.*\n"
@@ -109,3 +110,17 @@ def test_training_on_a_disk_that_is_really_full_stops_with_one_line_and_goes_on_
     assert not list(root.glob("run/*tmp*")), "a torn file"
     disk("size=90m")
     assert run(flags, main=train.main).code == 0
+
+
+@pytest.mark.parametrize("size", [8, 400])
+def test_a_disk_too_small_for_an_export_stops_with_one_line_and_holds_nothing_of_it(
+    train_flags: list[str], tmp_path: Path, disk: Callable[[str], Path], size: int
+) -> None:
+    assert train.main([*train_flags, "--objective", "ce", "--epochs", "1"]) == 0
+    root = disk(f"size={size}k")
+    words = [str(tmp_path / "run" / "last.pth.tar"), "--to", str(root / "out"), "--format", "timm"]
+    done = run(words, main=export)
+    assert done.code == 3 and re.fullmatch(ONE_LINE, done.err), done.err
+    assert not list(root.iterdir())
+    disk("size=20m")
+    assert run(words, main=export).code == 0 and (root / "out" / "model.safetensors").is_file()

@@ -149,3 +149,4 @@ def test_the_other_commands_are_there(python: Path, dad_set: str, tmp_path: Path
     assert "<style>" in card.read_text()
     assert "every file is as it was written" in run(python, "-m", "dad.shards", "verify", dad_set)
     assert "wasserstein" in run(python, "-m", "dad.analysis", "--help")
+    assert "torchscript" in run(python, "-m", "dad.export", "--help")

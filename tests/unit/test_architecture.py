@@ -16,7 +16,7 @@ LAYERS = (
     {"args", "discretizers", "shards", "trained_classes", "variants"},
     {"models", "soft_targets", "styles"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
-    {"objectives", "evaluation"},
+    {"objectives", "evaluation", "export"},
     {"asking"},
 )  # fmt: skip
 PROGRAM = "__main__"  # a program stands on everything, in the folder of what it looks after

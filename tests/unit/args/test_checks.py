@@ -84,7 +84,8 @@ def test_every_number_of_a_script_has_a_rule(script: str) -> None:
 def test_every_rule_is_of_a_flag() -> None:
     ruled = [name for names, _, _ in _RULES for name in names]
     assert len(ruled) == len(set(ruled))
-    known = {name for actions in OF_SCRIPT.values() for name in actions} | {"rows", "num_batches"}  # of python -m dad.*
+    tools = {"rows", "num_batches", "num_images", "num_calibration_images", "tolerance"}  # of python -m dad.*
+    known = {name for actions in OF_SCRIPT.values() for name in actions} | tools
     assert {*ruled, *_PAIRS, *(name for name, _, _ in _NAMES)} <= known
 
 

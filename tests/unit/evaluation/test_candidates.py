@@ -280,12 +280,15 @@ def test_the_teacher_comes_first(checkpoint: Path) -> None:
 
 
 def test_an_onnx_file_is_scored_by_what_it_says_of_itself(tmp_path: Path) -> None:
-    file = write_grey_level(tmp_path / "out" / "model_int8.onnx", precision="int8")
+    file = write_grey_level(
+        tmp_path / "out" / "model_int8.onnx", precision="int8", about={"trained_with": {"style_transfer": "colours"}}
+    )
     (candidate,) = create("--onnx", file)
     identity = candidate.identity
     assert (candidate.name, identity["model"]) == ("out/model_int8.onnx", "test_resnet")
     assert (identity["weights"], identity["settings"]["precision"], candidate.params()) == ("ema (ONNX)", "int8", 0.01)
     assert candidate.data_config["input_size"] == (3, 8, 8)
+    assert candidate.trained_with == {"style_transfer": "colours"}
     assert create("--onnx", file, "--crop-pct", "0.5")[0].identity["settings"]["crop_pct"] == 0.5
 
 

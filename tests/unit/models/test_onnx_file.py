@@ -36,5 +36,7 @@ def test_what_is_no_described_network_is_refused(tmp_path: Path) -> None:
 
 def test_without_onnx_runtime_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"^--onnx needs ONNX Runtime, .*: pip install -r requirements-export\.txt$"):
+    with pytest.raises(
+        UsageError, match=r"^--onnx needs onnxruntime, not .*: pip install -r requirements-export\.txt$"
+    ):
         load_onnx("a.onnx", "--onnx", CPU)
