@@ -160,11 +160,14 @@ def nearest_codes(latents: Tensor, codebook: Tensor) -> Tensor:
         codes = codebook.float()
         norms = codes.square().sum(dim=1)
         rows = max(1, _SEARCH_BYTES // (4 * len(codes)))
+
         # |z|^2 is the same for every code of a latent, so |e|^2 - 2 z.e has the same minimum
-        chunks = [
-            torch.addmm(norms, chunk, codes.T, alpha=-2).argmin(dim=1) for chunk in torch.split(latents.float(), rows)
-        ]
-    return torch.cat(chunks)
+        def nearest(part: Tensor) -> Tensor:
+            return torch.addmm(norms, part, codes.T, alpha=-2).argmin(dim=1)
+
+        if torch.jit.is_tracing() or torch.onnx.is_in_onnx_export():  # type: ignore[no-untyped-call]
+            return nearest(latents.float())  # chunks would be as many as the example has, and no other batch fit
+        return torch.cat([nearest(part) for part in torch.split(latents.float(), rows)])
 
 
 def resolve_config(name: str) -> VqganConfig:

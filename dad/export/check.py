@@ -48,12 +48,12 @@ def check_answers(
     """Compare `shipped`, read back from the file `name`, with the network, in batches of one and of all images.
 
     Raises:
-        DataError: the logits differ by more than `tolerance`, or are no numbers.
+        DataError: the logits differ by more than `tolerance`, are no numbers, or there are none of such a batch.
     """
     with torch.no_grad():
         expected = network(samples.images)
-        alone = torch.cat([shipped(image[None]) for image in samples.images])
-        together = shipped(samples.images)
+        alone = torch.cat([_ask(name, shipped, image[None]) for image in samples.images])
+        together = _ask(name, shipped, samples.images)
     scale = expected.abs().max().clamp(min=1e-12)
     difference = torch.stack([(found - expected).abs().max() for found in (alone, together)]).max() / scale
     agreement = (together.argmax(1) == expected.argmax(1)).float().mean()
@@ -65,3 +65,11 @@ def check_answers(
             f"{name} does not answer as the checkpoint: {found.sentence}; nothing was written (--tolerance)"
         )
     return found
+
+
+def _ask(name: str, shipped: Answering, images: Tensor) -> Tensor:
+    try:
+        return shipped(images)
+    except Exception as error:  # ONNX Runtime's and TorchScript's have no base of their own
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{name} does not answer a batch of {len(images)} ({reason}); nothing was written") from error

@@ -1,5 +1,6 @@
 """A folder that plain timm loads, `timm.create_model("local-dir:DIR", pretrained=True)`, and bare weights."""
 
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,10 +38,22 @@ def config_file(trained: Trained) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / CONFIG
         try:
-            save_config_for_hf(trained.network, str(path), model_config=labels, data_config=trained.data_config)
+            save_config_for_hf(
+                trained.network,
+                str(path),
+                model_config=labels,
+                model_args=_plain_args(trained.network),
+                data_config=trained.data_config,
+            )
         except ValueError as error:
             raise DataError(f"--format timm: {error}") from error
         return path.read_bytes()
+
+
+def _plain_args(network: Any) -> dict[str, Any]:
+    """Return those arguments that built a network which JSON has no form of, as plain data."""
+    args: dict[str, Any] = getattr(network, "_model_args", {})
+    return {name: asdict(value) for name, value in args.items() if is_dataclass(value) and not isinstance(value, type)}
 
 
 def require_loads(folder: Path, trained: Trained) -> None:

@@ -83,7 +83,7 @@ class DrViT(VisionTransformer):
 
     Args:
         vqgan: file of a VQGAN's weights; without one, a checkpoint has to bring them.
-        encoder_config: architecture of an encoder whose weights are loaded later.
+        encoder_config: architecture of an encoder whose weights are loaded later, or its fields as a file has them.
         form: one of `FORMS`.
 
     Raises:
@@ -97,7 +97,7 @@ class DrViT(VisionTransformer):
         self,
         *,
         vqgan: str = "",
-        encoder_config: EncoderConfig | None = None,
+        encoder_config: EncoderConfig | Mapping[str, Any] | None = None,
         form: str = "easyrobust",
         patch_size: int = 16,
         **kwargs: Any,
@@ -107,6 +107,9 @@ class DrViT(VisionTransformer):
         with torch.device("cpu"):  # also where a network is tried without numbers
             weights = read_encoder(str(vqgan)) if vqgan else {}
         source = f"{FLAG}{vqgan}"
+        if isinstance(encoder_config, Mapping):
+            listed: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in encoder_config.items()}
+            encoder_config = EncoderConfig(**listed)
         config = infer_config(weights, source) if vqgan else encoder_config or ENCODERS[form]
         if config.downscale != patch_size:
             raise UsageError(f"{source}: its codes are of {config.downscale} pixels a side, patches of {patch_size}")

@@ -40,3 +40,11 @@ def test_another_answer_is_refused_whatever_the_batch(shipped: object) -> None:
 def test_logits_that_are_no_numbers_never_pass(tolerance: float | None) -> None:
     with pytest.raises(DataError, match=r"^a\.onnx: its logits are no numbers"):
         check_answers("a.onnx", Network(), lambda images: images * float("nan"), SAMPLES, tolerance)
+
+
+def test_a_graph_of_one_number_of_images_alone_does_not_pass() -> None:
+    def shipped(images: Tensor) -> Tensor:
+        return 10 * images.view(4, 6)
+
+    with pytest.raises(DataError, match=r"^a\.onnx does not answer a batch of 1 \(.*nothing was written$"):
+        check_answers("a.onnx", Network(), shipped, SAMPLES, 1e-4)

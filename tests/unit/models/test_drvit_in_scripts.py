@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from small_models import load
 from tiny_drvit import WORDS, save_vqgan
@@ -15,7 +16,9 @@ import train
 import validate
 from dad.checkpoints import read_checkpoint
 from dad.errors import DataError, UsageError
+from dad.export.__main__ import main as export
 from dad.models.frozen_vqgan import read_encoder
+from dad.models.onnx_file import load_onnx
 from dad.shards import DadSet
 
 NAME = "drvit_small_patch16_224"
@@ -106,3 +109,18 @@ def test_an_attack_goes_through_its_pixels(run: Callable[..., dict[str, Any]], t
     model(images).square().sum().backward()
     assert images.grad is not None and (images.grad != 0).any()
     assert all(parameter.grad is None for parameter in model.patch_embed.vqgan.parameters())
+
+
+@pytest.mark.slow
+def test_it_ships(run: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """A folder, once this project has told timm of the architecture, and a graph that needs neither."""
+    run()
+    export([str(tmp_path / "run" / "last.pth.tar"), "--to", str(tmp_path / "out"), "--format", "timm", "onnx"])
+    assert (
+        "import dad.models.drvit  # tells timm of drvit_small_patch16_224" in (tmp_path / "out/README.md").read_text()
+    )
+    model = timm.create_model(f"local-dir:{tmp_path / 'out'}", pretrained=True).eval()
+    network, _ = load_onnx(str(tmp_path / "out" / "model.onnx"), "--onnx", torch.device("cpu"))
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images), model(images), rtol=1e-4, atol=1e-4)
