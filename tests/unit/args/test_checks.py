@@ -42,7 +42,7 @@ CASES = [
     if name in NUMBERS[script]
 ]
 PREPROCESSING = {"crop_pct", "mean", "std", "in_chans", "input_size"}  # checked by require_preprocessing, or the script
-OBJECTIVE = {"dist_temperature", "rslad_temperature", "kdiga_weight"}  # checked by the objectives that have them
+OBJECTIVE = {"dist_temperature", "rslad_temperature", "kdiga_weight", "pyramid_cells", "pyramid_multipliers"}  # checked by the objectives that have them
 
 
 def refusal(script: str, words: list[str]) -> str:
