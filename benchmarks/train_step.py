@@ -53,11 +53,13 @@ _FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to
 
 
 class Subject:
-    """An objective that can be asked for one training step, over and over, on the same batch."""
+    """An objective that can be asked for one training step, over and over, on the same batch; `subject` is its name,
+    and maybe flags of train.py behind it."""
 
-    def __init__(self, name: str, flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime):
+    def __init__(self, subject: str, flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime):
+        name, *own = subject.split()
         objective = load_objective(name)
-        self.args, _ = parse_args(create_train_parser(), [*flags, "--objective", name])
+        self.args, _ = parse_args(create_train_parser(), [*flags, "--objective", name, *own])
         torch.manual_seed(self.args.seed)
         student = timm.create_model(self.args.model, num_classes=1000, **_size(self.args.model, preset))
         student.to(runtime.device)
@@ -280,7 +282,12 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser = ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="small", choices=PRESETS, help="size of networks and pictures")
     parser.add_argument("--model", metavar="NAME", help="the student; default: the preset's")
-    parser.add_argument("--objectives", nargs="+", metavar="NAME", help="default: all")
+    parser.add_argument(
+        "--objectives",
+        nargs="+",
+        metavar="NAME",
+        help="default: all; a name may have flags, as 'advprop --adv-steps 5'",
+    )
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: the preset's")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="steps of each; the median counts")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
