@@ -72,6 +72,36 @@ def test_requirements_files_that_are_named_exist() -> None:
     assert not {(str(path), found) for path, found in named if not (ROOT / found).is_file()}
 
 
+def pinned(file: str) -> list[Requirement]:
+    """What a constraints file pins, a line a package and Python version."""
+    return [Requirement(line) for line in lines(file)]
+
+
+@pytest.mark.parametrize("file", ["constraints-v100.txt", "constraints-latest.txt"])
+def test_constraints_name_all_that_is_needed_within_the_projects_bounds(file: str) -> None:
+    found = pinned(file)
+    assert set(bounds(PROJECT["dependencies"])) <= {canonicalize_name(one.name) for one in found}
+    for listed in SETS.values():
+        for needed in map(Requirement, listed):
+            own = [one for one in found if canonicalize_name(one.name) == canonicalize_name(needed.name)]
+            for pin in own:
+                versions = [version.version for version in pin.specifier if version.operator == "=="]
+                assert all(needed.specifier.contains(version) for version in versions), f"{pin} against {needed}"
+                assert versions or pin.name in ("torch", "torchvision"), f"{pin} pins nothing"
+
+
+def test_torch_for_a_v100_is_one_that_has_a_build_for_it() -> None:
+    (torch,) = (one.specifier for one in pinned("constraints-v100.txt") if one.name == "torch")
+    lowest = Requirement(next(line for line in PROJECT["dependencies"] if line.startswith("torch>"))).specifier
+    assert not torch.contains("2.15.0") and not torch.contains("2.15.0+cu132") and torch.contains("2.14.1+cu126")
+    assert lowest.contains("2.14.1+cu126")
+
+
+def test_constraints_leave_cuda_to_the_build_of_torch() -> None:
+    for file in ("constraints-v100.txt", "constraints-latest.txt"):
+        assert not [one for one in pinned(file) if one.name.startswith(("nvidia", "cuda", "triton"))]
+
+
 def imported() -> dict[str, Path]:
     """Packages that the library imports, by the name in the import, with a file that does."""
     found = {}
