@@ -11,6 +11,7 @@ from dad.errors import DataError
 
 _logger = logging.getLogger(__name__)
 _PATIENCE = 5.0  # seconds
+_TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its variables
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
 
@@ -24,10 +25,21 @@ def prepare_hub() -> None:
     constants.HF_HUB_OFFLINE = True  # as the variable of that name does, which is read at import only
 
 
+def is_offline() -> bool:
+    """Whether the user has said by HF_HUB_OFFLINE that there is no network, wherever weights are."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE
+
+
+def can_reach(url: str) -> bool:
+    """Whether the host of an address answers within seconds, and may be asked."""
+    return not is_offline() and _is_reachable(url)
+
+
 def require_reachable(what: str, url: str, advice: str) -> None:
-    """Raise a DataError if the host of `url`, which has `what`, cannot be reached."""
-    if not _is_reachable(url):
-        raise DataError(f"{what}: its weights are at {urlsplit(url).hostname}, which cannot be reached; {advice}")
+    """Raise a DataError if the host of `url`, which has `what`, cannot be reached, or must not be asked."""
+    why = "and HF_HUB_OFFLINE says that there is no network" if is_offline() else "which cannot be reached"
+    if not can_reach(url):
+        raise DataError(f"{what}: its weights are at {urlsplit(url).hostname}, {why}; {advice}")
 
 
 def find_in_torch_cache(url: str) -> bool:

@@ -43,6 +43,18 @@ def test_weights_out_of_reach_are_said_with_their_host_and_what_would_work(monke
         downloads.require_reachable("--model x", "https://there.org/x.pth", "give a file")
 
 
+@pytest.mark.parametrize("said", ["1", "true"])
+def test_nobody_is_asked_where_the_user_says_that_there_is_no_network(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(downloads, "_is_reachable", lambda url: pytest.fail(f"asked {url}"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", said)
+    with pytest.raises(DataError, match=r"are at there\.org, and HF_HUB_OFFLINE says that there is no network; give a"):
+        downloads.require_reachable("--model x", "https://there.org/x.pth", "give a file")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert not downloads.is_offline()
+
+
 def test_torchs_cache_knows_a_file_by_the_end_of_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
