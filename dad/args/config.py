@@ -67,6 +67,21 @@ def read_config(path: Path, actions: Mapping[str, Action]) -> ConfigFile:
     return file
 
 
+def list_keys(path: Path, named_by: str = "--config", readers: tuple[Path, ...] = ()) -> set[str]:
+    """Return the keys of a file and of its bases, whatever parser they are for.
+
+    Raises:
+        UsageError: a file is missing, no flat mapping, or its own base.
+    """
+    if path.resolve() in readers:
+        raise UsageError(f"{named_by} names {path}, which leads back to itself; remove one 'base' of the circle")
+    content = _load_mapping(path, named_by)
+    keys = set[str]()
+    for base in _base_paths(path, content.pop("base", [])):
+        keys |= list_keys(base, f"{path}: key 'base'", (*readers, path.resolve()))
+    return keys | {str(key) for key in content}
+
+
 def _read_file(path: Path, actions: Mapping[str, Action], named_by: str, readers: tuple[Path, ...]) -> ConfigFile:
     """Read a file that a flag or key (`named_by`) of its `readers` names; no file may be its own base."""
     if path.resolve() in readers:

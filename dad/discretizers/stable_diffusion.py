@@ -23,7 +23,7 @@ from dad.files import read_json
 
 FIT_FOR_TRAINING = False  # dozens of passes an image
 NEEDS = {"diffusion_model": "NAME, a folder or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5"}
-_PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")  # a safety checker only blackens pictures
+PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")  # a safety checker only blackens pictures
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ def model_digest(folder: Path) -> str:
 
     Other precisions (`model.fp16.safetensors`), the safety checker and pickles are never loaded and do not count.
     """
-    files = [path for part in _PARTS for path in sorted((folder / part).glob("*")) if "." not in path.stem]
+    files = [path for part in PARTS for path in sorted((folder / part).glob("*")) if "." not in path.stem]
     known = [path for path in files if path.suffix in (".json", ".safetensors", ".txt")]
     lines = [f"{path.parent.name}/{path.name} {file_digest(path)}" for path in known]
     index = folder / "model_index.json"  # names the scheduler's class, and each network's
     if index.is_file():
         classes = read_json(index, "give a folder that diffusers saved")
-        lines += [f"{part} {classes.get(part)}" for part in _PARTS]
+        lines += [f"{part} {classes.get(part)}" for part in PARTS]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -88,7 +88,7 @@ class ClipSource:
         advice = "fetch them elsewhere and give the folder: clip/local-dir:FOLDER"
         if self.tag:
             advice = f"fetch them elsewhere and give the file: clip/{self.name}/{self.tag}@FILE"
-        known: Mapping[str, Any] = open_clip.get_pretrained_cfg(self.name, self.tag) if self.tag else {"hf_hub": "x/"}
+        known: Mapping[str, Any] = published(self) if self.tag else {"hf_hub": "x/"}
         if known.get("hf_hub"):
             prepare_hub()
         elif not (Path("~/.cache/clip").expanduser() / Path(known["url"]).name).is_file():
@@ -156,6 +156,20 @@ def read_config(source: ClipSource) -> dict[str, Any]:
     if not isinstance(config.get("model_cfg"), dict) or not isinstance(config.get("preprocess_cfg", {}), dict):
         raise DataError(f"--teacher {source.spec}: {place} has no model_cfg; give a file that open_clip saved")
     return config
+
+
+def published(source: ClipSource) -> Mapping[str, Any]:
+    """Return what open_clip knows of the weights of a model and tag: `hf_hub`, `url`."""
+    known: Mapping[str, Any] = open_clip.get_pretrained_cfg(source.name, source.tag)
+    return known
+
+
+def tokenizer_repository(source: ClipSource) -> str:
+    """Return the hub's repository that the tokenizer of a model of open_clip's comes from; nothing where open_clip
+    brings it, or it lies beside the weights."""
+    if source.training is None:
+        return ""
+    return str(open_clip.get_model_config(source.name).get("text_cfg", {}).get("hf_tokenizer_name") or "")
 
 
 def _clean(tag: str) -> str:

@@ -17,7 +17,8 @@ LAYERS = (
     {"models", "soft_targets", "styles"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation", "export"},
-    {"asking"},
+    {"asking", "fetch"},
+    {"doctor"},
 )  # fmt: skip
 PROGRAM = "__main__"  # a program stands on everything, in the folder of what it looks after
 LAYER_OF = {module: number for number, layer in enumerate((*LAYERS, {PROGRAM})) for module in layer}
