@@ -20,6 +20,8 @@ from dad.args.generate import require_generation
 from dad.args.hparams import parse_args
 from dad.attacks import create_attack
 from dad.discretizers import create_discretizer
+from dad.doctor import require_card, warn_of_space
+from dad.doctor.writes import find_dad_set_need
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
@@ -51,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     args, args_text = parse_args(create_generate_parser(), argv)
     require_generation(args)
     runtime = setup_runtime(args, communicate=False)
+    require_card(runtime)
 
     # What it is made of: the sources, Q and the teacher, whose size the images have.
     split = find_split(args.data_dir, args.train_split)
@@ -77,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
         if teacher.cost:
             print(teacher.cost)
         return 0
+
+    warn_of_space(runtime, find_dad_set_need(args, sources, cut))
 
     # Where earlier runs stopped: what they committed is known from the folder alone.
     writer = DadWriter(Path(args.dad_dir), settings, sources, args.shard_size, versions())

@@ -21,6 +21,8 @@ from dad.args import create_train_parser
 from dad.args.checks import missing_flags, require_given, require_names, require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
 from dad.asking.session import check_args_recordable, resolve_epochs
+from dad.doctor import require_card, setup_workers, warn_of_space
+from dad.doctor.writes import find_checkpoint_need
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.images.classes import ClassList
@@ -62,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_args(args, objective)
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
+    require_card(runtime)
     check_args_of_optimizer(args, runtime.device, runtime.dtype)
 
     # Build what trains and what is trained on.
@@ -72,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     student, data_config = create_student(args, len(classes))
     objective.check_student(args, student)
     require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
+    setup_workers(args, runtime, len(objective.views), data_config["input_size"][-1])
+    warn_of_space(runtime, find_checkpoint_need(args, student))
     train_loader, targets = create_loader(args, data_config, objective, classes, runtime)
     val_loader = create_val_loader(args, data_config, classes, runtime)
     teacher = None

@@ -19,6 +19,7 @@ from torch import nn
 from dad.args import create_validate_parser
 from dad.args.checks import flag_of, require_given, require_names, require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
+from dad.doctor import require_card, setup_workers
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.evaluation.attacked import find_attacked
@@ -50,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     threats = create_threats(args)
     results_path = resolve_results_path(args)
     runtime = setup_runtime(args)
+    require_card(runtime)
 
     # build
     classes = find_classes(args, is_stream)
@@ -68,6 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     loader = LoaderSettings(args.batch_size, args.workers, args.pin_mem, not args.no_prefetcher)
     candidates = create_candidates(args, classes, runtime)
+    setup_workers(args, runtime, 1, max((one.data_config["input_size"][-1] for one in candidates), default=224))
     results = ResultsFile(results_path, runtime)
     session = Session(task, loader, results, runtime)
 

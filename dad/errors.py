@@ -34,6 +34,12 @@ class DataError(UserError):
     exit_code = 3
 
 
+class MachineError(UserError):
+    """A machine on which a run would fail: a card that torch has no code for, say."""
+
+    exit_code = 4
+
+
 class SettingsError(UserError):
     """An artefact that was made with other settings than those asked for."""
 

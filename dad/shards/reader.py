@@ -21,7 +21,7 @@ from dad.shards.manifest import read_manifest
 from dad.shards.marker import Fate, Ledger, Marker, glance_at_marker, read_marker, shard_paths
 
 _logger = logging.getLogger(__name__)
-_MAX_OPEN = 512  # shards of one process: ImageNet may have more of them than a system allows open files (often 1,024)
+MAX_OPEN = 512  # shards of one process: ImageNet may have more of them than a system allows open files (often 1,024)
 
 
 class DamagedSampleError(DataError):
@@ -142,7 +142,7 @@ class DadSet:
 
     def _descriptor(self, shard: int) -> int:
         if shard not in self._descriptors:
-            if len(self._descriptors) >= _MAX_OPEN:
+            if len(self._descriptors) >= MAX_OPEN:
                 self._close(next(iter(self._descriptors)))
             self._descriptors[shard] = os.open(shard_paths(self.root, shard)[0], os.O_RDONLY)
         return self._descriptors[shard]

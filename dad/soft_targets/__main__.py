@@ -20,6 +20,8 @@ from dad.asking.again import Difference, ask_again, payload_errors
 from dad.asking.build import PartBatches, build, bytes_per_row, finish
 from dad.asking.session import Session, check_args_recordable, create_session, resolve_head, views_read
 from dad.asking.stats import format_stats, resolve_labels, sample_answers
+from dad.doctor import require_card, setup_workers, warn_of_space
+from dad.doctor.writes import find_soft_target_need
 from dad.environment import versions
 from dad.errors import DataError, UsageError, run_script
 from dad.files import create_atomically, to_json, write_atomically
@@ -173,9 +175,13 @@ def _open(args: Namespace, write: bool = True) -> tuple[Session, SoftTargetWrite
         raise UsageError(f"--batch-size {args.batch_size}: images are asked about in pairs; use an even one")
     args.model_dtype = None  # the teacher is asked in float32, or --amp
     runtime: Runtime = setup_runtime(args, communicate=False)
+    require_card(runtime)
     session = create_session(args, runtime)
+    views = len(session.images.demands.views)
+    setup_workers(args, runtime, views, session.teacher.data_config["input_size"][-1])
     if args.dry_run or not write:
         return session, None
+    warn_of_space(runtime, find_soft_target_need(args, len(session.images), views, session.teacher.answer_width))
     root, division = Path(args.soft_targets), Division(len(session.images), args.shard_size)
     writer = SoftTargetWriter(root, session.settings, session.about_teacher, division, versions())
     head = resolve_head(args, session)

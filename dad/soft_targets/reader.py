@@ -22,7 +22,7 @@ from dad.soft_targets.writer import CLASSES, HEADS, TEACHER
 from dad.virtual_epochs import View
 
 _logger = logging.getLogger(__name__)
-_MAX_OPEN = 384  # shards of one process, each with a file open; a DAD set has its own beside them (often 1,024 in all)
+MAX_OPEN = 384  # shards of one process, each with a file open; a DAD set has its own beside them (often 1,024 in all)
 
 
 class SoftTargets:
@@ -118,7 +118,7 @@ class SoftTargets:
     def records(self, number: int) -> NDArray[Any]:
         """Return the records [V, N] of a shard, mapped into memory."""
         if number not in self._maps:
-            if len(self._maps) >= _MAX_OPEN:
+            if len(self._maps) >= MAX_OPEN:
                 del self._maps[next(iter(self._maps))]
             path = soft_shard_paths(self.root, number)[0]
             rows = len(self.division.rows(number, self.seed))

@@ -95,14 +95,7 @@ def make_head(
 
     The model comes back to the CPU.
     """
-    text: Any = model.to(device)
-
-    def encode(prompts: Sequence[str]) -> Tensor:
-        tokens: Tensor = tokenizer(list(prompts)).to(device)
-        with _cut_to_prompts(text, tokens) as short:
-            embeddings: Tensor = text.encode_text(short, normalize=True)
-        return embeddings.float().cpu()
-
+    encode = _encoder(model, tokenizer, device)
     size = _BATCH.get(device.type, _LARGE_BATCH)
     progress = _Progress(len(names) * len(templates), device)
     progress.estimate(lambda count: encode([templates[0].format(names[0])] * count))
@@ -114,6 +107,36 @@ def make_head(
     model.to("cpu")
     means = torch.cat(embeddings).view(len(names), len(templates), -1).mean(dim=1)
     return nn.functional.normalize(means, dim=-1).T.contiguous()
+
+
+@torch.no_grad()
+def estimate_head(
+    model: nn.Module, tokenizer: Any, names: Sequence[str], templates: Sequence[str], device: torch.device
+) -> float:
+    """Return the seconds that `make_head` will take, from two batches of prompts of which the first warms up; the model
+    comes back to the CPU."""
+    prompts = len(names) * len(templates)
+    size = min(prompts, _BATCH.get(device.type, _LARGE_BATCH))
+    encode, seconds = _encoder(model, tokenizer, device), 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        encode([templates[-1].format(names[-1])] * size)
+        seconds = time.perf_counter() - start
+    model.to("cpu")
+    return seconds / size * prompts
+
+
+def _encoder(model: nn.Module, tokenizer: Any, device: torch.device) -> Callable[[Sequence[str]], Tensor]:
+    """Return what makes of prompts their unit embeddings, float32 [B, D] on the CPU; the model goes to the device."""
+    text: Any = model.to(device)
+
+    def encode(prompts: Sequence[str]) -> Tensor:
+        tokens: Tensor = tokenizer(list(prompts)).to(device)
+        with _cut_to_prompts(text, tokens) as short:
+            embeddings: Tensor = text.encode_text(short, normalize=True)
+        return embeddings.float().cpu()
+
+    return encode
 
 
 @contextlib.contextmanager

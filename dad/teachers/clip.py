@@ -24,7 +24,7 @@ from dad.images.classes import ClassList
 from dad.teachers import Teacher
 from dad.teachers._clip_model import Clip, create_clip
 from dad.teachers._clip_source import find_source
-from dad.teachers._zero_shot import ZeroShotHead, cached_head, head_file, tokenizer_digest
+from dad.teachers._zero_shot import ZeroShotHead, cached_head, head_file, read_head, tokenizer_digest
 
 _logger = logging.getLogger(__name__)
 
@@ -66,11 +66,7 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     learned_scale = model.logit_scale.exp().item()
     scale = learned_scale if args.logit_scale is None else args.logit_scale
     bias = 0.0 if getattr(model, "logit_bias", None) is None else model.logit_bias.item()
-    made_of = {
-        "teacher_weights": tensors_digest(model.state_dict()),
-        "teacher_network": settings_fingerprint(clip.network),
-        "teacher_tokenizer": tokenizer_digest(clip.tokenizer),
-    }
+    made_of = _made_of(clip)
     device = torch.device(getattr(args, "device", "cpu"))
     parts = (Path(args.teacher_cache), model, clip.tokenizer, classes.names, templates)
     start = time.perf_counter()
@@ -100,6 +96,12 @@ def resolve_head_path(args: argparse.Namespace, classes: ClassList, teacher: Map
     return head_file(Path(args.teacher_cache), classes.names, read_templates(args.templates), _head_made_of(teacher))
 
 
+def find_head(args: argparse.Namespace, clip: Clip, classes: ClassList) -> tuple[Path, bool]:
+    """Return the file of a CLIP's head for these classes and `--templates`, and whether it is there and whole."""
+    path = resolve_head_path(args, classes, _made_of(clip))
+    return path, read_head(path, len(classes)) is not None
+
+
 def label_of(spec: str) -> str:
     """Return the name that settings have of a teacher's spec, or nothing where that takes files which are not here."""
     if not spec.startswith("clip/"):
@@ -108,6 +110,15 @@ def label_of(spec: str) -> str:
         return find_source(spec).label
     except (DataError, UsageError):
         return ""
+
+
+def _made_of(clip: Clip) -> dict[str, str]:
+    """Return the settings that say which CLIP it is."""
+    return {
+        "teacher_weights": tensors_digest(clip.model.state_dict()),
+        "teacher_network": settings_fingerprint(clip.network),
+        "teacher_tokenizer": tokenizer_digest(clip.tokenizer),
+    }
 
 
 def _head_made_of(teacher: Mapping[str, Any]) -> str:

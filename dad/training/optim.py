@@ -64,7 +64,20 @@ def check_args_of_optimizer(args: argparse.Namespace, device: torch.device, dtyp
     Raises:
         UsageError: it cannot make a step.
     """
-    weight = torch.ones(2, 2, device=device, dtype=dtype, requires_grad=True)
+    _try_step(args, torch.ones(2, 2, device=device, dtype=dtype, requires_grad=True))
+
+
+def resolve_state_size(args: argparse.Namespace) -> float:
+    """Return how many numbers `--opt` keeps of each weight, as far as one small weight tells; see
+    `check_args_of_optimizer` for what it raises."""
+    weight = torch.ones(4, 4, requires_grad=True)
+    state = _try_step(args, weight).state_dict()["state"].get(0, {})
+    kept = sum(value.numel() for value in state.values() if isinstance(value, Tensor) and value.numel() > 1)
+    return kept / weight.numel()
+
+
+def _try_step(args: argparse.Namespace, weight: Tensor) -> torch.optim.Optimizer:
+    device = weight.device
     with same_random_state(device), warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
         warnings.simplefilter("ignore")
         optimizer = _create(args, weight, learning_rate=0.1)
@@ -75,6 +88,7 @@ def check_args_of_optimizer(args: argparse.Namespace, device: torch.device, dtyp
             raise _refused(args, error) from error
         schedule, _ = create_schedule(args, optimizer, updates_per_epoch=1)
         schedule.step_update(1)
+    return optimizer
 
 
 def _create(args: argparse.Namespace, weights: nn.Module | Tensor, learning_rate: float) -> torch.optim.Optimizer:

@@ -9,7 +9,6 @@ TESTS = Path(__file__).parents[1]
 ROWS = re.findall(
     r"^\| (\d+) \|.*\| (.*) \|$", (TESTS / "faults" / "README.md").read_text(encoding="utf-8"), re.MULTILINE
 )
-UNCOVERED = {"40", "41"}
 
 
 def test_every_fault_has_a_row_in_order() -> None:
@@ -19,6 +18,6 @@ def test_every_fault_has_a_row_in_order() -> None:
 @pytest.mark.parametrize(("number", "tests"), ROWS)
 def test_every_named_test_exists(number: str, tests: str) -> None:
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
-    assert bool(named) != (number in UNCOVERED)
+    assert named, f"fault {number} has no test"
     for file, name in named:
         assert f"\ndef {name}(" in (TESTS / file).read_text(encoding="utf-8"), f"{file}::{name}"

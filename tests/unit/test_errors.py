@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dad.errors import DataError, SettingsError, UsageError, UserError, run_script
+from dad.errors import DataError, MachineError, SettingsError, UsageError, UserError, run_script
 
 
 def returning(result: int | None) -> Callable[[], int | None]:
@@ -26,7 +26,9 @@ def test_a_script_that_ends_exits_with_what_main_returns(result: int | None, cod
     assert run_script(returning(result)) == code
 
 
-@pytest.mark.parametrize(("kind", "code"), [(UserError, 1), (UsageError, 2), (DataError, 3), (SettingsError, 5)])
+@pytest.mark.parametrize(
+    ("kind", "code"), [(UserError, 1), (UsageError, 2), (DataError, 3), (MachineError, 4), (SettingsError, 5)]
+)
 def test_a_users_mistake_is_one_line_and_an_exit_code(
     kind: type[UserError], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,7 +103,7 @@ def test_forked_workers_read_what_the_parent_reads(tmp_path: Path) -> None:
 def test_a_pickled_set_does_not_touch_the_descriptors_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dad.shards.reader._MAX_OPEN", 1)
+    monkeypatch.setattr("dad.shards.reader.MAX_OPEN", 1)
     dad = make_set(tmp_path)
     expected = read_all(dad)  # leaves the last shard open
     copy = pickle.loads(pickle.dumps(dad))
@@ -112,7 +112,7 @@ def test_a_pickled_set_does_not_touch_the_descriptors_of_the_first(
 
 
 def test_few_descriptors_serve_many_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dad.shards.reader._MAX_OPEN", 1)
+    monkeypatch.setattr("dad.shards.reader.MAX_OPEN", 1)
     dad = make_set(tmp_path)
     before = len(list(Path("/proc/self/fd").iterdir()))
     assert read_all(dad) == read_all(dad)

@@ -51,7 +51,7 @@ def test_a_batch_may_be_of_several_shards_and_virtual_epochs(tiny: Any, targets:
 def test_more_shards_than_files_may_be_open_are_read_nevertheless(
     tiny: Any, targets: SoftTargets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dad.soft_targets.reader._MAX_OPEN", 1)
+    monkeypatch.setattr("dad.soft_targets.reader.MAX_OPEN", 1)
     asks = [*asks_of(tiny.mixed[1], [5, 0]), *asks_of(tiny.plain[0], [6, 0, 3])]
     for _ in range(2):
         assert torch.equal(targets.read(asks, *tiny.seen(asks)), stored(tiny, asks)) and len(targets._maps) == 1
