@@ -19,7 +19,7 @@ def prepare_hub() -> None:
     """Let huggingface_hub look into its cache alone if there is no way to the hub; call it before the hub is asked."""
     from huggingface_hub import constants  # slow to import, and most runs fetch nothing
 
-    if constants.HF_HUB_OFFLINE or _is_reachable(constants.ENDPOINT):
+    if constants.HF_HUB_OFFLINE or can_reach(constants.ENDPOINT):
         return
     _logger.info("no way to %s: what is not in its cache is not there", constants.ENDPOINT)
     constants.HF_HUB_OFFLINE = True  # as the variable of that name does, which is read at import only
