@@ -29,6 +29,7 @@ from dad.doctor.workers import Limits, Load, find_load, judge_open_files, judge_
 from dad.doctor.writes import find_checkpoint_need, find_dad_set_need, find_soft_target_need
 from dad.evaluation.results import resolve_results_path
 from dad.fetch import Weights, find_needed
+from dad.fetch.needed import resolve_asks_teacher
 from dad.images.classes import ClassList
 from dad.images.cutting import Cut
 from dad.models import create_student
@@ -71,7 +72,7 @@ def _generate(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
         if shape is not None:
             cut = Cut(args.img_size or shape[0], args.crop_pct)
             need = attempt("disk", lambda: find_dad_set_need(args, sources, cut), found)
-            found += _places([need] if need is not None else [], args, classes)
+            found += _places([need] if need is not None else [], call.script, args, classes)
         yield from found
 
 
@@ -113,7 +114,7 @@ def _train(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
         needs.append(find_soft_target_need(args, len(sources), len(objective.views), width))
     load = find_load(args, len(objective.views), side, processes)
     found += [judge_shared_memory(load, limits), judge_open_files(load, limits)]
-    yield from (*found, *_places(needs, args, classes))
+    yield from (*found, *_places(needs, call.script, args, classes))
 
 
 def _validate(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
@@ -130,7 +131,8 @@ def _validate(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
     load = find_load(args, 1, args.img_size or 288, processes)
     found = [judge_shared_memory(load, limits), judge_open_files(load, limits)]
     path = attempt("flags", lambda: resolve_results_path(args), found)
-    yield from (*found, *_places([Need("results", path.parent, 10**7, 3)] if path is not None else [], args, classes))
+    needs = [Need("results", path.parent, 10**7, 3)] if path is not None else []
+    yield from (*found, *_places(needs, call.script, args, classes))
 
 
 def _teacher(args: Namespace, needed: list[Weights], classes: ClassList | None) -> list[Finding]:
@@ -156,9 +158,9 @@ def _student(args: Namespace, needed: list[Weights], classes: ClassList | None, 
     return student, data_config["input_size"][-1]
 
 
-def _places(needs: list[Need], args: Namespace, classes: ClassList | None) -> list[Finding]:
+def _places(needs: list[Need], script: str, args: Namespace, classes: ClassList | None) -> list[Finding]:
     """Look at the disks that are written to, that of the teacher's head among them."""
-    if args.teacher and args.teacher.startswith("clip/"):
+    if resolve_asks_teacher(script, args) and args.teacher.startswith("clip/"):
         size = 4 * 1024 * len(classes) if classes is not None else 0
         needs = [*needs, Need("zero-shot head", Path(args.teacher_cache), size, _HEAD_FILES)]
     return [*judge_space(needs), *judge_writable(need.folder for need in needs)]

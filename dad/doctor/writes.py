@@ -34,7 +34,7 @@ def find_checkpoint_need(args: Namespace, student: nn.Module) -> Need:
     kept = min(args.checkpoint_hist, -(-resolve_epochs(args) // args.val_interval))
     count = kept + 3  # the last, if it is none of the best; the one that is written; one amid an epoch
     return Need(
-        f"{count} checkpoints of", resolve_folder(args), int(count * one + _BESIDES), count + _FILES,
+        f"{count} checkpoints and logs", resolve_folder(args), int(count * one + _BESIDES), count + _FILES,
         f"--checkpoint-hist {max(args.checkpoint_hist // 4, 1)}" if args.checkpoint_hist > 1 else "",
     )  # fmt: skip
 

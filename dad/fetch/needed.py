@@ -67,14 +67,15 @@ def find_needed(script: str, args: Namespace) -> list[Weights]:
     Raises:
         UsageError: no such model, tag or objective. DataError: the folder of a CLIP has no configuration.
     """
-    found = [*_of_teacher(args)] if _asks_teacher(script, args) else []
+    found = [*_of_teacher(args)] if resolve_asks_teacher(script, args) else []
     found += _of_student(script, args)
     if script == "generate" or (script == "train" and issubclass(load_objective(args.objective), SelfAttacked)):
         found += _of_discretizer(args)
     return found
 
 
-def _asks_teacher(script: str, args: Namespace) -> bool:
+def resolve_asks_teacher(script: str, args: Namespace) -> bool:
+    """Whether a script loads the teacher that its flags name."""
     if script in ("train", ASK):
         live = script == ASK or not args.soft_targets
         return bool(args.teacher) and load_objective(args.objective).needs_teacher and live

@@ -43,6 +43,11 @@ def test_training(
     assert not (tmp_path / "run").exists()
 
 
+def test_who_asks_no_teacher_makes_no_head(train_flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said = lines([*train_flags, "--objective", "ce"], capsys, 0)
+    assert "teacher" not in subjects(said) and not any("zero-shot head" in line for line in said)
+
+
 def test_validation(world: Path, teacher_flags: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     left_out = teacher_flags.index("--workers")
     words = [*teacher_flags[:left_out], "--script", "validate", "--results-file", str(tmp_path / "results.json")]

@@ -27,7 +27,7 @@ def test_checkpoints_take_what_a_run_writes(train_flags: list[str], tmp_path: Pa
     need = find_checkpoint_need(args, create_student(args, 6)[0])
     assert train.main(words) == 0
     one = (tmp_path / "run" / "last.pth.tar").stat().st_size
-    assert need.folder == tmp_path / "run" and need.what == "5 checkpoints of"
+    assert need.folder == tmp_path / "run" and need.what == "5 checkpoints and logs"
     assert 0.8 * one < (need.bytes - 200e6) / 5 < 1.1 * one
 
 
