@@ -43,6 +43,33 @@ def test_a_task_makes_the_same_shards_whatever_is_submitted_with_it(
         assert done.stdout == f"generate.py --x --shard-range {expected[task]}\n"
 
 
+def stub(tmp_path: Path, body: str) -> str:
+    """A program in the place of Python's, whose work is `body`, and a folder that jobs are submitted from."""
+    path = tmp_path / "python"
+    path.write_text(f"#!/usr/bin/env bash\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_number_of_shards_is_that_of_a_dry_run_which_one_task_makes_for_all(tmp_path: Path) -> None:
+    dry = 'echo "$@" >> calls; [[ "$*" == *--dry-run ]] && echo "9,999,001 source images in 9,999 shards; timed on 3"'
+    slurm = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_ARRAY_JOB_ID": "7", "DAD_TASKS": "4", "DAD_SHARDS": ""}
+    for task in ("3", "0"):
+        array_task(["--x"], **slurm, SLURM_ARRAY_TASK_ID=task, PYTHON=stub(tmp_path, dry))
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "generate.py --x --dry-run",
+        "generate.py --x --shard-range 7500:",
+        "generate.py --x --shard-range 0:2500",
+    ]
+
+
+@pytest.mark.parametrize(("body", "code", "message"), [("exit 4", 4, ""), ("true", 3, "names no number of shards")])
+def test_a_dry_run_that_fails_ends_the_task(tmp_path: Path, body: str, code: int, message: str) -> None:
+    slurm = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_ARRAY_TASK_ID": "0", "DAD_TASKS": "4", "DAD_SHARDS": ""}
+    done = array_task([], **slurm, PYTHON=stub(tmp_path, body))
+    assert done.returncode == code and message in done.stderr
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -61,8 +88,11 @@ def test_tasks_of_a_job_array_make_a_set_together(generate_flags: list[str], tmp
     generate.main([*generate_flags, "--dad-dir", str(tmp_path / "alone")])
     for task in ("1", "0"):  # in any order
         assert not (tmp_path / "dad" / "manifest.json").exists()
-        slurm = {"SLURM_ARRAY_TASK_ID": task, "DAD_TASKS": "2", "DAD_SHARDS": "4"}
-        assert array_task(generate_flags, **slurm, PYTHON=sys.executable).returncode == 0
+        slurm = {"SLURM_ARRAY_TASK_ID": task, "DAD_TASKS": "2", "DAD_SHARDS": ""}
+        slurm |= {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_ARRAY_JOB_ID": "7", "PYTHON": sys.executable}
+        (tmp_path / "generate.py").unlink(missing_ok=True)
+        (tmp_path / "generate.py").symlink_to(ROOT / "generate.py")
+        assert array_task(generate_flags, **slurm).returncode == 0
     shards = [path.read_bytes() for path in sorted((tmp_path / "dad" / "shards").iterdir())]
     assert shards == [path.read_bytes() for path in sorted((tmp_path / "alone" / "shards").iterdir())]
     assert len(DadSet.open(tmp_path / "dad")) == 36
