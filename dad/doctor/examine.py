@@ -84,6 +84,8 @@ def _train(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
         return
     for check in (*_CHECKS, objective.check_args):
         attempt("flags", partial(check, args), found)
+    if lacking := objective.find_missing(args):
+        found.append(fail("flags", lacking))
     if objective.needs_teacher and not args.teacher and not args.soft_targets:
         found.append(fail("flags", f"--objective {args.objective} needs --teacher SPEC"))
     needed = attempt("weights", lambda: find_needed(call.script, args), found) or []
@@ -104,6 +106,7 @@ def _train(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
     side = args.img_size or 224
     if student is not None:
         model, side = student
+        attempt("student", lambda: objective.check_student(args, model), found)
         found.append(ok("student", f"{args.model}: {count_parameters(model)}, images of {side} px"))
         if is_run:
             need = attempt("disk", lambda: find_checkpoint_need(args, model), found)

@@ -14,6 +14,7 @@ from dad.fetch.sources import Address, HubCache, HubFiles, Source
 from dad.models.names import HUB, require_timm_model
 from dad.objectives import load_objective
 from dad.objectives.dat import SelfAttacked
+from dad.objectives.debiased import Objective as Debiased
 from dad.plugins import load_plugin
 from dad.teachers import _clip_source as clip
 
@@ -30,6 +31,7 @@ _BY_HAND = {  # shared folders, which a browser opens
     "imagenet-f16-16384": "https://heibox.uni-heidelberg.de/d/a7530b09fed84f80a887",
     "gumbel-f8-8192": "https://heibox.uni-heidelberg.de/d/2e5662443a6b4307b470",
 }
+_STYLES = "https://github.com/naoto0804/pytorch-AdaIN"
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ def find_needed(script: str, args: Namespace) -> list[Weights]:
     """
     found = [*_of_teacher(args)] if resolve_asks_teacher(script, args) else []
     found += _of_student(script, args)
-    if script == "generate" or (script == "train" and issubclass(load_objective(args.objective), SelfAttacked)):
+    if script == "generate":
         found += _of_discretizer(args)
+    elif script == "train":
+        found += _of_objective(args)
     return found
 
 
@@ -135,6 +139,8 @@ def _of_student(script: str, args: Namespace) -> Iterator[Weights]:
             if file and file != "auto":
                 flag = f"--{dest.replace('_', '-')} {file}"
                 yield Weights("student", flag, Path(file))
+    if inside := args.model_kwargs.get("vqgan"):  # a Discrete ViT's own
+        yield Weights("student", f"--model-kwargs vqgan={inside}", Path(str(inside)))
     if script == "validate" and (args.checkpoint or not args.pretrained):
         return
     by_file = "--checkpoint {}" if script == "validate" else "--pretrained-path {}"
@@ -166,6 +172,21 @@ def _of_timm(role: str, flag: str, name: str, offline: str) -> Weights:
         address = Address(str(config.url), f"{get_dir()}/checkpoints", sha256=_sha256_in(str(config.url)))
         return Weights(role, flag, source=address, offline=offline, licence=licence)
     return Weights(role, flag)
+
+
+def _of_objective(args: Namespace) -> Iterator[Weights]:
+    """Yield what an objective loads beside the teacher."""
+    objective = load_objective(args.objective)
+    if issubclass(objective, SelfAttacked):
+        yield from _of_discretizer(args)
+    elif issubclass(objective, Debiased) and args.style_weights:
+        for file in args.style_weights:
+            yield Weights("style transfer", f"--style-weights {file}", Path(file))
+    elif issubclass(objective, Debiased) and (args.vqgan_checkpoint or args.discretizer != "vqgan"):
+        yield from _of_discretizer(args)
+    elif issubclass(objective, Debiased):
+        flags = "--style-weights vgg_normalised.pth decoder.pth"
+        yield Weights("style transfer", f"--objective {args.objective}", offline=flags, by_hand=_STYLES)
 
 
 def _of_discretizer(args: Namespace) -> Iterator[Weights]:

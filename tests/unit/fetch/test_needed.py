@@ -70,6 +70,20 @@ def test_who_builds_soft_targets_asks_the_teacher_and_loads_no_student() -> None
     assert [weights.role for weights in needed(ASK, *words)] == ["teacher"]
 
 
+def test_a_style_transfer_is_two_files_or_a_substitute() -> None:
+    weights = only("train", "--objective", "debiased")
+    assert weights.by_hand.endswith("/pytorch-AdaIN") and weights.offline.startswith("--style-weights ")
+    named = needed("train", "--objective", "debiased", "--style-weights", "vgg.pth", "decoder.pth")
+    assert [one.file for one in named] == [Path("vgg.pth"), Path("decoder.pth")]
+    assert only("train", "--objective", "debiased", "--vqgan-checkpoint", "q.ckpt").file == Path("q.ckpt")
+    assert not needed("train", "--objective", "debiased", "--discretizer", "identity")
+
+
+def test_a_discrete_vit_has_a_vqgan_of_its_own() -> None:
+    words = ["--objective", "ce", "--model", "drvit_small_patch16_224", "--model-kwargs", "vqgan=q.ckpt"]
+    assert only("train", *words).file == Path("q.ckpt")
+
+
 def test_files_of_ones_own_are_named_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "x.pt"
     file.touch()
