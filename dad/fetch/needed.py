@@ -31,6 +31,10 @@ _BY_HAND = {  # shared folders, which a browser opens
     "imagenet-f16-16384": "https://heibox.uni-heidelberg.de/d/a7530b09fed84f80a887",
     "gumbel-f8-8192": "https://heibox.uni-heidelberg.de/d/2e5662443a6b4307b470",
 }
+_FILES = {  # flags that name a student's weights
+    "validate": ("checkpoint", "onnx"),
+    "train": ("pretrained_path", "initial_checkpoint", "resume"),
+}
 _STYLES = "https://github.com/naoto0804/pytorch-AdaIN"
 
 
@@ -132,8 +136,7 @@ def _of_tag(flag: str, found: clip.ClipSource) -> Weights:
 def _of_student(script: str, args: Namespace) -> Iterator[Weights]:
     if script == "generate":
         return
-    files = {"validate": ("checkpoint",), "train": ("pretrained_path", "initial_checkpoint", "resume")}.get(script, ())
-    for dest in files:
+    for dest in _FILES.get(script, ()):
         value = getattr(args, dest)
         for file in value if isinstance(value, list) else [value]:
             if file and file != "auto":

@@ -91,6 +91,7 @@ def test_files_of_ones_own_are_named_as_they_are(tmp_path: Path) -> None:
     assert only("validate", "--teacher", f"resnet50@{file}").find() == file
     assert [weights.file for weights in needed("validate", "--checkpoint", "a", str(file))] == [Path("a"), file]
     assert [weights.find() for weights in needed("validate", "--checkpoint", "a", str(file))] == [None, file]
+    assert only("validate", "--onnx", str(file)).find() == file
 
 
 def test_a_tokenizer_of_the_hub_is_needed_too() -> None:
