@@ -126,7 +126,8 @@ def test_the_installed_build_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Wheel.installed() == Wheel(torch.__version__, torch.version.cuda, ("sm_90",))
 
 
-def test_the_lines_to_install_by_stand_in_the_constraints() -> None:
+def test_the_lines_to_install_by_stand_in_the_constraints_and_in_the_readme() -> None:
     first, second = PIP_OLD_CARDS.split(" && ")
-    constraints = (ROOT / "constraints-v100.txt").read_text("utf-8")
+    constraints, readme = ((ROOT / name).read_text("utf-8") for name in ("constraints-v100.txt", "README.md"))
+    assert f"    {first}\n    {second}\n" in readme and PIP_LATEST.replace("--upgrade ", "") in readme
     assert f"#     {first}\n#     {second}\n" in constraints
