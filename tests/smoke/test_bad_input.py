@@ -113,7 +113,11 @@ CASES = [
     ("train", "--opt adahessian", "--opt adahessian: .*create_graph"),
     ("train", "--opt-betas 0.9", "--opt-betas 0.9: adamw takes 2 numbers"),
     ("train", "--opt-kwargs zzz=1", "--opt-kwargs zzz: adamw has no such setting"),
-    ("train", "--batch-size 1 --model test_resnet --model-kwargs", "--batch-size 1: a batch norm needs more than one"),
+    (
+        "train",
+        "--batch-size 1 --model test_resnet --model-kwargs",
+        "--batch-size: a batch norm would see 1 image at once",
+    ),
     ("train", "--model mobilenetv3_small", "near: mobilenetv3_small_050, mobilenetv3_small_075, mobilenetv3_small_100"),
     ("train", "--objective kd --teacher resnet81", "--teacher resnet81: .*near: resnet18, .*<model>@<file>"),
     ("train", "--objective kd --teacher {bad}/nine_classes.pth", "write <model>@<file>, e.g. resnet50@.*nine_classes"),

@@ -42,7 +42,9 @@ CASES = [
     if name in NUMBERS[script]
 ]
 PREPROCESSING = {"crop_pct", "mean", "std", "in_chans", "input_size"}  # checked by require_preprocessing, or the script
-OBJECTIVE = {"dist_temperature", "rslad_temperature", "kdiga_weight", "pyramid_cells", "pyramid_multipliers"}  # checked by the objectives that have them
+OBJECTIVE = {  # checked by the objectives that have them
+    "dist_temperature", "rslad_temperature", "kdiga_weight", "pyramid_cells", "pyramid_multipliers",
+}  # fmt: skip
 
 
 def refusal(script: str, words: list[str]) -> str:
