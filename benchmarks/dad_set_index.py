@@ -26,11 +26,11 @@ from benchmarks.measures import PeakMemory, machine
 from dad.errors import run_script
 from dad.images.source_list import SourceList
 from dad.images.sources import SourceImage
+from dad.markdown import format_rows
 from dad.shards import DadSet, DadWriter, Sample
 from dad.shards.index import INDEX, index_of_markers
 from dad.shards.manifest import read_manifest
 from dad.shards.reader import committed_markers
-from dad.tables import format_rows
 from dad.training.views import DadImages
 
 _PER_CLASS = 1300

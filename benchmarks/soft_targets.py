@@ -28,12 +28,12 @@ from dad.args.hparams import parse_args
 from dad.asking.build import PartBatches, build, finish
 from dad.asking.session import Session
 from dad.errors import run_script
+from dad.markdown import format_rows
 from dad.objectives import load_objective
 from dad.runtime import Runtime, setup_runtime
 from dad.soft_targets import SoftTargets, SoftTargetWriter
 from dad.soft_targets.payload import decode_payload
 from dad.soft_targets.shards import Division
-from dad.tables import format_rows
 from dad.teachers import Teacher
 from dad.training.engine import TermMeter, train_epoch
 from dad.training.optim import Schedule

@@ -31,11 +31,11 @@ from dad.errors import run_script
 from dad.files import Settings
 from dad.images.classes import ClassList
 from dad.images.sources import list_sources
+from dad.markdown import format_rows
 from dad.objectives import load_objective
 from dad.plugins import list_plugins
 from dad.runtime import Runtime, setup_runtime
 from dad.shards import DadWriter, Sample, encode_image
-from dad.tables import format_rows
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
 from dad.training.engine import PlacedTask, TermMeter, train_epoch

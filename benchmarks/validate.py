@@ -29,8 +29,8 @@ from dad.errors import run_script
 from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings
 from dad.images.classes import ClassList
+from dad.markdown import format_rows
 from dad.runtime import Runtime
-from dad.tables import format_rows
 from dad.variants import list_image_set
 from dad.variants.table import ALEXNET_ERRORS, SEVERITIES, VARIANTS
 

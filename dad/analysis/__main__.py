@@ -21,10 +21,10 @@ from dad.charts.scatter import scatter_plot
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
 from dad.files import temporary_beside, to_json, write_atomically, writing
+from dad.markdown import format_rows
 from dad.models import load_student
 from dad.report import load_results
 from dad.runtime import require_device
-from dad.tables import format_rows
 from dad.variants.pipeline import create_pipeline, find_rule
 
 _SETTINGS = ("checkpoint", "use_ema", "layers", "reduce", "normalise", "mode", "num_batches", "batch_size", "seed")

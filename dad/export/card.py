@@ -11,13 +11,13 @@ from dad.export.onnx_graph import INPUT
 from dad.export.record import Record
 from dad.export.timm_folder import CONFIG
 from dad.export.trained import Trained
+from dad.markdown import format_rows
 from dad.models.description import PREPROCESSING
 from dad.report import average_natural, average_seven
 from dad.report.columns import metrics_of
 from dad.report.notes import notes_of
 from dad.report.results import Result, has_imagenets_classes
 from dad.report.table import INCOMPLETE, format_attacks, format_number
-from dad.tables import format_rows
 from dad.training.origin import Origin
 
 PAPER = "https://arxiv.org/abs/2311.01441"

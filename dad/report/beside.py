@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dad.images.classes import imagenet_folders
+from dad.markdown import format_rows
 from dad.report.columns import average_over, metrics_of
 from dad.report.paper import PaperTable
 from dad.report.results import Result, has_imagenets_classes, row_name
 from dad.report.table import MISSING, format_number, format_radius
-from dad.tables import format_rows
 
 
 @dataclass(frozen=True)

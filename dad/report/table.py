@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from dad.markdown import format_rows
 from dad.report.columns import SEVEN, Column, average_natural, average_seven, columns_of, metrics_of
 from dad.report.results import Result, row_name
-from dad.tables import format_rows
 
 MISSING = "–"
 INCOMPLETE = "incomplete"

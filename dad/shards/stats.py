@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dad.markdown import format_rows
 from dad.shards.listing import LISTING, read_listing
 from dad.shards.manifest import read_manifest
 from dad.shards.marker import Fate, Marker, Metadata
 from dad.shards.reader import committed_markers
-from dad.tables import format_rows
 
 _NUMBERS = ("codes_changed", "probability_before", "probability_after")
 

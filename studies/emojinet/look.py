@@ -16,9 +16,9 @@ from dad.generation.generator import Generator
 from dad.images.classes import load_class_list
 from dad.images.reading import read_rgb
 from dad.images.sources import SourceImage, list_sources
+from dad.markdown import format_rows
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
-from dad.tables import format_rows
 from dad.teachers import create_teacher
 from emojinet.render import render
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from dad.tables import format_rows
+from dad.markdown import format_rows
 from studies.emojinet.claims import Judgement, judge_all
 from studies.emojinet.records import TITLES, Records
 from studies.emojinet.statistics import Estimate, estimate, paired_difference, paired_ratio

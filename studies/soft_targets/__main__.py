@@ -15,8 +15,8 @@ import train
 import validate
 from dad.errors import run_script
 from dad.files import to_json, write_atomically
+from dad.markdown import format_rows
 from dad.report.results import load_results
-from dad.tables import format_rows
 from studies.emojinet.statistics import estimate
 
 RECIPE = "studies/soft_targets/recipe.yaml"

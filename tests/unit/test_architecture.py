@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
-        "errors", "environment", "tables", "rng", "draws", "names", "passing", "pixels", "losses", "attacks",
+        "errors", "environment", "markdown", "rng", "draws", "names", "passing", "pixels", "losses", "attacks",
         "gradients", "verdicts", "charts",
     },
     {"files", "memory", "pyramid", "virtual_epochs"},

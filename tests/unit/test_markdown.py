@@ -1,6 +1,6 @@
 """Tables of text: Markdown whose columns are aligned for terminals too."""
 
-from dad.tables import format_rows
+from dad.markdown import format_rows
 
 
 def test_the_first_column_is_on_the_left_and_numbers_on_the_right() -> None:
