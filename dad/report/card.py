@@ -1,20 +1,22 @@
 """The report card: one HTML page without scripts and without anything outside of it."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
 from dad.charts.svg import element
 from dad.report.beside import caveats
-from dad.report.columns import columns_of
+from dad.report.columns import SEVEN, columns_of
+from dad.report.differences import average_of, clear_bests
 from dad.report.markup import section
 from dad.report.model_section import model_section
 from dad.report.notes import notes_of
 from dad.report.paper import PaperTable, paper_tables
 from dad.report.results import Result, has_imagenets_classes, is_teacher, row_name
-from dad.report.score_table import best_values, score_tables
+from dad.report.score_table import score_tables
 from dad.report.side_tables import attack_table, paper_table, provenance_table
-from dad.report.table import averages, format_number
+from dad.report.table import format_number
 
 _PAPER = ("3", "5")  # of ViT-B/16 by objective, and of other students and teachers
 
@@ -24,7 +26,7 @@ def format_card(results: Sequence[Result], tables: Sequence[PaperTable] | None =
 
     Thumbnails are read from the image files that the results name; where one is gone, its name stands in its place.
     """
-    best = best_values(results)
+    best = clear_bests(results)
     parts = [
         _header(results),
         _notes(notes_of(results)),
@@ -63,17 +65,22 @@ def _header(results: Sequence[Result]) -> str:
 
 
 def _lead(results: Sequence[Result]) -> str:
-    """Return one sentence on who is best, where there are students to compare."""
+    """Return one sentence on the best average, where there are students to compare: whose it is only if the lead is
+    greater than chance makes it."""
     means = [(mean, row_name(result)) for result in results
-             if not is_teacher(result) and (mean := averages(result)[1]) is not None]  # fmt: skip
+             if not is_teacher(result) and (mean := average_of(SEVEN, result)) is not None]  # fmt: skip
     if len(means) < 2:
         return ""
-    (first, name), (second, other) = sorted(means, reverse=True)[:2]
-    return element(
-        "p",
-        f"Best average of the seven sets: <b>{escape(name)}</b> with {format_number(first)}, ",
-        f"before {escape(other)} with {format_number(second)}.",
-    )
+    means.sort(key=lambda pair: pair[0].value, reverse=True)
+    (best, name), *others = means
+    second, other = next((pair for pair in others if not best.leads(pair[0])), others[0])
+    names = f"{escape(name)} has {format_number(best.value)}, {escape(other)} {format_number(second.value)}"
+    margin = best.margin(second)
+    if best.leads(second):
+        names = f"<b>{escape(name)}</b> has {format_number(best.value)}, {escape(other)} {format_number(second.value)}"
+        return element("p", f"Best average of the seven sets: {names}. A lead of {margin:.1f} points would be clear.")
+    why = f"a lead is clear from {margin:.1f} points on" if math.isfinite(margin) else "the results have no intervals"
+    return element("p", f"No clear best average of the seven sets: {names}; {why}.")
 
 
 def _counted(count: int, noun: str) -> str:
@@ -86,12 +93,13 @@ def _notes(lines: Sequence[str]) -> str:
 
 
 def _scores_about(results: Sequence[Result]) -> str:
-    marked = " The best is marked" if best_values(results) else ""
-    marked += ", teachers apart." if marked and any(map(is_teacher, results)) else "." if marked else ""
-    return (
-        "Top-1 accuracy in percent, with its 95 % interval; for C the mean corruption error (lower is better), "
-        f"which enters the average as 100 − mCE.{marked}"
-    )
+    about = "Top-1 accuracy in percent, with its 95 % interval"
+    if any(column.lower_is_better for column in columns_of(results)):
+        about += "; for C the mean corruption error (lower is better), which enters the average as 100 − mCE"
+    apart = ", teachers apart" if any(map(is_teacher, results)) else ""
+    if len(results) - sum(map(is_teacher, results)) > 1:
+        about += f". Marked is what leads all others by more than its interval{apart}"
+    return f"{about}. Intervals are of the images alone: another seed of the same training moves a number too."
 
 
 def _attacks(results: Sequence[Result]) -> str:

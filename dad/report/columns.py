@@ -1,11 +1,11 @@
 """The columns of a table of results: the seven sets that the paper averages, and whatever else was scored."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from dad.report.results import Result
+from dad.report.results import Result, has_other_classes
 from dad.variants.table import VARIANTS
 
 NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")
@@ -55,11 +55,19 @@ _TABLE = tuple(Column(variant.name, variant.title, variant.metric) for variant i
 
 
 def columns_of(results: Iterable[Result]) -> list[Column]:
-    """Return the paper's seven columns in the table's order, then those of the other sets that a result has."""
+    """Return the paper's seven columns in the table's order, then those of the other sets that a result has.
+
+    Of the seven, own data have those alone that were scored: none if there are extra sets only.
+    """
+    results = list(results)
     scored: dict[str, Mapping[str, Any]] = {}
     for result in results:
         scored.update(result["variants"])
     seven = [column for column in _TABLE if column.name in SEVEN]
+    if results and not any(_is_of_the_paper(result) for result in results):
+        seven = [column for column in seven if column.name in scored]
+        if [column.name for column in seven] == ["imagenet"]:  # `val/` below an own data root
+            seven = [replace(seven[0], title="Validation")]
     others = [column for column in _TABLE if column.name in scored and column.name not in SEVEN]
     known = {column.name for column in _TABLE}
     extra = [_extra_column(name, scores) for name, scores in sorted(scored.items()) if name not in known]
@@ -90,6 +98,11 @@ def average_over(names: Iterable[str], metrics: Mapping[str, float | None]) -> f
             return None
         values.append(100 - value if name == "imagenet-c" else value)
     return fmean(values)
+
+
+def _is_of_the_paper(result: Result) -> bool:
+    """Whether a model was scored on sets of the paper, as far as its file tells."""
+    return not has_other_classes(result) and any(name in result["variants"] for name in SEVEN)
 
 
 def _extra_column(name: str, scores: Mapping[str, Any]) -> Column:

@@ -20,8 +20,9 @@ _SIDE = 96  # pixels of a thumbnail
 
 
 def model_section(result: Result, best: Mapping[str, float]) -> str:
-    """Return the section on `result`; `best` is the best number of each set among the models of the card."""
+    """Return the section on `result`; `best` is the number of each set's clear leader among the models of the card."""
     columns = [column for column in columns_of([result]) if column.scores(result)]
+    shown = SEVEN if any(column.name in SEVEN for column in columns) else [column.name for column in columns]
     about = [str(result["model"]), f"{result['param_count']:.1f} M parameters" if result.get("param_count") else ""]
     weights = result.get("weights", "")
     about += [{"ema": "averaged weights (EMA)", "pretrained": "published weights"}.get(weights, "")]
@@ -32,7 +33,7 @@ def model_section(result: Result, best: Mapping[str, float]) -> str:
         element("h2", escape(row_name(result))),
         element("p", facts, " · " if checkpoint else "", checkpoint, class_="about"),
         element("div", _bars(result, columns, best), *_heat_maps(result, columns), class_="charts"),
-        *(_set_details(result, column) for column in columns),
+        *(_set_details(result, column, column.name in shown) for column in columns),
         class_="model",
     )
 
@@ -48,10 +49,11 @@ def _bars(result: Result, columns: list[Column], best: Mapping[str, float]) -> s
         )
         for column in columns
     ]
-    compared = " Green: the best student." if best else ""
+    errors = "; C as 100 − mCE" if any(column.lower_is_better for column in columns) else ""
+    compared = " Green: the best student, where one clearly leads." if best else ""
     return _figure(
         "By test set",
-        f"Top-1 accuracy with its 95 % interval; C as 100 − mCE.{compared}",
+        f"Top-1 accuracy with its 95 % interval{errors}.{compared}",
         bar_chart(f"{row_name(result)} by test set", bars),
     )
 
@@ -78,8 +80,8 @@ def _figure(title: str, about: str, chart: str) -> str:
     return element("figure", caption, chart)
 
 
-def _set_details(result: Result, column: Column) -> str:
-    """Return the worst classes and a few mistakes of a set; folded away unless it is one of the paper's."""
+def _set_details(result: Result, column: Column, is_open: bool) -> str:
+    """Return the worst classes and a few mistakes of a set; folded away unless `is_open`."""
     scores = column.scores(result) or {}
     inside = _worst_classes(result, scores) + _mistakes(result, scores)
     if not inside:
@@ -89,7 +91,7 @@ def _set_details(result: Result, column: Column) -> str:
     parts += [element("span", escape(fact)) for fact in _facts(column, result, scores)]
     body = element("div", inside, class_="set")
     summary = element("summary", *parts)
-    return element("details", summary, body, **({"open": "open"} if column.name in SEVEN else {}))
+    return element("details", summary, body, **({"open": "open"} if is_open else {}))
 
 
 def _facts(column: Column, result: Result, scores: Mapping[str, Any]) -> list[str]:

@@ -39,6 +39,11 @@ def has_imagenets_classes(result: Result) -> bool:
     return bool(count == len(imagenet_folders()) and set(names) <= set(imagenet_folders()))
 
 
+def has_other_classes(result: Result) -> bool:
+    """Whether the class list is known not to be ImageNet's; files of the first format name none."""
+    return "num_classes" in result.get("settings", {}) and not has_imagenets_classes(result)
+
+
 def is_teacher(result: Result) -> bool:
     """Whether a row is a teacher's, with which students are not to be ranked."""
     return bool(result.get("weights") == "teacher")

@@ -12,23 +12,32 @@ MISSING = "–"
 INCOMPLETE = "incomplete"
 ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "autoattack": "AutoAttack"}
 ATTACK_HEADINGS = ("Attack", "Norm", "Epsilon", "Step size", "Steps", "Images", "Clean", "Under attack")
+_AVERAGES = ("Avg natural", "Avg")  # in the order of `averages`
 _LEVELS = 16  # larger radii are of other norms, and written as they are
 _NORMS = {"linf": "L∞", "l2": "L2"}
 
 
 def format_table(results: Iterable[Result]) -> str:
     """Return a table in the paper's shape: a row for each of `results`; the seven sets that the paper averages, the
-    averages, and then the other sets that were scored."""
+    averages, and then the other sets that were scored. Own data have those of the seven and of the averages alone
+    that there are."""
     results = list(results)
     columns = columns_of(results)
     seven = [column for column in columns if column.name in SEVEN]
     others = [column for column in columns if column.name not in SEVEN]
-    headings = [column.heading for column in seven] + ["Avg natural", "Avg"] + [column.heading for column in others]
-    rows = [
-        [row_name(result), *_cells(seven, result), *map(format_number, averages(result)), *_cells(others, result)]
-        for result in results
-    ]
-    return format_rows([["Model", *headings], *rows])
+    shown = shown_averages(seven, results)
+    headings = [column.heading for column in seven] + [_AVERAGES[number] for number in shown]
+    rows = []
+    for result in results:
+        own = [format_number(averages(result)[number]) for number in shown]
+        rows.append([row_name(result), *_cells(seven, result), *own, *_cells(others, result)])
+    return format_rows([["Model", *headings, *(column.heading for column in others)], *rows])
+
+
+def shown_averages(seven: Sequence[Column], results: Iterable[Result]) -> list[int]:
+    """Return which of the two of `averages` a table has: both, or of own data those that a result has."""
+    means = [averages(result) for result in results]
+    return [place for place in range(2) if len(seven) == len(SEVEN) or any(mean[place] is not None for mean in means)]
 
 
 def format_attacks(results: Iterable[Result]) -> str:

@@ -27,6 +27,16 @@ def first_format() -> dict[str, Any]:
 
 
 @pytest.fixture
+def own() -> dict[str, Any]:
+    """A model of twenty own classes, scored on an extra set alone."""
+    scores = {"title": "phone", "metric": "top1", "top1": 40.8, "top1_interval": [38.0, 43.7], "count": 1000}
+    return {
+        "name": "student", "model": "resnet18", "settings": {"num_classes": 20}, "attacks": [],
+        "class_names": {f"c{number}": f"c{number}" for number in range(20)}, "variants": {"phone": scores},
+    }  # fmt: skip
+
+
+@pytest.fixture
 def text_of() -> Callable[[str], str]:
     """What a page says: without its style and its tags, and with single spaces."""
     markup = re.compile(r"<style>.*?</style>|<[^>]+>", re.DOTALL)

@@ -30,6 +30,26 @@ def test_the_best_is_marked_where_there_is_something_to_compare(made_up: list[di
     assert ('class="best"' in format_card(made_up[:count])) is (count == 2)
 
 
+def test_a_clear_lead_is_the_headline(made_up: list[dict], text_of: TextOf) -> None:
+    assert "Best average of the seven sets: vitb_dad has 51.7, vitb_ce 42.5." in text_of(format_card(made_up))
+
+
+def test_a_lead_inside_its_interval_is_no_headline(made_up: list[dict], text_of: TextOf) -> None:
+    again = {**made_up[1], "name": "again", "variants": dict(made_up[1]["variants"])}
+    again["variants"]["imagenetv2"] = {**again["variants"]["imagenetv2"], "top1": 70.4}
+    page = text_of(format_card([made_up[1], again]))
+    assert "No clear best average of the seven sets: again has 51.8, vitb_dad 51.7; a lead is clear from 0." in page
+    for result in (made_up[1], again):
+        result["variants"]["imagenet"] = {"top1": 79.6}  # as in files of the first format
+    assert "the results have no intervals" in text_of(format_card([made_up[1], again]))
+
+
+def test_a_card_of_own_data_is_of_own_data(own: dict, text_of: TextOf) -> None:
+    page = text_of(format_card([own, {**own, "name": "other"}]))
+    assert "mCE" not in page and "Sketch" not in page and "ImageNet 4" not in page
+    assert "2 models · 1 test set · 20 classes" in page and "40.8" in page
+
+
 def test_the_papers_rows_are_beside_imagenets(made_up: list[dict], text_of: TextOf) -> None:
     page = text_of(format_card(made_up))
     assert "Table 3: Distillation objectives" in page and "Table 5: Students and teachers" in page

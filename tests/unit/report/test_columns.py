@@ -75,6 +75,16 @@ def test_the_seven_come_first_and_sets_that_no_row_has_last() -> None:
     assert names[7:] == ["imagenet-d", "elsewhere", "mine"]
 
 
+def test_of_the_seven_own_data_have_what_was_scored(own: dict) -> None:
+    assert [column.name for column in columns_of([own])] == ["phone"]
+    own["variants"] |= {"imagenet": {"top1": 81.7}}
+    assert [column.title for column in columns_of([own])] == ["Validation", "phone"]
+    own["variants"] |= {"imagenet-r": {"top1": 60.0}}  # a world in ImageNet's shape
+    assert [column.title for column in columns_of([own])] == ["ImageNet", "R", "phone"]
+    ours = {"model": "m", "variants": {"imagenet": {"top1": 80.0}}}
+    assert len(columns_of([own, ours])) == 8
+
+
 @pytest.mark.parametrize(
     ("scores", "column"),
     [
