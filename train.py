@@ -47,6 +47,7 @@ from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
 from dad.training.run_folder import require_new_folder, require_writable, resolve_experiment, resolve_folder
 from dad.training.sampled_loader import create_sampled_images
+from dad.training.tracking import check_args_of_tracking
 from dad.training.train_loader import TrainLoader
 from dad.training.trainer import Settings, Trainer
 from dad.training.updater import Updater
@@ -263,6 +264,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     if args.sched == "plateau" and not args.val_split:
         raise UsageError("--val-split '': --sched plateau needs a score after every epoch")
     require_given(missing_parts(args, objective))
+    check_args_of_tracking(args)
     folder = resolve_folder(args)
     require_writable(folder)
     if args.experiment and not args.resume and not args.overwrite:

@@ -20,7 +20,7 @@ from dad.args.distill import add_distill_args, add_objective_args, add_teacher_a
 from dad.args.evaluate import add_evaluate_args, add_preprocessing_args, add_results_args
 from dad.args.generate import add_attack_args, add_discretizer_args, add_generate_args, add_stable_diffusion_args
 from dad.args.hparams import add_config_args
-from dad.args.log import add_log_args, add_output_args
+from dad.args.log import add_log_args, add_output_args, add_tracking_args
 from dad.args.model import add_model_args, add_network_args, add_train_model_args
 from dad.args.optim import add_ema_args, add_optim_args
 from dad.args.runtime import add_compile_args, add_dtype_args, add_runtime_args, add_train_runtime_args
@@ -65,6 +65,7 @@ def create_train_parser() -> ArgumentParser:
     add_train_runtime_args(parser)
     add_log_args(parser)
     add_output_args(parser)
+    add_tracking_args(parser)
     return parser
 
 

@@ -2,7 +2,10 @@
 
 from argparse import ArgumentParser
 
+from dad.args.repeatable import Repeatable
 from dad.args.switches import Switch
+
+_TRACKERS = ("tensorboard", "wandb", "trackio", "none")
 
 
 def add_log_args(parser: ArgumentParser) -> None:
@@ -48,3 +51,18 @@ def add_output_args(parser: ArgumentParser) -> None:
         metavar="N",
         help="updates from one checkpoint amid an epoch to the next; 0: only when interrupted",
     )
+
+
+def add_tracking_args(parser: ArgumentParser) -> None:
+    """Add who is told how a run goes."""
+    group = parser.add_argument_group("Tracking")
+    group.add_argument(
+        "--report-to",
+        nargs="+",
+        default=["tensorboard"],
+        choices=_TRACKERS,
+        action=Repeatable,
+        help="who is told how the run goes, one or several; wandb and trackio are extras (requirements-wandb.txt, "
+        "requirements-trackio.txt), and a run that is taken up goes on there",
+    )
+    group.add_argument("--report-project", default="dad", type=str, metavar="NAME", help="project of wandb and trackio")

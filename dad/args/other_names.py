@@ -21,7 +21,7 @@ class Dropped:
 
 _AMP = "mixed precision is PyTorch's own, by amp and amp_dtype"
 _COMPILE = "superseded in PyTorch by torchcompile"
-_LOG = "runs are logged to summary.csv and TensorBoard"
+_WANDB = "it is report_to: [tensorboard, wandb] now"
 _NAFLEX = "NaFlex models have their own loader, which serves no views and no test sets"
 _KD = "the objective decides what is compared, and how"
 _LOGITS = "objectives compare logits"
@@ -34,10 +34,10 @@ DROPPED = {
     "fuser": Dropped("", _COMPILE),
     "torchscript": Dropped(False, _COMPILE),
     "aot_autograd": Dropped(False, _COMPILE),
-    "log_wandb": Dropped(False, _LOG),
-    "wandb_project": Dropped(None, _LOG),
-    "wandb_tags": Dropped([], _LOG),
-    "wandb_resume_id": Dropped("", _LOG),
+    "log_wandb": Dropped(False, _WANDB),
+    "wandb_project": Dropped(None, now="report_project"),
+    "wandb_tags": Dropped([], "wandb itself reads them from WANDB_TAGS"),
+    "wandb_resume_id": Dropped("", "a run that is taken up goes on under its own id"),
     "naflex_loader": Dropped(False, _NAFLEX),
     "naflex_train_seq_lens": Dropped([128, 256, 576, 784, 1024], _NAFLEX),
     "naflex_max_seq_len": Dropped(576, _NAFLEX),
@@ -62,8 +62,8 @@ DROPPED = {
     "dynamo": Dropped(False, _COMPILE),
     "dynamo_backend": Dropped(None, _COMPILE),
     "legacy_jit": Dropped(False, _COMPILE),
-    "use_wandb": Dropped(False, _LOG),
-    "wandb_project_name": Dropped(None, _LOG),
+    "use_wandb": Dropped(False, _WANDB),
+    "wandb_project_name": Dropped(None, now="report_project"),
     "alpha_kd": Dropped(5, _WEIGHTS),
     "use_kd_only_loss": Dropped(False, _WEIGHTS),
     "iters_to_accum": Dropped(1, now="grad_accum_steps"),

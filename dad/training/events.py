@@ -1,5 +1,6 @@
-"""How a run goes, over its updates, as TensorBoard's events."""
+"""TensorBoard's events of a run, in files of its folder."""
 
+import shlex
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +8,6 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
-
-from dad.training.engine import StepReport
 
 _FILES = "events.out.tfevents.*"
 
@@ -19,6 +18,7 @@ class Events:
     def __init__(self, folder: Path, updates: int):
         """Begin after so many updates: later events, from a run that was cut off, are dropped."""
         place = folder / "tb"
+        self.where = f"tensorboard --logdir {shlex.quote(str(folder.parent))}"
         threading.excepthook = _pass_over_tensorboard
         before = set(place.glob(_FILES))
         self.writer = SummaryWriter(str(place), purge_step=updates + 1)
@@ -31,29 +31,18 @@ class Events:
         for summary in summaries:  # as add_hparams does, which would make a folder of its own for them
             self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
-    def training(self, report: StepReport) -> None:
-        """Write how training goes."""
-        terms = {name if name == "loss" else f"loss_{name}": value for name, value in report.terms.items()}
-        values = {**terms, "lr": report.learning_rate, "grad_norm": report.grad_norm}
-        if report.loss_scale is not None:
-            values["loss_scale"] = report.loss_scale
-        self._write("train", values, report.updates)
-        speed = {"img_per_s": report.images_per_second, "data_s": report.data_seconds}
-        self._write("perf", speed, report.updates)
+    def write(self, values: Mapping[str, float], updates: int) -> None:
+        """Write values by tag, after so many updates."""
+        for tag, value in values.items():
+            self.writer.add_scalar(tag, value, updates)
 
-    def scores(self, scores: Mapping[str, Mapping[str, float]], updates: int) -> None:
-        """Write scores by group, `eval` or `eval_ema`, and name."""
-        for group, values in scores.items():
-            self._write(group, values, updates)
+    def flush(self) -> None:
+        """Bring onto the disk what was written."""
         self.writer.flush()
 
-    def close(self) -> None:
+    def close(self, exit_code: int) -> None:
         """Finish the file."""
         self.writer.close()
-
-    def _write(self, group: str, values: Mapping[str, float], updates: int) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(f"{group}/{name}", value, updates)
 
 
 def _pass_over_tensorboard(raised: threading.ExceptHookArgs) -> None:

@@ -1,4 +1,4 @@
-"""What a run writes besides its checkpoints: args.yaml, summary.csv, TensorBoard events, nonfinite.tsv, status.json."""
+"""What a run writes besides its checkpoints: args.yaml, summary.csv, trackers' events, nonfinite.tsv, status.json."""
 
 import argparse
 import json
@@ -19,12 +19,12 @@ from dad.runtime import Runtime
 from dad.trained_classes import FILE_NAME, class_file
 from dad.training.checkpoint_saver import LAST, set_aside
 from dad.training.engine import StepReport, Update
-from dad.training.events import Events
 from dad.training.interrupts import InterruptedRun
 from dad.training.nonfinite import NONFINITE, SkippedBatch, append_skipped, drop_skipped
 from dad.training.resume import RunState
 from dad.training.run_folder import next_number, number_of
 from dad.training.status import ADVICE, Status
+from dad.training.tracking import Tracking, create_tracking, tracked_key
 from dad.training.updater import NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Experiment:
         self.runtime = runtime
         self.metric: str = args.eval_metric
         self.status = Status(metric=self.metric)
-        self.events: Events | None = None  # of the primary process, once it writes
+        self.tracking: Tracking | None = None  # of the primary process, once it writes
         self._args = args
         trained_with = vars(args).get("trained_with", {})  # no flags, so comments
         self._args_text = args_text + "".join(f"# {name}: {value}\n" for name, value in trained_with.items())
@@ -63,7 +63,7 @@ class Experiment:
                 self.folder / _LOCK,
                 f"another run is training in {self.folder} now; wait for it, stop it, or choose another --experiment",
             )
-            written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb")]
+            written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb", "wandb")]
             require_no_links([*written_in_place, *self.folder.glob("tb/*")])
             set_aside(self.folder, (state.epoch, state.batch))
             write_atomically(self.folder / "args.yaml", self._args_text.encode(), ADVICE)
@@ -71,13 +71,14 @@ class Experiment:
             trim_summary(str(self.folder / SUMMARY), state.epoch)
             # Events of this many updates are written: they are of the end of an epoch that is done.
             drop_skipped(self.folder, updates)
-            self.events = Events(self.folder, updates)
-            if updates == 0:
-                self.events.settings(vars(self._args), self.metric)
+            key = tracked_key(self.folder, updates)
+            self.tracking = create_tracking(self._args, self.folder, updates, key)
+        for tracker in self.tracking.trackers:
+            _logger.info("to follow the run: %s", tracker.where)
         newest = self.folder / LAST
         number = number_of(self.folder) or next_number(self.folder.parent)
         self._tell(
-            number=number,
+            number=number, tracked=key,
             epoch=state.epoch, epochs=epochs, updates=updates, resumable=newest.exists(),
             checkpoint=str(newest) if newest.exists() else None, teacher_top1=teacher_top1,
         )  # fmt: skip
@@ -110,14 +111,14 @@ class Experiment:
         `scores` are those of the student, `eval`, and of its moving average, if that was scored, `eval_ema`; the last
         of them decide which epoch is the best, unless they are no numbers; without any, none is.
         """
-        if self.events is None:
+        if self.tracking is None:
             return
         deciding: Mapping[str, float] = {}
         if scores:
             *_, deciding = scores.values()
         with writing(self.folder, ADVICE):
             update_summary(epoch, train, deciding, str(self.folder / SUMMARY), lr=learning_rate)
-            self.events.scores(scores, state["updates"])
+            self.tracking.scores(scores, state["updates"])
         path = self.state.save(epoch, state, deciding.get(self.metric))
         self._tell(epoch=epoch + 1, updates=state["updates"], resumable=True, checkpoint=str(path))
         best, best_epoch = self.state.best
@@ -125,11 +126,11 @@ class Experiment:
             _logger.info("*** Best metric: %.3f (epoch %d)", best, best_epoch)
 
     def finish(self) -> None:
-        """Close the event file, and print the best result as timm's scripts do, for programs that read it."""
-        if self.events is None:
+        """Close what trackers have open, and print the best result as timm's scripts do, for programs that read it."""
+        if self.tracking is None:
             return
         with writing(self.folder, ADVICE):
-            self.events.close()
+            self.tracking.close(0)
         self._tell(state="done", exit_code=0, resumable=False)
         if self._lock is not None:
             self._lock.close()
@@ -156,13 +157,16 @@ class Experiment:
         """Write how it ends; what keeps that from being written must not hide why it ends."""
         try:
             self._tell(state=state, exit_code=exit_code, **changes)
+            if self.tracking is not None:
+                with writing(self.folder, ADVICE):
+                    self.tracking.close(exit_code)
         except DataError as error:
             _logger.warning("%s", error)
 
     def _report(self, report: StepReport, input: Tensor) -> None:
         _logger.info("%s", report)
-        if self.events is not None:
-            self.events.training(report)
+        if self.tracking is not None:
+            self.tracking.training(report)
         if self._args.save_images:
             path = self.folder / f"train-batch-{report.batch}.jpg"
             path.unlink(missing_ok=True)  # it may be a link
@@ -177,7 +181,7 @@ class Experiment:
             terms = {name: value.item() for name, value in batch.terms.items()}
             own.append(SkippedBatch(updates, epoch, batch.number, self.runtime.rank, cause, terms, batch.keys))
         skipped = [batch for process in self.runtime.gather(own) for batch in process]
-        if self.events is not None:
+        if self.tracking is not None:
             append_skipped(self.folder, skipped)
 
     def _tell(self, **changes: Any) -> None:
@@ -185,5 +189,5 @@ class Experiment:
             return
         best, best_epoch = self.state.best
         self.status = self.status.with_(best=best, best_epoch=best_epoch, **changes)
-        if self.events is not None:
+        if self.tracking is not None:
             self.status.write(self.folder)

@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 _OUTPUT = "output/train"
 NOT_THE_RUN = {  # flags that change nothing in what is trained
     "resume", "no_resume_opt", "experiment", "output", "local_rank", "log_interval",
-    "recovery_interval", "checkpoint_hist", "overwrite",
+    "recovery_interval", "checkpoint_hist", "overwrite", "report_to", "report_project",
 }  # fmt: skip
 
 

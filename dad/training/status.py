@@ -28,6 +28,7 @@ class Status:
     checkpoint: str | None = None
     teacher_top1: float | None = None  # percent, on a few validation images before training
     exit_code: int | None = None
+    tracked: str = ""  # what trackers know the run by (`dad.training.tracking`)
 
     def with_(self, **changes: Any) -> "Status":
         """Return it with some fields changed."""

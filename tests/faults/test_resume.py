@@ -54,10 +54,11 @@ def test_parts_of_a_run_equal_one_whole(
     assert objective != "dad" or generate.main(generate_flags) == 0
     assert train.main([*flags, "--experiment", "whole"]) == 0
     assert [cut(flags, update) for update in updates] == [75] * len(updates)
-    assert status(tmp_path / "run")["state"] == "interrupted" and status(tmp_path / "run")["resumable"]
+    half = status(tmp_path / "run")
+    assert half["state"] == "interrupted" and half["resumable"]
     assert train.main([*flags, "--resume", "auto"]) == 0
     require_equal(tmp_path / "run", tmp_path / "whole")
-    own = {"checkpoint": str(tmp_path / "run/last.pth.tar"), "number": 2}  # the whole run was the first here
+    own = {"checkpoint": str(tmp_path / "run/last.pth.tar"), "number": 2, "tracked": half["tracked"]}  # the second here
     assert status(tmp_path / "run") == status(tmp_path / "whole") | own
     assert not list((tmp_path / "run").glob("recovery*"))
 

@@ -58,7 +58,7 @@ def test_a_stray_word_is_named(capsys, words, line):
         (["--learning-rate", "1"], "--learning-rate (did you mean '--lr'?)"),
         (["--checkpoint", "x"], "--checkpoint (did you mean '--checkpoint-hist'?)"),
         (["--no-no-aug"], "--no-no-aug (did you mean '--no-aug'?)"),
-        (["--log-wandb"], "--log-wandb (timm's, but not here: runs are logged to summary.csv and TensorBoard)"),
+        (["--log-wandb"], "--log-wandb (timm's, but not here: it is report_to: [tensorboard, wandb] now)"),
         (["--iters-to-accum", "2"], "--iters-to-accum (did you mean '--grad-accum-steps'?)"),
         (["--qqqqqq"], "--qqqqqq"),
     ],

@@ -107,8 +107,8 @@ def test_all_that_is_wrong_in_a_file_and_its_bases_is_said_at_once(write):
         f"(1) {base}: unknown key 'lrr'; did you mean 'lr'?",
         "2) key 'amp' is 'no', expected true or false",
         f"3) {path}: unknown key 'data'; did you mean 'data_dir'?",
-        "4) unknown key 'log_wandb'; timm's flag is not here, and True is not its default: runs are logged to "
-        "summary.csv and TensorBoard",
+        "4) unknown key 'log_wandb'; timm's flag is not here, and True is not its default: it is report_to: "
+        "[tensorboard, wandb] now",
         "5) key 'epochs' is None, expected an integer",
     ]
 

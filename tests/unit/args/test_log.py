@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dad.args import create_train_parser
+from dad.args.hparams import parse_args
 from dad.args.log import add_log_args, add_output_args
 
 Parse = Callable[..., Namespace]
@@ -28,3 +30,10 @@ def test_the_interval_of_lines_stands_alone(parse: Parse) -> None:
 def test_what_is_no_value_is_refused(parse: Parse, words: str) -> None:
     with pytest.raises(ValueError, match=words.split()[1]):
         parse(add_output_args, words)
+
+
+def test_tensorboard_is_told_unless_others_are_named() -> None:
+    parser = create_train_parser()
+    assert parse_args(parser, [])[0].report_to == ["tensorboard"]
+    several = parse_args(parser, ["--report-to", "wandb", "--report-to", "trackio"])[0]
+    assert several.report_to == ["wandb", "trackio"]

@@ -49,8 +49,8 @@ def test_earlier_files_stay_earlier_when_the_clock_is_set_back(tmp_path: Path, m
             patched.setattr(clock, lambda now=now: now)
             events = Events(tmp_path, updates)
             for update in (1, 2, 3):
-                events.scores({"eval": {"top1": 10.0 * updates + update}}, updates + update)
-            events.close()
+                events.write({"eval/top1": 10.0 * updates + update}, updates + update)
+            events.close(0)
     found = EventAccumulator(str(tmp_path / "tb")).Reload().Scalars("eval/top1")
     assert [(event.step, event.value) for event in found] == [
         (1, 1), (2, 2), (3, 21), (4, 22), (5, 41), (6, 42), (7, 43)
@@ -75,4 +75,4 @@ def test_only_the_traceback_of_tensorboards_own_thread_is_left_out(
     writer = events.writer._get_file_writer().event_writer._async_writer._worker
     threading.excepthook(threading.ExceptHookArgs((OSError, OSError("full"), None, writer)))
     assert capsys.readouterr().err == ""
-    events.close()
+    events.close(0)
