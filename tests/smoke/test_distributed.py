@@ -93,7 +93,9 @@ def test_two_nodes_train_one_model(train_flags: list[str], tmp_path: Path) -> No
     assert "global batch 12" in printed[0] and printed[0].count("--result") == 1 and "--result" not in printed[1]
 
 
-def test_the_training_job_goes_back_to_the_queue_only_when_it_was_interrupted(tmp_path: Path) -> None:
+@pytest.fixture
+def slurm(tmp_path: Path) -> dict[str, str]:
+    """The environment of a job in which srun writes down its words and waits to be ended."""
     tools = {
         "scontrol": f'[ "$1" = show ] && echo node1 || echo "$@" >> {tmp_path}/queue',
         "srun": 'trap "exit 1" TERM; echo "$@" > flags; while true; do sleep 0.1; done',
@@ -101,23 +103,45 @@ def test_the_training_job_goes_back_to_the_queue_only_when_it_was_interrupted(tm
     for name, body in tools.items():
         (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    slurm = {
+    job = {
         "JOB_NAME": "job",
         "JOB_ID": "7",
         "JOB_NUM_NODES": "2",
         "JOB_NODELIST": "node[1-2]",
         "SUBMIT_DIR": str(tmp_path),
     }
-    environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        **{f"SLURM_{key}": value for key, value in slurm.items()},
-    }
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", **{f"SLURM_{key}": value for key, value in job.items()}}
+
+
+def end_training_job(environment: dict[str, str], *flags: str) -> str:
+    """Run the job until it is told to end; return the words that srun had."""
+    job = subprocess.Popen(["bash", ROOT / "slurm" / "train.sbatch", "--config", "x.yaml", *flags], env=environment)
+    time.sleep(1)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=30) == 1
+    return (Path(environment["SLURM_SUBMIT_DIR"]) / "flags").read_text()
+
+
+def test_the_training_job_goes_back_to_the_queue_only_when_it_was_interrupted(
+    tmp_path: Path, slurm: dict[str, str]
+) -> None:
     for state in ("failed", "interrupted"):
         (tmp_path / "output" / "train" / "job-7").mkdir(parents=True, exist_ok=True)
         (tmp_path / "output" / "train" / "job-7" / "status.json").write_text(json.dumps({"state": state}))
-        job = subprocess.Popen(["bash", ROOT / "slurm" / "train.sbatch", "--config", "x.yaml"], env=environment)
-        time.sleep(1)
-        job.send_signal(signal.SIGTERM)
-        assert job.wait(timeout=30) == 1
+        words = end_training_job(slurm)
         assert (tmp_path / "queue").exists() is (state == "interrupted")
-    assert "--config x.yaml --output output/train --experiment job-7 --resume auto" in (tmp_path / "flags").read_text()
+    assert "--config x.yaml --output output/train --experiment job-7 --resume auto" in words
+
+
+def test_a_training_job_may_have_a_folder_of_its_own(tmp_path: Path, slurm: dict[str, str]) -> None:
+    (tmp_path / "runs" / "vitb_dad").mkdir(parents=True)
+    (tmp_path / "runs" / "vitb_dad" / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    words = end_training_job(slurm, "--output", "runs", "--experiment", "vitb_dad")
+    assert (
+        words.rstrip().endswith("--output runs --experiment vitb_dad --resume auto") and (tmp_path / "queue").exists()
+    )
+
+
+def test_another_script_has_its_flags_as_they_are(tmp_path: Path, slurm: dict[str, str]) -> None:
+    words = end_training_job({**slurm, "DAD_SCRIPT": "generate.py"})
+    assert words.rstrip().endswith("--config x.yaml") and not (tmp_path / "queue").exists()
