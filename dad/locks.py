@@ -64,3 +64,16 @@ def hold(path: Path, otherwise: str) -> IO[bytes] | None:
         _logger.warning("%s cannot be locked (%s): nothing keeps a second run out of this folder", path, error.strerror)
         return None
     return file
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether another process holds a lock that `hold` takes; None if the file system cannot tell. The lock is not
+    taken: only for a moment can nobody else take it."""
+    try:
+        with path.open("rb") as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        return True if error.errno in _OF_ANOTHER else None
+    return False

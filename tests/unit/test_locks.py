@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError
-from dad.locks import exclusive, hold
+from dad.locks import exclusive, hold, is_held
 
 COUNT = """
 import sys
@@ -88,3 +88,23 @@ def test_a_link_is_not_followed_to_be_held(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot write .*x: "):
         hold(tmp_path / "x", "")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_lock_that_another_process_holds_is_seen_and_not_taken(tmp_path: Path) -> None:
+    assert is_held(tmp_path / "lock") is False
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        assert is_held(tmp_path / "lock") is True
+        process.communicate(b"")
+    assert is_held(tmp_path / "lock") is False
+
+
+def test_a_file_system_without_locks_cannot_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*words: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (tmp_path / "lock").touch()
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    assert is_held(tmp_path / "lock") is None
