@@ -1,9 +1,9 @@
-"""Write the tables of hparams/README.md from the headers of the recipes: python hparams/index.py"""
+"""Write the tables of hparams/README.md from the headers of the recipes: python -m hparams.index"""
 
-import re
 from collections.abc import Iterable
-from itertools import takewhile
 from pathlib import Path
+
+from dad.tables.headers import expected_scores, read_header
 
 FOLDER = Path(__file__).parent
 README = FOLDER / "README.md"
@@ -18,28 +18,6 @@ GROUPS = {
     "generate": "DAD sets",
     "emojinet": "EmojiNet",
 }
-_FIELD = re.compile(r"(Expected|Cost|From the paper|Not stated by the paper|Note|Result)(?: \(paper\))?: (.*)")
-
-
-def read_header(recipe: Path) -> dict[str, str]:
-    """Return the fields of the comment that a recipe opens with; the first are `title` and `command`."""
-    fields = {"title": "", "command": ""}
-    name = "title"
-    for line in takewhile(lambda line: line.startswith("#"), recipe.read_text(encoding="utf-8").splitlines()):
-        text = line.removeprefix("#")
-        if field := _FIELD.match(text.strip()):
-            name = field[1]
-            text = field[2]
-        elif text.startswith("     "):  # commands are set off by their indentation
-            name = "command"
-        # a line that opens no field goes on with the last one
-        fields[name] = f"{fields.get(name, '')} {text.strip()}".strip()
-    return fields
-
-
-def expected_scores(header: dict[str, str]) -> dict[str, str]:
-    """Return the paper's numbers by the names of `SCORES`, as they are printed."""
-    return dict(re.findall(r"(\w+) ([\d.]*\d)", header.get("Expected", "")))
 
 
 def build_index() -> str:

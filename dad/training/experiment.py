@@ -29,7 +29,7 @@ from dad.training.updater import NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
 SUMMARY = "summary.csv"
-_LOCK = ".run.lock"
+LOCK = ".run.lock"
 
 
 class Experiment:
@@ -60,7 +60,7 @@ class Experiment:
         with writing(self.folder, ADVICE):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = hold(
-                self.folder / _LOCK,
+                self.folder / LOCK,
                 f"another run is training in {self.folder} now; wait for it, stop it, or choose another --experiment",
             )
             written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb", "wandb")]

@@ -17,7 +17,7 @@ LAYERS = (
     {"models", "soft_targets", "styles"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation", "export"},
-    {"asking", "fetch"},
+    {"asking", "fetch", "tables"},
     {"doctor"},
 )  # fmt: skip
 PROGRAM = "__main__"  # a program stands on everything, in the folder of what it looks after

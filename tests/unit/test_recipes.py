@@ -74,7 +74,7 @@ def test_expected_numbers_have_the_printed_average(name: str, average: float) ->
 
 def test_the_readme_has_the_index_of_the_headers() -> None:
     written = README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    assert written == build_index(), "run: python hparams/index.py"
+    assert written == build_index(), "run: python -m hparams.index"
     assert all(f"`{path.stem}`" in written for path in RECIPES)
 
 
