@@ -41,6 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     headers = read_headers(wishes.folder)
     tables = choose(resolve_tables(args.tables, headers), args.recipe)
     plan = Plan(tables, wishes)
+    flags_of_all = [flag for step in plan.steps.values() for flag in step.command.flags]
+    for name, path in wishes.places.items():
+        if not any(path in (flag, flag.partition("@")[2]) for flag in flags_of_all):
+            raise UsageError(f"--place {name}={path}: no command of these tables names {name}")
     queue = Queue(Path(args.output or "output") / "submitted")
     pace = Pace(args.hours_at, args.images) if args.hours_at else None
     lacking, code = plan.lacking(), 0

@@ -58,6 +58,7 @@ def test_nothing_is_started_where_something_is_missing(calls: Callable[[], list[
         (["3", "--hours-at", "5", "--images", "0"], "--images 0: it must be 1 or more"),
         (["3", "--again"], "--again: it says what --submit does"),
         (["3", "--place", "vq-f8.ckpt"], "--place vq-f8.ckpt: expected NAME=FILE"),
+        (["3", "--place", "vq-f9.ckpt=x"], "--place vq-f9.ckpt=x: no command of these tables names vq-f9.ckpt"),
         (["3", "--", "--experiment", "x"], "--experiment: every recipe has its own"),
     ],
 )
