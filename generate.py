@@ -35,6 +35,7 @@ from dad.generation.recheck import require_same_images
 from dad.generation.recorder import create_recorder
 from dad.generation.redo import resolve_redo
 from dad.generation.settings import resolve_img_size, resolve_settings
+from dad.generation.sizing import resolve_sizes
 from dad.generation.workload import plan_workload, resolve_shard_range
 from dad.images.classes import resolve_class_list
 from dad.images.cutting import Cut
@@ -59,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     split = find_split(args.data_dir, args.train_split)
     classes = resolve_class_list(args.class_map, args.class_names, class_folders(split))
     sources = list_sources(split, classes)
+    args, args_text = resolve_sizes(args, args_text, len(sources))
     discretizer = create_discretizer(args, runtime.device)
     if "codes" in args.store and not discretizer.has_codes:
         raise UsageError(f"--discretizer {args.discretizer} has no codes; use --store image")

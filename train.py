@@ -47,6 +47,7 @@ from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
 from dad.training.run_folder import require_new_folder, require_writable, resolve_experiment, resolve_folder
 from dad.training.sampled_loader import create_sampled_images
+from dad.training.sizing import resolve_sizes
 from dad.training.tracking import check_args_of_tracking
 from dad.training.train_loader import TrainLoader
 from dad.training.trainer import Settings, Trainer
@@ -60,12 +61,14 @@ _TEACHER_IMAGES = 64
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from the command line."""
-    args, args_text = parse_args(create_train_parser(), argv)
+    args, args_text, taken = resolve_sizes(*parse_args(create_train_parser(), argv))
     objective = load_objective(args.objective)
     check_args(args, objective)
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
     require_card(runtime)
+    if taken:
+        _logger.info(taken)
     check_args_of_optimizer(args, runtime.device, runtime.dtype)
 
     # Build what trains and what is trained on.

@@ -25,6 +25,7 @@ from dad.args.model import add_model_args, add_network_args, add_train_model_arg
 from dad.args.optim import add_ema_args, add_optim_args
 from dad.args.runtime import add_compile_args, add_dtype_args, add_runtime_args, add_train_runtime_args
 from dad.args.schedule import add_learning_rate_args, add_schedule_args
+from dad.args.sizing import MADE, TRAINED, add_sizing_args
 from dad.args.soft_targets import add_build_args, add_soft_target_args
 from dad.args.threats import add_threat_args
 from dad.args.timm_datasets import add_dataset_args, add_size_args, add_train_dataset_args
@@ -63,6 +64,7 @@ def create_train_parser() -> ArgumentParser:
     add_dtype_args(parser)
     add_compile_args(parser)
     add_train_runtime_args(parser)
+    add_sizing_args(parser, TRAINED)
     add_log_args(parser)
     add_output_args(parser)
     add_tracking_args(parser)
@@ -86,6 +88,7 @@ def create_generate_parser() -> ArgumentParser:
     add_discretizer_args(parser)
     add_stable_diffusion_args(parser)
     add_attack_args(parser)
+    add_sizing_args(parser, MADE)
     add_runtime_args(parser)
     add_compile_args(parser)
     return parser

@@ -12,6 +12,8 @@ from timm.utils.distributed import world_info_from_env
 from dad.args.command_line import read_words, require_folder
 from dad.args.config import ConfigFile, Setting, convert, read_config
 from dad.args.paths import require_paths
+from dad.args.sizing import FLAG as SIZED
+from dad.args.sizing import left_open, line
 from dad.args.switches import Switch
 
 _NOT_SETTINGS = {"help", "config", "print_config"}
@@ -50,11 +52,11 @@ def parse_args(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tup
     settings = _resolve(actions, given)
     if root is not None and not ("dataset" in settings and settings["dataset"].value):
         require_folder(parser, argv, root)  # timm's own data sets may be downloaded to a folder that is not there yet
-    lines = {dest: _yaml_line(dest, settings[dest].value) for dest in sorted(settings)}
+    settings |= left_open(settings)
     if given.get("print_config"):
-        print("\n".join(f"{line}  # {settings[dest].origin}" for dest, line in lines.items()))
+        print("\n".join(_shown(dest, settings[dest]) for dest in sorted(settings)))
         raise SystemExit(0)
-    text = "".join(f"{line}\n" for line in lines.values())
+    text = "".join(f"{line(dest, settings[dest].value)}\n" for dest in sorted(settings))
     # Read from the text, so that what runs is what args.yaml says (a tuple in --model-kwargs becomes a list).
     return Namespace(**yaml.safe_load(text)), text
 
@@ -96,6 +98,8 @@ def _is_plain(file: ConfigFile, settings: Mapping[str, Setting]) -> bool:
     return objective.origin == "default" and "model" in file.settings and not any(part.value for part in parts)
 
 
-def _yaml_line(dest: str, value: Any) -> str:
-    """Return `dest: value` in one line: a flow mapping of one entry without its braces."""
-    return yaml.safe_dump({dest: value}, default_flow_style=True, width=float("inf")).strip()[1:-1]
+def _shown(dest: str, setting: Setting) -> str:
+    """Return a line of `--print-config`, which is itself a YAML of flags."""
+    if setting.origin == SIZED:
+        return f"# {dest}: by the number of training images ({SIZED})"
+    return f"{line(dest, setting.value)}  # {setting.origin}"

@@ -23,6 +23,7 @@ from dad.doctor.data import (
 )
 from dad.doctor.disk import Need, judge_space, judge_writable
 from dad.doctor.findings import Finding, attempt, fail, ok
+from dad.doctor.sizes import fill_in
 from dad.doctor.teacher import count_parameters, find_shape, find_teacher
 from dad.doctor.weights import judge_weights
 from dad.doctor.workers import Limits, Load, find_load, judge_open_files, judge_shared_memory
@@ -50,6 +51,8 @@ def examine(call: Call) -> Iterator[Finding]:
         yield judge_shared_memory(Load(args.workers, 0), limits)
         yield judge_open_files(Load(args.workers, 0), limits)
         return
+    call, sizes = fill_in(call)
+    yield from sizes
     looks = {"generate": _generate, "train": _train, "validate": _validate, ASK: _train}
     yield from looks[call.script](call, limits, max(len(cards), 1))
 

@@ -36,6 +36,7 @@ from dad.soft_targets.verify import find_damage, take_back
 from dad.soft_targets.writer import CLASSES
 from dad.teachers._recorded import load_recorded_teacher
 from dad.training.resumable_loader import end_workers
+from dad.training.sizing import resolve_sizes
 
 _CONFIG = "args.yaml"
 _logger = logging.getLogger("dad.soft_targets")
@@ -90,8 +91,10 @@ def create_parser() -> ToolParser:
 
 def _build(words: Sequence[str]) -> int:
     """Ask about whatever the folder still lacks."""
-    args, args_text = parse_args(create_ask_parser(), words)
+    args, args_text, taken = resolve_sizes(*parse_args(create_ask_parser(), words))
     session, writer = _open(args)
+    if taken:
+        _logger.info(taken)
     if args.dry_run:
         print(_estimate(args, session))
         return 0

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def resolve_experiment(args: argparse.Namespace, args_text: str, img_size: int, 
         root = resolve_folder(args)
         suffix = f"{safe_model_name(args.model)}-{img_size}"
         if args.resume == "auto":
-            name = _newest_run(root, suffix, args_text)
+            name = find_run_of(root, args_text, suffix=suffix)
+            if not name:
+                _logger.info("--resume auto: no run of these settings in %s, so a new one begins", root)
         name = name or _make_folder(root, suffix)
     return str(runtime.gather(name)[0])
 
@@ -53,17 +56,20 @@ def next_number(root: Path) -> int:
     return 1 + max((number_of(path.parent) for path in root.glob(f"*/{STATUS}")), default=0)
 
 
-def _newest_run(root: Path, suffix: str, args_text: str) -> str:
-    """Return the newest run of the same settings, or nothing."""
+def find_run_of(root: Path, args_text: str, but_for: Collection[str] = (), suffix: str = "") -> str:
+    """Return the name of the newest run without `--experiment` in `root` that has these settings, or nothing.
+
+    Args:
+        but_for: settings that do not count.
+        suffix: what its name has to have behind the time.
+    """
     found = []
     for folder in root.glob(f"2*-{suffix}*"):
         settings = folder / "args.yaml"
-        if settings.is_file() and _run_lines(settings.read_text(encoding="utf-8")) == _run_lines(args_text):
-            found.append((number_of(folder), folder.name))
-    if not found:
-        _logger.info("--resume auto: no run of these settings in %s, so a new one begins", root)
-        return ""
-    return max(found)[1]
+        if settings.is_file():
+            there, here = (_run_lines(text, but_for) for text in (settings.read_text(encoding="utf-8"), args_text))
+            found += [(number_of(folder), folder.name)] if there == here else []
+    return max(found)[1] if found else ""
 
 
 def number_of(folder: Path) -> int:
@@ -110,9 +116,9 @@ def require_writable(folder: Path) -> None:
         )
 
 
-def _run_lines(text: str) -> list[str]:
+def _run_lines(text: str, but_for: Collection[str] = ()) -> list[str]:
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return [line for line in lines if line.partition(":")[0] not in NOT_THE_RUN]
+    return [line for line in lines if line.partition(":")[0] not in {*NOT_THE_RUN, *but_for}]
 
 
 def find_resume(args: argparse.Namespace, runtime: Runtime) -> str:
