@@ -36,6 +36,7 @@ from dad.generation.recorder import create_recorder
 from dad.generation.redo import resolve_redo
 from dad.generation.settings import resolve_img_size, resolve_settings
 from dad.generation.sizing import resolve_sizes
+from dad.generation.tuning import tune_attack
 from dad.generation.workload import plan_workload, resolve_shard_range
 from dad.images.classes import resolve_class_list
 from dad.images.cutting import Cut
@@ -75,6 +76,10 @@ def main(argv: list[str] | None = None) -> int:
     settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, cut)
     _logger.info("%d source images, %d classes, %s", len(sources), len(classes), runtime.device)
 
+    if args.tune_attack:
+        if runtime.is_primary:
+            print(tune_attack(generator, reader, args.batch_size, report_tuning).describe())
+        return 0
     if args.dry_run:
         with create_recorder(args, writer=None) as recorder:
             estimate = estimate_cost(reader, args.batch_size, generator.make, recorder)
@@ -120,6 +125,11 @@ def main(argv: list[str] | None = None) -> int:
         progress.close()
         finish_set(writer, classes.names)
     return 0
+
+
+def report_tuning(done: int, total: int) -> None:
+    """Say how far the ladder is."""
+    _logger.info("tune: [%d/%d]", done, total)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ def add_generate_args(parser: ArgumentParser) -> None:
         help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops",
     )
     group.add_argument("--dry-run", default=False, action=Switch, help="time a few batches, print the cost, stop")
+    group.add_argument(
+        "--tune-attack",
+        default=False,
+        action=Switch,
+        help="try a ladder of --attack-eps on 256 images, print what each does, and stop; writes nothing",
+    )
 
 
 def require_generation(args: Namespace) -> None:
@@ -84,6 +90,8 @@ def require_generation(args: Namespace) -> None:
     if not 0 < args.crop_pct <= 1:
         raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0 and at most 1")
     _require_place_beside(args)
+    if args.tune_attack and args.attack == "none":
+        raise UsageError("--tune-attack: --attack none has no epsilon to tune; leave one of the two out")
     if not re.fullmatch(r"(\d*:\d*)?", args.shard_range):
         raise UsageError(f"--shard-range {args.shard_range}: expected A:B, the shards from A up to but not including B")
 

@@ -18,9 +18,10 @@ STAGES = (
 class FiniteCheck:
     """The first of `STAGES`, counted from 1, at which each of B images is not finite; 0 for the others."""
 
-    def __init__(self, images: Tensor):
-        """Begin with images [B, ...]."""
-        self.failed = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    def __init__(self, images: Tensor, failed: Tensor | None = None):
+        """Begin with images [B, ...]; `failed`: where they have failed before."""
+        none = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        self.failed = none if failed is None else failed
 
     def note(self, stage: str, values: Tensor | None) -> None:
         """Look at what a stage made of the images, [B, ...]; a code below 0 stands for a latent that is no number."""

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dad.errors import DataError
-from dad.files import Settings
+from dad.files import Settings, to_json, write_atomically
 from dad.generation.gallery import write_gallery
 from dad.generation.generator import FittingGenerator
 from dad.generation.preview import Inspection, inspect, write_preview
 from dad.generation.workload import spread_over
 from dad.images.reading import SourceReader
+from dad.shards.strength import FIRST_LOOK, judge
 
 _logger = logging.getLogger(__name__)
 _ENOUGH = 8  # images; of fewer none may be right by chance
@@ -20,7 +21,8 @@ def write_first_look(
     root: Path, settings: Settings, generator: FittingGenerator, reader: SourceReader, class_names: Sequence[str],
     preview: int, gallery: int, least_right: float = 0.0,
 ) -> None:  # fmt: skip
-    """Write `preview.png` and `gallery.html` to `root`, of as many images as asked for; what is there already stays.
+    """Write `preview.png` and `gallery.html` to `root`, of as many images as asked for, and with the latter what the
+    attack does to its images; what is there already stays.
 
     Args:
         least_right: the share of the sources that the teacher has to be right on, once enough are looked at.
@@ -38,6 +40,8 @@ def write_first_look(
             write_preview(path, inspection, class_names)
         else:
             write_gallery(path, inspection, class_names, settings)
+            write_atomically(root / FIRST_LOOK, to_json(inspection.strength.to_plain(), indent=1))
+            _logger.info("%s: attack: %s", path, judge(inspection.strength))
         right = int(inspection.right(inspection.logits_source).sum())
         count = len(inspection.keys)
         _logger.info("%s: the teacher is right on %d of %d sources", path, right, count)

@@ -15,6 +15,7 @@ from dad.files import Settings, write_atomically
 from dad.generation.preview import Inspection
 from dad.pixels import to_uint8
 from dad.shards import encode_image
+from dad.shards.strength import judge
 
 _AMPLIFICATION = 8  # an attack in a ball of 0.1 moves Q's output by a few of 255 levels
 _SIDE = 256  # CSS pixels that small images are enlarged to, by a whole number
@@ -112,9 +113,17 @@ def _summary(inspection: Inspection) -> str:
     for title, _, logits in inspection.stages:
         numbers[f"teacher on {title}"] = f"{int(inspection.right(logits).sum())} of {count} right"
     numbers["codes changed, on average"] = _share(inspection.codes_changed.mean())
+    strength = inspection.strength
+    label = {"Q(x)": strength.before, "Q(x')": strength.after, "Q(Q(x)), without attack": strength.alone}
+    for title, probability in label.items():
+        if probability is not None:
+            numbers[f"probability of the label on {title}"] = f"{probability:.3f}"
+    if strength.codes_alone is not None:
+        numbers["codes changed without attack"] = f"{strength.codes_alone:.1%}"
     cells = [f"<div><dt>{escape(name)}</dt><dd>{number}</dd></div>" for name, number in numbers.items()]
     right = int(inspection.right(inspection.logits_source).sum())
-    return f"<dl>{''.join(cells)}</dl>{_warning(right, count)}"
+    verdict = f'<p class="verdict"><strong>Attack:</strong> {escape(judge(strength))}.</p>'
+    return f"<dl>{''.join(cells)}</dl>{_warning(right, count)}{verdict}"
 
 
 def _share(codes_changed: Tensor) -> str:

@@ -38,6 +38,19 @@ class Generated:
     failed: Tensor
 
 
+SECOND_PASS = Attack(epsilon=0.0, step_size=0.0, steps=0)  # no attack: what Q does to Q(x) by itself
+
+
+@dataclass(frozen=True)
+class _First:
+    """Q(x), its codes, the teacher's logits on it, and where images have failed so far."""
+
+    discretized: Tensor
+    codes: Tensor | None
+    logits: Tensor
+    failed: Tensor
+
+
 @dataclass(frozen=True)
 class Generator:
     """What a DAD set is made with; calling it makes a batch. Without an attack, the result is Q(x) (Table 11)."""
@@ -50,26 +63,40 @@ class Generator:
     keep_all: bool = False
     twins: Tensor | None = None  # classes that the teacher cannot tell apart, [K]
 
-    @torch.no_grad()
     def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
         """Make the DAD images of source pixels [B, 3, H, W] in [0, 1]; draws depend on (seed, key) alone."""
+        return self.series(pixels, labels, keys, [self.attack])[0]
+
+    @torch.no_grad()
+    def series(
+        self, pixels: Tensor, labels: Tensor, keys: Sequence[str], attacks: Sequence[Attack | None]
+    ) -> list[Generated]:
+        """Return what each of several attacks makes of the same images, as `__call__` would; Q(x) is made once."""
         pixels = pixels.to(self.runtime.device)
         labels = labels.to(self.runtime.device)
         check = FiniteCheck(pixels)
-        discretized, codes_before = self._discretize(pixels, keys)
-        before = self._verdict(discretized)
-        check.note("the latents of Q(x)", codes_before)
+        discretized, codes = self._discretize(pixels, keys)
+        logits = self._verdict(discretized)
+        check.note("the latents of Q(x)", codes)
         check.note("Q(x)", discretized)
-        check.note("the teacher's logits on Q(x)", before)
-        if self.attack is None:
-            keep = self._keep(before, labels) & (check.failed == 0)
-            changed = _share(codes_before, codes_before, labels)
-            return Generated(discretized, discretized, codes_before, changed, before, before, keep, check.failed)
+        check.note("the teacher's logits on Q(x)", logits)
+        first = _First(discretized, codes, logits, check.failed)
+        return [self._attacked(first, labels, keys, attack) for attack in attacks]
+
+    def _attacked(self, first: "_First", labels: Tensor, keys: Sequence[str], attack: Attack | None) -> Generated:
+        if attack is None:
+            keep = self._keep(first.logits, labels) & (first.failed == 0)
+            changed = _share(first.codes, first.codes, labels)
+            return Generated(
+                first.discretized, first.discretized, first.codes, changed, first.logits, first.logits, keep,
+                first.failed,
+            )  # fmt: skip
 
         def teacher_loss(variable: Tensor) -> Tensor:
             return nn.functional.cross_entropy(self.teacher(variable), labels, reduction="none")
 
-        perturbed = self.attack(teacher_loss, discretized, [keyed_generator(self.seed, key) for key in keys])
+        check = FiniteCheck(first.discretized, first.failed)
+        perturbed = attack(teacher_loss, first.discretized, [keyed_generator(self.seed, key) for key in keys])
         adversarial, codes = self._discretize(perturbed, keys)
         after = self._verdict(adversarial)
         check.note("the attacked image x'", perturbed)
@@ -77,8 +104,8 @@ class Generator:
         check.note("Q(x')", adversarial)
         check.note("the teacher's logits on Q(x')", after)
         keep = self._keep(after, labels) & (check.failed == 0)
-        changed = _share(codes, codes_before, labels)
-        return Generated(discretized, adversarial, codes, changed, before, after, keep, check.failed)
+        changed = _share(codes, first.codes, labels)
+        return Generated(first.discretized, adversarial, codes, changed, first.logits, after, keep, check.failed)
 
     def compile(self, backend: str, mode: str | None) -> None:
         """Compile the teacher and the discretiser's networks, in place."""
@@ -137,6 +164,11 @@ class FittingGenerator:
         return self.generator.teacher
 
     @property
+    def attack(self) -> Attack | None:
+        """The generator's attack."""
+        return self.generator.attack
+
+    @property
     def twins(self) -> Tensor | None:
         """The generator's twins."""
         return self.generator.twins
@@ -152,8 +184,16 @@ class FittingGenerator:
         Raises:
             torch.OutOfMemoryError: not even a single image fits.
         """
-        parts = self._batches.run(len(keys), lambda part: self.generator(pixels[part], labels[part], keys[part]))
-        return parts[0] if len(parts) == 1 else _join(parts)
+        return self.series(pixels, labels, keys, [self.generator.attack])[0]
+
+    def series(
+        self, pixels: Tensor, labels: Tensor, keys: Sequence[str], attacks: Sequence[Attack | None]
+    ) -> list[Generated]:
+        """Do what the generator does; see `__call__`."""
+        parts = self._batches.run(
+            len(keys), lambda part: self.generator.series(pixels[part], labels[part], keys[part], attacks)
+        )
+        return [_join(made) if len(made) > 1 else made[0] for made in zip(*parts, strict=True)]
 
     def make(self, batch: SourceBatch) -> Generated:
         """Make the DAD images of a batch that was read; see `__call__`."""

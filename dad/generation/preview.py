@@ -1,6 +1,7 @@
 """What generation does to a few images, kept for looking at; and one picture of it: source | Q(x) | Q(x') with the
 teacher's verdicts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,8 +12,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from dad.files import write_atomically
-from dad.generation.generator import FittingGenerator, Generator
+from dad.generation.generator import SECOND_PASS, FittingGenerator, Generator
 from dad.pixels import to_uint8
+from dad.shards.strength import TEMPERATURE, Strength
 from dad.verdicts import is_right
 
 _CELL = 160  # pixels a side; small images are enlarged to it
@@ -25,7 +27,9 @@ class Inspection:
 
     Shapes: `source`, `discretized` Q(x) and `adversarial` Q(x') [B, 3, H, W] in [0, 1]; the teacher's logits on each
         [B, K]; `labels` int64 [B]; `keep` bool [B]; `codes_changed` the share of codes that the attack changed [B], NaN
-        without a codebook; `keys` B names; `twins` [K] or None, see `dad.verdicts.is_right`.
+        without a codebook; `keys` B names; `twins` [K] or None, see `dad.verdicts.is_right`; `logits_again` and
+        `codes_again` are what a second pass of Q alone comes to, None where that was not tried; `attacked`: there was
+        an attack.
     """
 
     source: Tensor
@@ -39,6 +43,27 @@ class Inspection:
     codes_changed: Tensor
     keys: list[str]
     twins: Tensor | None = None
+    logits_again: Tensor | None = None
+    codes_again: Tensor | None = None
+    attacked: bool = True
+
+    @property
+    def strength(self) -> Strength:
+        """What the attack does to these images, against a second pass of Q alone."""
+        before, after = (self._of_label(logits) for logits in (self.logits_discretized, self.logits_adversarial))
+        right, right_before = (
+            self.right(logits).float().mean().item() for logits in (self.logits_source, self.logits_discretized)
+        )
+        sure = (self.logits_source / TEMPERATURE).softmax(1).max(1).values.mean().item()
+        return Strength(
+            len(self.keys), self.keep.float().mean().item(), before, after,
+            None if self.logits_again is None else self._of_label(self.logits_again),
+            _share(self.codes_changed), None if self.codes_again is None else _share(self.codes_again),
+            right, right_before, sure, self.attacked,
+        )  # fmt: skip
+
+    def _of_label(self, logits: Tensor) -> float:
+        return logits.softmax(1).gather(1, self.labels[:, None]).mean().item()
 
     def right(self, logits: Tensor) -> Tensor:
         """Return for which images the teacher is right by its logits on one of the stages, bool [B]."""
@@ -56,7 +81,7 @@ class Inspection:
 
 def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Inspection:
     """Run `generator` on source pixels [B, 3, H, W] in [0, 1] with labels [B], and the teacher on the sources too."""
-    generated = generator(pixels, labels, keys)
+    generated, again = generator.series(pixels, labels, keys, [generator.attack, SECOND_PASS])
     with torch.no_grad(), generator.runtime.autocast():
         logits_source = generator.teacher(pixels.to(generator.runtime.device))
     return Inspection(
@@ -71,7 +96,15 @@ def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Ten
         generated.codes_changed.cpu(),
         list(keys),
         None if generator.twins is None else generator.twins.cpu(),
+        again.logits_after.cpu(),
+        again.codes_changed.cpu(),
+        generator.attack is not None,
     )
+
+
+def _share(codes_changed: Tensor) -> float | None:
+    mean = codes_changed.mean().item()
+    return None if math.isnan(mean) else mean
 
 
 def write_preview(path: Path, inspection: Inspection, class_names: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from dad.shards.listing import LISTING, read_listing
 from dad.shards.manifest import read_manifest
 from dad.shards.marker import Fate, Marker, Metadata
 from dad.shards.reader import committed_markers
+from dad.shards.strength import Strength, judge, of_set, read_first_look
 
 _NUMBERS = ("codes_changed", "probability_before", "probability_after")
 
@@ -32,7 +33,8 @@ class _Group:
 
 
 def collect_stats(root: Path) -> dict[str, Any]:
-    """Return a finished set's settings, its totals (`all`) and those of every class (`classes`), by class folder.
+    """Return a finished set's settings, its totals (`all`) and those of every class (`classes`), by class folder; and
+    what the attack does (`strength`, None if nothing was made).
 
     Shares and probabilities lie in [0, 1]. A class without a folder (sources in tars) goes by its index.
 
@@ -48,15 +50,29 @@ def collect_stats(root: Path) -> dict[str, Any]:
         _add(marker, lambda key: everything)
         _add(marker, lambda key: groups[folders[labels[key]]])
     classes = {name: groups[name].summary() for name in sorted(groups)}
-    return {"settings": manifest["settings"], "all": everything.summary(), "classes": classes}
+    settings, total = manifest["settings"], everything.summary()
+    strength = of_set(total, settings.get("attack") != "none", read_first_look(root))
+    return {
+        "settings": settings, "all": total, "classes": classes,
+        "strength": None if strength is None else strength.to_plain(),
+    }  # fmt: skip
 
 
 def format_stats(stats: Mapping[str, Any], rows: int | None = None) -> str:
-    """Return the totals and the `rows` classes (default: all) with the lowest keep rates as a table."""
+    """Return the totals and the `rows` classes (default: all) with the lowest keep rates as a table; below it, whether
+    the attack is too weak."""
     ordered = sorted(stats["classes"].items(), key=lambda item: (item[1]["keep_rate"] or 0.0, item[0]))
     titles = ["class", "sources", "kept", "rejected", "unreadable", "keep rate", "codes changed", "p before", "p after"]
     lines = [_line(name, summary) for name, summary in [("all", stats["all"]), *ordered[:rows]]]
-    return format_rows([titles, *lines])
+    return "\n".join([format_rows([titles, *lines]), *_about_attack(stats)])
+
+
+def _about_attack(stats: Mapping[str, Any]) -> list[str]:
+    """Return what the attack does, and whether it is too weak."""
+    if stats["strength"] is None:
+        return []
+    strength = Strength(**stats["strength"])
+    return ["", *strength.lines(), f"attack: {judge(strength)}"]
 
 
 def _add(marker: Marker, group_of: Callable[[str], _Group]) -> None:

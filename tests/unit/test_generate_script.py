@@ -51,7 +51,7 @@ def test_an_interrupted_run_ends_with_the_files_of_an_unbroken_one(
     damage(tmp_path / "dad" / "shards")
     assert tree(tmp_path / "dad") != before
     assert generate.main(generate_flags) == 0
-    assert tree(tmp_path / "dad") == before and len(before) == 2 * 4 + 7
+    assert tree(tmp_path / "dad") == before and len(before) == 2 * 4 + 8
 
 
 def test_a_finished_part_is_not_made_again(generate_flags: list[str], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from dad.images.reading import SourceReader
 from dad.images.sources import SourceImage
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
+from dad.shards.strength import read_first_look
 
 
 class Bright(nn.Module):
@@ -61,7 +62,20 @@ def test_both_show_as_many_images_as_asked_for_from_all_over_the_listing(
     assert page.count("<article>") == 5 and all(f"a/{number}" in page for number in (0, 2, 4, 6, 8))
     told = [f"{root / 'preview.png'}: the teacher is right on 2 of 2 sources",
             f"{root / 'gallery.html'}: the teacher is right on 5 of 5 sources"]  # fmt: skip
-    assert caplog.messages == told
+    assert [message for message in caplog.messages if "attack: " not in message] == told
+
+
+def test_what_the_attack_does_is_written_down_with_the_gallery_alone(
+    look: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        root = look(preview=2, gallery=0)
+        assert read_first_look(root) is None and "attack: " not in caplog.text
+        look(preview=2, gallery=5)
+    strength = read_first_look(root)
+    assert strength is not None and (strength.images, strength.kept) == (5, 1.0)
+    assert strength.after == pytest.approx(strength.alone)  # an attack of no length
+    assert f"{root / 'gallery.html'}: attack: too weak" in caplog.text
 
 
 @pytest.mark.parametrize(("preview", "gallery"), [(0, 0), (1, 0), (0, 1)])

@@ -80,6 +80,15 @@ def test_the_summary_counts_what_the_inspection_holds(tmp_path: Path) -> None:
     }
 
 
+def test_the_summary_judges_the_attack_against_a_second_pass_of_q_alone(tmp_path: Path) -> None:
+    shown = make_inspection(logits_again=guess([0, 1, 2, 4]), codes_again=torch.full((4,), 0.2))
+    words = show(tmp_path, shown).words
+    assert words[words.index("probability of the label on Q(Q(x)), without attack") + 1] == "0.458"
+    assert words[words.index("codes changed without attack") + 1] == "20.0%"
+    assert words[words.index("Attack:") + 1].startswith("Q loses too much: ")
+    assert "codes changed without attack" not in show(tmp_path, make_inspection()).words
+
+
 def test_a_card_tells_label_fate_and_the_teachers_top_three(tmp_path: Path) -> None:
     words = show(tmp_path, make_inspection()).words
     card = words[words.index("pets/2") : words.index("pets/3")]

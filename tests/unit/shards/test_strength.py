@@ -1,0 +1,64 @@
+"""Is the attack too weak? One line of advice, by what the attack adds to a second pass of Q."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_set import make_set
+
+from dad.files import to_json
+from dad.shards.stats import collect_stats, format_stats
+from dad.shards.strength import FIRST_LOOK, Strength, judge, of_set, read_first_look
+
+GOOD = Strength(
+    images=16, kept=0.8, before=0.8, after=0.6, alone=0.75, codes=0.6, codes_alone=0.5, right=0.95, right_before=0.9,
+    sure=0.4,
+)  # fmt: skip
+
+CASES = {
+    "strong enough: the attack takes 0.150": {},
+    "too weak: the attack takes 0.020 of the label's probability beyond a second pass of Q; raise": {"after": 0.73},
+    "too weak: the attack takes 0.000": {"after": 0.9},  # it helped the teacher
+    "too strong: only 20% are kept": {"kept": 0.2, "after": 0.3},
+    "Q loses too much: the teacher is right on 95% of the sources and on 60% of Q(x)": {"right_before": 0.6},
+    "the teacher is right on 40% of the sources alone": {"right": 0.4},
+    "the teacher is too sure at T = 4: 97%": {"sure": 0.97},
+    "no attack: these are samples of Q": {"attacked": False},
+}
+
+
+@pytest.mark.parametrize(("said", "changes"), CASES.items())
+def test_advice_names_what_to_change_first(said: str, changes: dict[str, float]) -> None:
+    assert judge(replace(GOOD, **changes)).startswith(said)  # type: ignore[arg-type]
+
+
+def test_q_s_own_loss_is_not_taken_for_the_attack_s() -> None:
+    lossy = replace(GOOD, after=0.6, alone=0.62)
+    assert judge(lossy).startswith("too weak: the attack takes 0.020")
+    assert judge(replace(lossy, alone=None)).startswith("strong enough: the attack takes 0.200")
+
+
+def test_a_set_is_judged_by_all_its_images_and_by_what_was_looked_at_first() -> None:
+    totals = {"keep_rate": 0.7, "kept": 70, "rejected": 30, "probability_before": 0.9, "probability_after": 0.7}
+    strength = of_set({**totals, "codes_changed": None}, True, GOOD)
+    assert strength is not None and strength.images == 100 and strength.tried == 16
+    assert strength.own == pytest.approx(0.9 - 0.7 - (0.8 - 0.75))
+    assert any("(by 16 images)" in line for line in strength.lines())
+    none_made = {**dict.fromkeys(totals), "codes_changed": None}
+    assert of_set(none_made, True, GOOD) is None
+
+
+def test_stats_say_what_was_measured_and_that_q_alone_was_not(tmp_path: Path) -> None:
+    make_set(tmp_path)
+    text = format_stats(collect_stats(tmp_path))
+    assert "after a second pass of Q alone not measured" in text and "\nattack: " in text
+    (tmp_path / FIRST_LOOK).write_bytes(to_json(GOOD.to_plain()))
+    assert "after a second pass of Q alone 50.0%" in format_stats(collect_stats(tmp_path))
+
+
+def test_what_was_looked_at_first_is_read_back_or_left_out(tmp_path: Path) -> None:
+    assert read_first_look(tmp_path) is None
+    (tmp_path / FIRST_LOOK).write_bytes(to_json(GOOD.to_plain()))
+    assert read_first_look(tmp_path) == GOOD
+    (tmp_path / FIRST_LOOK).write_text('{"images": 3, "of_another_version": 1}')
+    assert read_first_look(tmp_path) is None
