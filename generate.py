@@ -26,6 +26,7 @@ from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
 from dad.generation.estimate import estimate_cost
+from dad.generation.extension import resolve_listing
 from dad.generation.finish import finish_set
 from dad.generation.first_look import write_first_look
 from dad.generation.generator import create_generator
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     classes = resolve_class_list(args.class_map, args.class_names, class_folders(split))
     sources = list_sources(split, classes)
     args, args_text = resolve_sizes(args, args_text, len(sources))
+    listed = resolve_listing(args, split, sources)
     discretizer = create_discretizer(args, runtime.device)
     if "codes" in args.store and not discretizer.has_codes:
         raise UsageError(f"--discretizer {args.discretizer} has no codes; use --store image")
@@ -72,9 +74,9 @@ def main(argv: list[str] | None = None) -> int:
     attack = create_attack(args)
     generator = create_generator(args, teacher.on_pixels(), discretizer, attack, runtime, teacher.twins)
     cut = replace(Cut.of(teacher.data_config, args.crop_pct), side=img_size)
-    reader = SourceReader(sources, cut, args.workers, args.read_timeout)
+    reader = SourceReader(listed.sources, cut, args.workers, args.read_timeout)
     settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, cut)
-    _logger.info("%d source images, %d classes, %s", len(sources), len(classes), runtime.device)
+    _logger.info("%d source images, %d classes, %s", len(listed.sources), len(classes), runtime.device)
 
     if args.tune_attack:
         if runtime.is_primary:
@@ -83,15 +85,18 @@ def main(argv: list[str] | None = None) -> int:
     if args.dry_run:
         with create_recorder(args, writer=None) as recorder:
             estimate = estimate_cost(reader, args.batch_size, generator.make, recorder)
-        print(estimate.describe(len(sources), args.shard_size, runtime.world_size))
+        shards_of_all = listed.shards(args.shard_size)
+        print(estimate.describe(len(listed.sources), shards_of_all, runtime.world_size, listed.new))
         if teacher.cost:
             print(teacher.cost)
         return 0
 
-    warn_of_space(runtime, find_dad_set_need(args, sources, cut))
+    warn_of_space(runtime, find_dad_set_need(args, listed.sources, cut))
 
     # Where earlier runs stopped: what they committed is known from the folder alone.
-    writer = DadWriter(Path(args.dad_dir), settings, sources, args.shard_size, versions())
+    writer = DadWriter(
+        Path(args.dad_dir), settings, listed.sources, args.shard_size, versions(), listed.segments
+    )  # fmt: skip
     # The stride goes over all shards, not over the missing ones: processes may start at different times.
     shards = resolve_shard_range(args.shard_range, writer.shard_count)[runtime.rank :: runtime.world_size]
     with (

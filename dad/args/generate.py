@@ -1,7 +1,7 @@
 """The making of a DAD set (paper, section 3.3 and appendix C)."""
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 
 from dad.args.checks import missing_flags, require_given, require_numbers
@@ -51,13 +51,7 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--max-failed", default=100, type=int, metavar="N", help="unreadable files at which a process stops"
     )
-    group.add_argument(
-        "--shard-range", default="", type=str, metavar="A:B", help="shards A to B-1 alone, for a job array"
-    )
-    group.add_argument(
-        "--retry-unreadable", default=False, action=Switch, help="make shards with unreadable images again"
-    )
-    group.add_argument("--redo-shards", default="", type=str, metavar="LIST", help="shards to make again, e.g. 3,17")
+    _add_share_args(group)
     group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
     group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
     group.add_argument(
@@ -74,6 +68,23 @@ def add_generate_args(parser: ArgumentParser) -> None:
         action=Switch,
         help="try a ladder of --attack-eps on 256 images, print what each does, and stop; writes nothing",
     )
+
+
+def _add_share_args(group: _ArgumentGroup) -> None:
+    """Add which part of a set a run makes, or makes again."""
+    group.add_argument(
+        "--shard-range", default="", type=str, metavar="A:B", help="shards A to B-1 alone, for a job array"
+    )
+    group.add_argument(
+        "--retry-unreadable", default=False, action=Switch, help="make shards with unreadable images again"
+    )
+    group.add_argument(
+        "--extend",
+        default=False,
+        action=Switch,
+        help="add the images that are new in the source to the set in --dad-dir, as further shards; the others stay",
+    )
+    group.add_argument("--redo-shards", default="", type=str, metavar="LIST", help="shards to make again, e.g. 3,17")
 
 
 def require_generation(args: Namespace) -> None:

@@ -20,7 +20,7 @@ FLAG = "size_to_data"
 
 _SEEN = 16_000  # images that a short run sees in all its epochs: minutes on a CPU
 _EPOCHS = (10, 40)
-_UPDATES = 16  # of an epoch, at least
+_UPDATES = 12  # of an epoch, at least
 _BATCHES = (8, 128)  # images an update
 _SIDES = ((1_000, 64), (10_000, 128))  # pixels a side, for fewer images than that; few do not teach fine detail
 _LARGE = 224

@@ -29,15 +29,22 @@ class Estimate:
     peak_memory: int
     memory_of: str
 
-    def describe(self, sources: int, shard_size: int, processes: int) -> str:
-        """Return lines about a run over `sources` images on `processes` processes like this one."""
-        seconds = sources * self.seconds_per_image / processes
+    def describe(self, sources: int, shards: int, processes: int, new: int | None = None) -> str:
+        """Return lines about a run over `sources` images on `processes` processes like this one.
+
+        Args:
+            shards: of the whole set, which `--shard-range` counts.
+            new: how many of the sources are to be made, if not all.
+        """
+        made = sources if new is None else new
+        of_them = "" if made == sources else f"; {made:,} are new, and what follows is about these"
+        seconds = made * self.seconds_per_image / processes
         return "\n".join(
             [
-                f"{sources:,} source images in {-(-sources // shard_size):,} shards; timed on {self.images} of them, "
-                f"for {processes} process(es) like this one",
+                f"{sources:,} source images in {shards:,} shards; timed on {self.images} of them, "
+                f"for {processes} process(es) like this one{of_them}",
                 f"time    about {format_duration(seconds)}  ({1 / self.seconds_per_image:.2f} img/s a process)",
-                f"disk    about {sources * self.bytes_per_source / 1e9:.2f} GB  (kept {100 * self.keep_rate:.0f}%)",
+                f"disk    about {made * self.bytes_per_source / 1e9:.2f} GB  (kept {100 * self.keep_rate:.0f}%)",
                 f"memory  {self.peak_memory / 1e9:.2f} GB peak, {self.memory_of}",
             ]
         )

@@ -10,7 +10,10 @@ import yaml
 _INPUTS = ("data_dir", "class_map", "class_names", "templates", "vqgan_checkpoint")
 _OUTPUTS = ("dad_dir", "teacher_cache")
 _SPECS = ("teacher", "vqgan_config", "diffusion_model")  # a place, a name, or a name with a place at its end
-_FOR_ONE_RUN = {"redo_shards": "", "retry_unreadable": False, "shard_range": "", "dry_run": False, "tune_attack": False}
+_FOR_ONE_RUN = {
+    "redo_shards": "", "retry_unreadable": False, "shard_range": "", "dry_run": False, "tune_attack": False,
+    "extend": False,
+}  # fmt: skip
 
 
 def to_keep(args_text: str) -> str:

@@ -16,7 +16,9 @@ from dad.args.hparams import parse_args
 from dad.errors import DataError
 from dad.generation.places import absent
 
-_NOT_TAKEN = ("device_modules", "torchcompile", "torchcompile_mode", "dad_dir", "shard_range", "dry_run", "tune_attack")
+_NOT_TAKEN = (
+    "device_modules", "torchcompile", "torchcompile_mode", "dad_dir", "shard_range", "dry_run", "tune_attack", "extend",
+)  # fmt: skip
 
 
 def stored_flags(config: Path, parser: ArgumentParser) -> dict[str, Any]:

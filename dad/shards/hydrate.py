@@ -14,15 +14,14 @@ from dad.images.sources import SourceImage
 from dad.passing import is_of_disk, read_patiently
 from dad.pixels import to_uint8
 from dad.shards.encoding import EXTENSION_OF, decode_codes, encode_image
-from dad.shards.listing import LISTING, read_listing
+from dad.shards.layout import OWN, Layout
+from dad.shards.listing import read_listings
 from dad.shards.lock import ShardLock
 from dad.shards.manifest import read_manifest
 from dad.shards.marker import Entry, Ledger, Marker, Sample, shard_paths
 from dad.shards.reader import committed_markers
 from dad.shards.rejects import REJECTED
 from dad.shards.writer import DadWriter
-
-_OWN = ("format_version", "shard_size", "sources", "listing")  # what a writer adds to the settings
 
 
 def hydrate(
@@ -34,7 +33,8 @@ def hydrate(
     quality: int,
     batch_size: int,
 ) -> Ledger:
-    """Write the set at `root` once more to `target`, with images decoded from its codes; go on where it was stopped.
+    """Write the set at `root` once more to `target`, with images decoded from its codes; go on where it was stopped,
+    or where the set has been extended since.
 
     The codes stay bit for bit what they are. An image may differ from the one that generation saw by one level of 255
     in a pixel, since networks round differently in batches of another size, and by what `image_format` loses.
@@ -49,17 +49,18 @@ def hydrate(
         SettingsError: it was made with another discretiser.
     """
     manifest = read_manifest(root)
-    labels = read_listing(root / LISTING)
     settings = manifest["settings"]
+    labels = read_listings(root, settings)
     _require_codes(root, settings)
     differing = [name for name, value in discretizer.items() if settings.get(name) != value]
     if differing:
         name = differing[0]
         raise SettingsError(f"{root} was made with {name} {settings.get(name)}, not {discretizer[name]}")
-    own = {name: value for name, value in settings.items() if name not in _OWN}
+    own = {name: value for name, value in settings.items() if name not in OWN}
     own |= {"store": "codes,image", "image_format": image_format, "image_quality": quality}
     sources = [SourceImage(key, Path(key), label) for key, label in labels.items()]
-    writer = DadWriter(target, own, sources, settings["shard_size"], manifest["environment"])
+    segments = [segment.sources for segment in Layout.of(settings).segments]
+    writer = DadWriter(target, own, sources, settings["shard_size"], manifest["environment"], segments)
     with ShardLock(target, range(writer.shard_count)):
         missing = set(writer.missing())
         for index, marker in enumerate(committed_markers(root, manifest)):
@@ -78,7 +79,7 @@ def coded_by(root: Path) -> str:
         DataError: the set is not finished, of format 1, or without codes.
     """
     settings = read_manifest(root)["settings"]
-    read_listing(root / LISTING)
+    read_listings(root, settings)
     _require_codes(root, settings)
     return str(settings["discretizer"])
 

@@ -38,7 +38,7 @@ class MixedPayloadsError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class SetIndex:
-    """The samples of a set in the order of its shards.
+    """The samples of a set in the order of their keys, which is that of its shards unless it was extended.
 
     Attributes:
         keys: their names, N.
@@ -116,8 +116,8 @@ class IndexBuilder:
             spans = np.array([(*span, NO_CRC)[:3] for span in held], np.int64)
             self._spans.setdefault(extension, []).append(spans)
 
-    def build(self) -> SetIndex:
-        """Return the index of what was added.
+    def build(self, by_key: bool = False) -> SetIndex:
+        """Return the index of what was added, on demand in the order of the keys.
 
         Raises:
             MixedPayloadsError: not every sample holds the same payloads.
@@ -127,15 +127,19 @@ class IndexBuilder:
         if any(len(column) != len(self._keys) for column in spans.values()):
             raise MixedPayloadsError(f"not every sample holds all of {', '.join(spans)}")
         labels, shards = np.concatenate(none + self._labels), np.concatenate(none + self._shards)
-        return SetIndex(PackedStrings.pack(self._keys), labels, shards, spans)
+        if not by_key:
+            return SetIndex(PackedStrings.pack(self._keys), labels, shards, spans)
+        order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
+        keys = PackedStrings.pack(self._keys[place] for place in order)
+        return SetIndex(keys, labels[order], shards[order], {name: column[order] for name, column in spans.items()})
 
 
-def index_of_markers(markers: Iterable[Marker]) -> SetIndex:
+def index_of_markers(markers: Iterable[Marker], by_key: bool = False) -> SetIndex:
     """Return the index that markers, in the order of their shards, stand for; see `IndexBuilder.build`."""
     builder = IndexBuilder()
     for shard, marker in enumerate(markers):
         builder.add(shard, marker.samples)
-    return builder.build()
+    return builder.build(by_key)
 
 
 def file_sha256(path: Path) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from dad.errors import DataError, SettingsError
 from dad.files import read_json, to_json
 from dad.passing import is_of_disk, read_patiently
+from dad.shards.layout import EXTENDED
 
 SETTINGS, ENVIRONMENT, MANIFEST = "settings.json", "environment.json", "manifest.json"
-FORMAT = 2  # of a set's files; raise it when an old reader would misread them. 1 had no CRCs and no classes of rejects
 ASIDE = ".damaged"  # what the name of a file ends with that a repair has set aside
 RERUN = "rerun the same generate.py command"
 
@@ -62,8 +62,8 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
 def require_readable(root: Path, settings: dict[str, Any]) -> None:
     """Raise a SettingsError if the set was made by a newer version."""
-    if (found := settings["format_version"]) > FORMAT:
-        raise SettingsError(f"{root}: format_version {found}, but this code reads up to {FORMAT}; update dad")
+    if (found := settings["format_version"]) > EXTENDED:
+        raise SettingsError(f"{root}: format_version {found}, but this code reads up to {EXTENDED}; update dad")
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dad.errors import DataError
-from dad.files import settings_fingerprint
 from dad.images.packed import PackedStrings
 from dad.passing import is_of_disk, read_patiently
 from dad.shards.encoding import IMAGE_EXTENSIONS
 from dad.shards.index import INDEX, NO_CRC, MixedPayloadsError, SetIndex, index_of_markers, map_index
+from dad.shards.layout import Layout
 from dad.shards.manifest import read_manifest
 from dad.shards.marker import Fate, Ledger, Marker, glance_at_marker, read_marker, shard_paths
 
@@ -154,8 +154,8 @@ def committed_markers(root: Path, manifest: dict[str, Any]) -> Iterator[Marker]:
     Raises:
         DataError: a shard is not there as the manifest has it.
     """
-    fingerprint = settings_fingerprint(manifest["settings"])
-    for index, shard in enumerate(manifest["shards"]):
+    fingerprints = Layout.of(manifest["settings"]).fingerprints
+    for index, (shard, fingerprint) in enumerate(zip(manifest["shards"], fingerprints, strict=True)):
         marker = read_marker(root, index, fingerprint)
         if marker is None or marker.sha256 != shard["sha256"]:
             raise _not_there(root, index)
@@ -166,9 +166,9 @@ def _open_index(root: Path, manifest: dict[str, Any]) -> SetIndex:
     """Map the index, and look whether every shard is there as the manifest has it; without an index, as in sets of
     earlier versions, read all markers."""
     listed = manifest.get("files", {}).get(INDEX)
+    layout = Layout.of(manifest["settings"])
     if listed is not None:
-        fingerprint = settings_fingerprint(manifest["settings"])
-        for number, shard in enumerate(manifest["shards"]):
+        for number, (shard, fingerprint) in enumerate(zip(manifest["shards"], layout.fingerprints, strict=True)):
             found = glance_at_marker(root, number, fingerprint)
             if found is None or found.sha256 != shard["sha256"]:
                 raise _not_there(root, number)
@@ -178,7 +178,7 @@ def _open_index(root: Path, manifest: dict[str, Any]) -> SetIndex:
             remedy = "" if is_of_disk(error.__cause__, root) else f"; mend it: python -m dad.shards repair {root}"
             _logger.warning("%s; reading all markers instead%s", error, remedy)
     try:
-        return index_of_markers(committed_markers(root, manifest))
+        return index_of_markers(committed_markers(root, manifest), by_key=len(layout.segments) > 1)
     except MixedPayloadsError as error:
         raise DataError(f"{root}: {error}; delete it and start anew") from error
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dad.errors import DataError, SettingsError
-from dad.files import settings_fingerprint, to_json, write_atomically
+from dad.files import to_json, write_atomically
 from dad.shards.index import INDEX
-from dad.shards.listing import LISTING
+from dad.shards.layout import EXTENDED, FORMAT, Layout
+from dad.shards.listing import is_listing_name
 from dad.shards.lock import ShardLock
-from dad.shards.manifest import ASIDE, ENVIRONMENT, FORMAT, MANIFEST, SETTINGS
+from dad.shards.manifest import ASIDE, ENVIRONMENT, MANIFEST, SETTINGS
 from dad.shards.marker import shard_paths
 from dad.shards.rejects import UNREADABLE, unreadable_table
 from dad.shards.summary import summarise
@@ -65,14 +66,14 @@ def plan_repair(root: Path, findings: Findings) -> Plan:
             f"{root}: {SETTINGS} is not what the shards were made with, and no intact {MANIFEST} says what that was; "
             "nothing was changed; restore it, or move it away and rerun the generate.py command that made the set"
         )
-    if (found := settings["format_version"]) != FORMAT:
+    if (found := settings["format_version"]) not in (FORMAT, EXTENDED):
         raise SettingsError(
             f"{root}: format_version {found}, but this code makes {FORMAT}; nothing was changed; "
             "mend it with the version that made it, or generate anew in another folder"
         )
     restored = _restorable(root, findings)
     left = [name for name in findings.files if name not in restored]
-    aside = tuple(name for name in left if name in (LISTING, ENVIRONMENT) and (root / name).exists())
+    aside = tuple(name for name in left if _is_begun_with(name) and (root / name).exists())
     rewritten = tuple(name for name in left if name not in aside)
     if findings.unfinished and not rewritten:
         rewritten = (MANIFEST,)
@@ -108,6 +109,11 @@ def clear_away(root: Path) -> None:
             path.unlink()
 
 
+def _is_begun_with(name: str) -> bool:
+    """Whether a file is one that a run writes when it begins, where there is none."""
+    return name == ENVIRONMENT or is_listing_name(name)
+
+
 def _restorable(root: Path, findings: Findings) -> dict[str, bytes]:
     assert findings.settings is not None
     damaged, restored = set(findings.files), {}
@@ -117,7 +123,8 @@ def _restorable(root: Path, findings: Findings) -> dict[str, bytes]:
         restored[ENVIRONMENT] = to_json(findings.manifest["environment"], indent=1)
     if findings.shards or findings.manifest is None or not damaged & {INDEX, UNREADABLE}:
         return restored
-    summary = summarise(root, findings.count, settings_fingerprint(findings.settings))
+    # while a set is being extended, these files are still about what was there before
+    summary = summarise(root, Layout.of(findings.manifest["settings"]))
     if UNREADABLE in damaged:
         restored[UNREADABLE] = unreadable_table(summary.unreadable)
     if INDEX in damaged and summary.index is not None:

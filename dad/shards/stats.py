@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dad.markdown import format_rows
-from dad.shards.listing import LISTING, read_listing
+from dad.shards.listing import read_listings
 from dad.shards.manifest import read_manifest
 from dad.shards.marker import Fate, Marker, Metadata
 from dad.shards.reader import committed_markers
@@ -42,7 +42,7 @@ def collect_stats(root: Path) -> dict[str, Any]:
         DataError: the set is not finished, damaged, or of format 1.
     """
     manifest = read_manifest(root)
-    labels = read_listing(root / LISTING)
+    labels = read_listings(root, manifest["settings"])
     folders = _class_names(labels)
     groups: defaultdict[str, _Group] = defaultdict(_Group)
     everything = _Group()

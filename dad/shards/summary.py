@@ -9,6 +9,7 @@ from typing import Any
 from dad.errors import DataError
 from dad.passing import bytes_of
 from dad.shards.index import IndexBuilder, MixedPayloadsError, SetIndex
+from dad.shards.layout import Layout
 from dad.shards.marker import Fate, Ledger, Marker, parse_marker, shard_paths
 
 
@@ -30,8 +31,8 @@ class Summary:
     unreadable: list[tuple[str, str]]
 
 
-def summarise(root: Path, count: int, fingerprint: str) -> Summary:
-    """Read the markers of shards 0 to `count` - 1.
+def summarise(root: Path, layout: Layout) -> Summary:
+    """Read the markers of all shards.
 
     Raises:
         DataError: one of them is missing, damaged or of other settings.
@@ -39,25 +40,25 @@ def summarise(root: Path, count: int, fingerprint: str) -> Summary:
     counts, shards, builder = [0, 0, 0, 0], [], IndexBuilder()
     rejected: list[tuple[str, Fate]] = []
     unreadable: list[tuple[str, str]] = []
-    for index, (content, marker) in enumerate(_markers(root, count, fingerprint)):
+    for index, (content, marker) in enumerate(_markers(root, layout)):
         counts = [total + more for total, more in zip(counts, astuple(marker.counts), strict=True)]
         digest = hashlib.sha256(content).hexdigest()
         shards.append({"sha256": marker.sha256, "size": marker.size, "marker": digest})
         builder.add(index, marker.samples)
         rejected += marker.rejected.items()
         unreadable += marker.unreadable.items()
-    return Summary(Ledger(*counts), shards, _built(builder), rejected, unreadable)
+    return Summary(Ledger(*counts), shards, _built(builder, layout), rejected, unreadable)
 
 
-def _built(builder: IndexBuilder) -> SetIndex | None:
+def _built(builder: IndexBuilder, layout: Layout) -> SetIndex | None:
     try:
-        return builder.build()
+        return builder.build(by_key=len(layout.segments) > 1)
     except MixedPayloadsError:
         return None  # which is said where the set is opened
 
 
-def _markers(root: Path, count: int, fingerprint: str) -> Iterator[tuple[bytes, Marker]]:
-    for index in range(count):
+def _markers(root: Path, layout: Layout) -> Iterator[tuple[bytes, Marker]]:
+    for index, fingerprint in enumerate(layout.fingerprints):
         path = shard_paths(root, index)[1]
         content = bytes_of(path) or b""
         marker = parse_marker(content)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dad.errors import DataError
-from dad.files import read_json, settings_fingerprint, to_json
+from dad.files import read_json, to_json
 from dad.passing import bytes_of
-from dad.shards.manifest import FORMAT, MANIFEST, SETTINGS, is_sealed, is_whole, require_readable
+from dad.shards.layout import FORMAT, Layout, is_extension
+from dad.shards.manifest import MANIFEST, SETTINGS, is_sealed, is_whole, require_readable
 from dad.shards.marker import glance_fingerprint
 from dad.shards.shard_checks import Expected, check_shard, is_there
 from dad.shards.side_checks import check_by_hash, check_by_meaning
@@ -86,25 +87,34 @@ def verify(root: Path) -> Findings:
     manifest = stored if stored is not None and _is_sound(root, stored) else None
     if manifest is None and (root / MANIFEST).exists():
         damage.append(Damage(MANIFEST, "its bytes have changed"))
-    settings = _settings_that_hold(root, manifest, stored, found)
+    grown = _grown(manifest, found)
+    settings = grown or _settings_that_hold(root, manifest, stored, found)
     if settings is None:
         reason = "missing, damaged, or not what the shards were made with"
         return Findings(
             [*damage, Damage(SETTINGS, reason)], unfinished="" if (root / MANIFEST).exists() else "no manifest"
         )
-    if manifest is not None and manifest["settings"] != settings:
+    if manifest is not None and manifest["settings"] != settings and grown is None:
         damage.append(Damage(MANIFEST, "its settings are not those of the shards"))
         manifest = None
     if _differs(root / SETTINGS, settings):
         damage.append(Damage(SETTINGS, _difference(found, settings)))
-    count = -(-int(settings["sources"]) // int(settings["shard_size"]))
-    shard_damage = _check_shards(root, settings, manifest, count)
+    layout = Layout.of(settings)
+    shard_damage = _check_shards(root, settings, layout, manifest)
     damage += shard_damage
     if manifest is not None and is_sealed(manifest):
-        damage += [Damage(*pair) for pair in check_by_hash(root, manifest)]
+        damage += [Damage(*pair) for pair in check_by_hash(root, layout, manifest)]
     elif not shard_damage:
-        damage += [Damage(*pair) for pair in check_by_meaning(root, settings, manifest, count)]
-    return Findings(damage, settings, manifest, _what_is_missing(root, count), count)
+        damage += [Damage(*pair) for pair in check_by_meaning(root, settings, manifest)]
+    known = len(manifest["shards"]) if grown is not None and manifest is not None else None
+    return Findings(damage, settings, manifest, _what_is_missing(root, layout.shard_count, known), layout.shard_count)
+
+
+def _grown(manifest: dict[str, Any] | None, found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the settings that a set is being extended to, if it is: its manifest then is of what was there before."""
+    if manifest is None or not is_sealed(manifest) or found is None:
+        return None
+    return found if is_extension(found, manifest["settings"]) else None
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -127,7 +137,7 @@ def _is_sound(root: Path, manifest: dict[str, Any]) -> bool:
     try:
         hashes = [(shard["sha256"], shard["size"]) for shard in manifest["shards"]]
         settings = manifest["settings"]
-        complete = len(hashes) == -(-int(settings["sources"]) // int(settings["shard_size"]))
+        complete = len(hashes) == Layout.of(settings).shard_count
         if is_sealed(manifest) and not is_whole(manifest):
             return False
         as_written = not is_sealed(manifest) or bytes_of(root / MANIFEST) == to_json(manifest, indent=1)
@@ -147,11 +157,18 @@ def _settings_that_hold(
     candidates = [found, named if isinstance(named, dict) else None]
     found_in = (glance_fingerprint(path) for path in (root / "shards").glob("*.json"))
     markers = Counter(fingerprint for fingerprint in found_in if fingerprint is not None)
-    known = [one for one in candidates if one is not None and {"sources", "shard_size", "format_version"} <= one.keys()]
-    votes = [markers[settings_fingerprint(one)] for one in known]
+    known = [one for one in candidates if one is not None and _is_settings(one)]
+    votes = [sum(markers[name] for name in set(Layout.of(one).fingerprints)) for one in known]
     if not known or (markers and not max(votes)):
         return None
     return known[votes.index(max(votes))]
+
+
+def _is_settings(content: dict[str, Any]) -> bool:
+    try:
+        return Layout.of(content).shard_count >= 0 and isinstance(content["format_version"], int)
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _differs(path: Path, settings: Mapping[str, Any]) -> bool:
@@ -170,22 +187,30 @@ def _difference(found: dict[str, Any] | None, settings: Mapping[str, Any]) -> st
     return f"says {name} {found.get(name)}, but the shards were made with {settings.get(name)}"
 
 
-def _check_shards(root: Path, settings: dict[str, Any], manifest: dict[str, Any] | None, count: int) -> list[Damage]:
-    fingerprint = settings_fingerprint(settings)
-    listed: list[Any] = manifest["shards"] if manifest is not None else [None] * count
+def _check_shards(
+    root: Path, settings: dict[str, Any], layout: Layout, manifest: dict[str, Any] | None
+) -> list[Damage]:
+    known: list[Any] = manifest["shards"] if manifest is not None else []
+    fingerprints = layout.fingerprints
+    listed = [*known, *[None] * (len(fingerprints) - len(known))]
     finished = (root / MANIFEST).exists()
 
     def check(index: int) -> str:
-        if not finished and not is_there(root, index):
+        may_lack = not finished or (manifest is not None and index >= len(known))
+        if may_lack and not is_there(root, index):
             return ""  # not made yet
-        return check_shard(root, index, Expected(fingerprint, settings["format_version"], listed[index]))
+        return check_shard(root, index, Expected(fingerprints[index], settings["format_version"], listed[index]))
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        reasons = list(pool.map(check, range(count)))
+        reasons = list(pool.map(check, range(len(fingerprints))))
     return [Damage(f"{_SHARDS}{index:05d}", reason) for index, reason in enumerate(reasons) if reason]
 
 
-def _what_is_missing(root: Path, count: int) -> str:
+def _what_is_missing(root: Path, count: int, known: int | None) -> str:
+    """Say what is not made yet; `known`: how many shards its manifest vouches for, of a set that is being extended."""
+    if known is not None:
+        there = sum(is_there(root, index) for index in range(known, count))
+        return f"{there} of {count - known} shards that extend it are there; it reads as it was before"
     if (root / MANIFEST).exists():
         return ""
     there = sum(is_there(root, index) for index in range(count))

@@ -11,7 +11,6 @@ from dad.files import (
     create_atomically,
     read_json,
     require_same_settings,
-    settings_fingerprint,
     to_json,
     write_atomically,
     write_in_turn,
@@ -19,9 +18,19 @@ from dad.files import (
 from dad.images.sources import SourceImage, listing_digest
 from dad.passing import bytes_of
 from dad.shards.index import INDEX, file_sha256
-from dad.shards.listing import LISTING, describe_change, is_listing, write_listing
+from dad.shards.layout import Layout, is_extension, settings_of
+from dad.shards.listing import (
+    cut_up,
+    describe_change,
+    is_listing,
+    listing_bytes,
+    listing_name,
+    listing_names,
+    other_sources,
+    write_listing,
+)
 from dad.shards.lock import ShardLock
-from dad.shards.manifest import ASIDE, ENVIRONMENT, FORMAT, MANIFEST, RERUN, SETTINGS, read_manifest, seal
+from dad.shards.manifest import ASIDE, ENVIRONMENT, MANIFEST, RERUN, SETTINGS, read_manifest, seal
 from dad.shards.marker import (
     Fate,
     Glance,
@@ -48,6 +57,7 @@ class DadWriter:
         sources: Sequence[SourceImage],
         shard_size: int,
         environment: Mapping[str, str] | None = None,
+        segments: Sequence[int] = (),
     ):
         """Open the folder `root`; it is made if need be.
 
@@ -55,30 +65,33 @@ class DadWriter:
         and the listing of `sources` (as `list_sources` gives them) are added here. `environment` maps packages to
         versions; it is written down once, and other versions may continue a set.
 
+        Args:
+            segments: how many of the sources, in their order, belong to each segment; default: one segment of all. A
+                set of fewer of these segments is extended: what is there stays as it is, and it reads as before until
+                the rest is finished.
+
         Raises:
             SettingsError: the folder holds a set that was made with others.
             DataError: the folder cannot be written, or its settings are damaged.
         """
         self.root, self.sources, self.shard_size = root, sources, shard_size
         self._again: set[int] = set()
-        own: Settings = {
-            "format_version": FORMAT,
-            "shard_size": shard_size,
-            "sources": len(sources),
-            "listing": listing_digest(sources),
-        }
-        self.settings: Settings = {**settings, **own}
-        self.fingerprint = settings_fingerprint(self.settings)
-        self.shard_count = -(-len(sources) // shard_size)
+        parts = cut_up(sources, segments or [len(sources)])
+        pairs = [(len(part), listing_digest(part)) for part in parts]
+        self.settings: Settings = settings_of(settings, shard_size, pairs)
+        self.layout = Layout.of(self.settings)
+        self._listings = dict(zip(listing_names(self.layout), parts, strict=True))
+        self.shard_count = self.layout.shard_count
         self._open(environment or {})
 
     def _open(self, environment: Mapping[str, str]) -> None:
-        names = (SETTINGS, LISTING, ENVIRONMENT)
-        settings_file, listing_file, environment_file = (self.root / name for name in names)
+        settings_file, environment_file = self.root / SETTINGS, self.root / ENVIRONMENT
+        names = (SETTINGS, *self._listings, ENVIRONMENT)
         if not all((self.root / name).exists() for name in names):
             with ShardLock(self.root, range(0)):
-                self._set_up(settings_file, listing_file, environment_file, environment)
-        self._require_same(settings_file, listing_file)
+                self._set_up(settings_file, environment_file, environment)
+        self._extend(settings_file)
+        self._require_same(settings_file)
         self.environment = read_json(environment_file)
         self.changed_environment = {
             name: (self.environment[name], version)
@@ -86,14 +99,17 @@ class DadWriter:
             if self.environment.get(name, version) != version
         }
 
-    def _set_up(self, settings: Path, listing: Path, environment: Path, versions: Mapping[str, str]) -> None:
+    def _set_up(self, settings: Path, environment: Path, versions: Mapping[str, str]) -> None:
         """Write what a set begins with. Several processes may do so at once: one of them decides the settings, and
         those with the same settings write the same beside them."""
         self._require_no_other_shards(settings)
         is_first = create_atomically(settings, to_json(self.settings, indent=1))
-        self._require_same(settings, listing)
-        if is_first or not listing.exists():
-            write_listing(listing, self.sources)
+        known = self._segments_there(settings)
+        if known == len(self.layout.segments):
+            self._require_same(settings)
+        for name in listing_names(self.layout)[:known]:
+            if is_first or not (self.root / name).exists():
+                write_listing(self.root / name, self._listings[name])
         if is_first or not environment.exists():
             write_atomically(environment, to_json(dict(versions), indent=1))
 
@@ -102,10 +118,10 @@ class DadWriter:
         if settings_file.exists():
             return
         stored = self._stored_settings()
-        if stored is not None:
+        if stored is not None and not is_extension(self.settings, stored):
             require_same_settings(self.root, stored, self.settings)
         found = {glance_fingerprint(path) for path in (self.root / "shards").glob("*.json")}
-        if found and self.fingerprint not in found:
+        if found and not found & set(self.layout.fingerprints):
             raise SettingsError(
                 f"{self.root} holds shards that were made with other settings, and no {SETTINGS} that names them; use "
                 "those or another folder"
@@ -119,20 +135,44 @@ class DadWriter:
             return None
         return settings
 
-    def _require_same(self, settings_file: Path, listing_file: Path) -> None:
+    def _segments_there(self, settings_file: Path) -> int:
+        """Return how many of the segments the folder's set has, fewer if it is this one before it is extended."""
         found = read_json(settings_file)
+        return len(Layout.of(found).segments if is_extension(self.settings, found) else self.layout.segments)
+
+    def _extend(self, settings_file: Path) -> None:
+        """Add the segments that the folder's set lacks. The lists come first, which nothing names yet; settings.json
+        then names them all at once. The manifest still vouches for what was there before, until all is finished.
+
+        Raises:
+            DataError: another run adds other sources at this moment.
+        """
+        known = self._segments_there(settings_file)
+        if known == len(self.layout.segments):
+            return
+        for name, segment in list(zip(self._listings, self.layout.segments, strict=True))[known:]:
+            path = self.root / name
+            if not create_atomically(path, listing_bytes(self._listings[name])) and not is_listing(
+                path, segment.digest
+            ):
+                raise DataError(f"{self.root} is being extended by another run; rerun the same command once it is done")
+        write_atomically(settings_file, to_json(self.settings, indent=1))
+
+    def _require_same(self, settings_file: Path) -> None:
+        found = read_json(settings_file)
+        listing_file = self.root / listing_name(0)
         stored = self._stored_settings()
         if stored == self.settings and found != stored:
             raise DataError(
                 f"{settings_file} is damaged: it is not what {MANIFEST} and the flags say; mend it: "
                 f"python -m dad.shards repair {self.root}"
             )
-        if stored is not None:
-            require_same_settings(self.root, stored, self.settings)
-        if found.get("listing") != self.settings["listing"]:
+        if found.get("listing") != self.settings["listing"] and len(self.layout.segments) == 1:
             change = describe_change(listing_file, self.sources)
             if change:
-                raise SettingsError(f"{self.root} was made from other source images ({change}); use another folder")
+                raise other_sources(self.root, change)
+        if stored is not None and not is_extension(self.settings, stored):
+            require_same_settings(self.root, stored, self.settings)
         require_same_settings(self.root, found, self.settings)
 
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
@@ -146,11 +186,11 @@ class DadWriter:
 
     def glance(self, index: int) -> Glance | None:
         """Return what the ends of the marker of shard `index` say, or None if it is not committed."""
-        return glance_at_marker(self.root, index, self.fingerprint)
+        return glance_at_marker(self.root, index, self.layout.fingerprint_of(index))
 
     def marker(self, index: int) -> Marker | None:
         """Return the marker of shard `index`, or None if it is not committed."""
-        return read_marker(self.root, index, self.fingerprint)
+        return read_marker(self.root, index, self.layout.fingerprint_of(index))
 
     def sources_of(self, index: int) -> Sequence[SourceImage]:
         """Return the source images of shard `index`."""
@@ -158,7 +198,7 @@ class DadWriter:
 
     def indices_of(self, index: int) -> range:
         """Return the positions of shard `index` in the listing."""
-        return range(index * self.shard_size, min((index + 1) * self.shard_size, len(self.sources)))
+        return self.layout.indices_of(index)
 
     def commit(
         self, index: int, samples: Iterable[Sample], rejected: Mapping[str, Fate], unreadable: Mapping[str, str]
@@ -169,7 +209,7 @@ class DadWriter:
             DataError: the files cannot be written; the message gives needed and free bytes.
             ValueError: the three do not account for every source of the shard exactly once.
         """
-        tar, marker = pack_shard(self.fingerprint, samples, rejected, unreadable)
+        tar, marker = pack_shard(self.layout.fingerprint_of(index), samples, rejected, unreadable)
         keys = [source.key for source in self.sources_of(index)]
         if sorted([*(entry.key for entry in marker.samples), *rejected, *unreadable]) != keys:
             raise ValueError(f"shard {index}: kept, rejected and unreadable must be the shard's {len(keys)} sources")
@@ -198,14 +238,20 @@ class DadWriter:
         if missing:
             names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             raise DataError(f"{self.root}: {len(missing)} of {self.shard_count} shards are missing ({names}); {RERUN}")
-        summary = summarise(self.root, self.shard_count, self.fingerprint)
+        if is_extension(read_json(self.root / SETTINGS), self.settings):
+            raise DataError(
+                f"{self.root} has been extended since this run began; its shards are in place, and the run that "
+                "extends the set finishes it, or the same command with --extend"
+            )
+        summary = summarise(self.root, self.layout)
         ledger = summary.ledger
         if not ledger.sources == len(self.sources) == ledger.kept + ledger.rejected + ledger.unreadable:
             raise DataError(
                 f"{self.root}: {ledger} is not all of {len(self.sources)} sources; delete it and start anew"
             )
-        if not is_listing(self.root / LISTING, str(self.settings["listing"])):
-            write_listing(self.root / LISTING, self.sources)
+        for (name, sources), segment in zip(self._listings.items(), self.layout.segments, strict=True):
+            if not is_listing(self.root / name, segment.digest):
+                write_listing(self.root / name, sources)
         files = {
             SETTINGS: to_json(self.settings, indent=1),
             ENVIRONMENT: to_json(self.environment, indent=1),
@@ -214,29 +260,33 @@ class DadWriter:
         }
         if summary.index is not None and summary.index.keys.is_ascending():
             files[INDEX] = summary.index.to_bytes()
-        for name, content in files.items():
-            _write_if_new(self.root / name, content)
         manifest = {
             "settings": self.settings,
             "environment": self.environment,
             "ledger": asdict(ledger),
             "shards": summary.shards,
-            "files": {name: file_sha256(self.root / name) for name in (LISTING, *files)},
+            "files": {name: file_sha256(self.root / name) for name in self._listings}
+            | {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
-        _write_if_new(self.root / MANIFEST, seal(manifest))
+        self._write_together({**files, MANIFEST: seal(manifest)})
         return ledger
 
+    def _write_together(self, files: Mapping[str, bytes]) -> None:
+        """Write those files that have changed, the manifest last; an older one must not vouch for them."""
+        placed = [(self.root / name, content) for name, content in files.items()]
+        changed = [(path, content) for path, content in placed if bytes_of(path) != content]
+        if changed:
+            write_in_turn(changed, [self.root / MANIFEST] if len(changed) > 1 else [])
+
     def _is_listed(self, index: int, sha256: str, marker: bytes) -> bool:
-        """Whether the manifest, if there is one, lists a shard of these bytes."""
+        """Whether the manifest, if there is one, lists a shard of these bytes, or is older than its segment."""
         if not (self.root / MANIFEST).exists():
             return True
         try:
-            listed = read_manifest(self.root)["shards"][index]
+            manifest = read_manifest(self.root)
+            if index >= len(manifest["shards"]) and is_extension(self.settings, manifest["settings"]):
+                return True  # it vouches for what was there before
+            listed = manifest["shards"][index]
         except (DataError, SettingsError, IndexError):
             return False
         return bool(listed["sha256"] == sha256 and listed.get("marker") in (None, hashlib.sha256(marker).hexdigest()))
-
-
-def _write_if_new(path: Path, content: bytes) -> None:
-    if bytes_of(path) != content:
-        write_atomically(path, content)

@@ -69,7 +69,9 @@ def test_a_changed_source_tree_is_refused_with_the_names(
     generate.main([*command, "--shard-range", "0:2"])
     before = finished_files(tmp_path / "dad")
     change(data / "train")
-    with pytest.raises(SettingsError, match=f"was made from other source images .{message}.; use another folder"):
+    with pytest.raises(
+        SettingsError, match=f"was made from other source images .{message}.; --extend adds what is new"
+    ):
         generate.main(command)
     assert finished_files(tmp_path / "dad") == before
 

@@ -44,7 +44,7 @@ def test_each_script_leaves_its_own_flags_open(create, names) -> None:
 
 def test_what_was_filled_in_stays_when_the_text_is_read_again(write) -> None:
     args, text = with_sizes(*parse("--size-to-data", "--epochs", "3"), sizes_for_training(200))
-    assert (args.epochs, args.batch_size) == (3, 8) and not open_names(args)
+    assert (args.epochs, args.batch_size) == (3, 16) and not open_names(args)
     again, same = parse("--config", write(text))
     assert (again, same) == (args, text) and list(yaml.safe_load(text)) == sorted(vars(args))
 

@@ -15,7 +15,7 @@ from dad.shards import Sample
 
 def test_an_estimate_scales_with_the_sources_and_the_processes() -> None:
     estimate = Estimate(128, 0.05, 40_000, 0.9, 3_000_000_000, "of the device")
-    said = estimate.describe(sources=1_281_167, shard_size=1000, processes=8)
+    said = estimate.describe(sources=1_281_167, shards=1282, processes=8)
     assert "1,281,167 source images in 1,282 shards" in said and "about 2.2 h  (20.00 img/s a process)" in said
     assert "about 51.25 GB  (kept 90%)" in said and "3.00 GB peak, of the device" in said
 

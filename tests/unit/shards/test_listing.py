@@ -50,7 +50,9 @@ def test_a_change_is_told_by_kind_and_name(tmp_path: Path, now: list[SourceImage
 @pytest.mark.parametrize("now", [SOURCES[1:], [*SOURCES[:-1], relabelled(SOURCES[-1])]])
 def test_a_set_does_not_go_on_with_other_sources_and_says_which(tmp_path: Path, now: list[SourceImage]) -> None:
     open_writer(tmp_path)
-    with pytest.raises(SettingsError, match=r"other source images \(1 (removed: ant/0|relabelled: ant/9).x\); use ano"):
+    with pytest.raises(
+        SettingsError, match=r"other source images \(1 (removed: ant/0|relabelled: ant/9).x\); (--extend adds|use an)"
+    ):
         DadWriter(tmp_path, SETTINGS, now, shard_size=4)
 
 

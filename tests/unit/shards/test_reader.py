@@ -155,8 +155,8 @@ def test_a_set_of_another_class_list_is_refused(tmp_path: Path) -> None:
 def test_a_set_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     make_set(tmp_path)
     path = tmp_path / "manifest.json"
-    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 3'))
-    with pytest.raises(SettingsError, match="format_version 3, but this code reads up to 2; update dad"):
+    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 4'))
+    with pytest.raises(SettingsError, match="format_version 4, but this code reads up to 3; update dad"):
         DadSet.open(tmp_path)
 
 

@@ -174,8 +174,8 @@ def test_a_newer_format_is_not_taken_for_damage(tmp_path: Path) -> None:
     as_written_before(tmp_path)
     for name in ("settings.json", "manifest.json"):
         path = tmp_path / name
-        path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 3'))
-    with pytest.raises(SettingsError, match="format_version 3, but this code reads up to 2"):
+        path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 4'))
+    with pytest.raises(SettingsError, match="format_version 4, but this code reads up to 3"):
         verify(tmp_path)
 
 
