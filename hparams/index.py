@@ -16,6 +16,7 @@ GROUPS = {
     "rn50": "ResNet-50",
     "rn34": "ResNet-34",
     "generate": "DAD sets",
+    "own": "Your own pictures",
     "emojinet": "EmojiNet",
 }
 
@@ -33,7 +34,7 @@ def build_index() -> str:
 def _table(recipes: Iterable[Path], group: str) -> str:
     headers = {path.stem: read_header(path) for path in recipes}
     rows: list[tuple[str, ...]]
-    if group == "emojinet":  # not of the paper, so there is nothing to compare with
+    if group in ("own", "emojinet"):  # not of the paper, so there is nothing to compare with
         rows = [("Recipe", "What")]
         rows += [(f"`{stem}`", header["title"]) for stem, header in headers.items()]
     else:
