@@ -45,4 +45,5 @@ def resolve_img_size(args: Namespace, of_teacher: int, multiple: int) -> int:
 def _attack_settings(attack: Attack | None) -> Settings:
     if attack is None:
         return {"attack": "none"}
-    return {f"attack_{name}": value for name, value in vars(attack).items()}
+    told = {name: value for name, value in vars(attack).items() if name != "mixed" or value}  # float32, as ever
+    return {f"attack_{name}": value for name, value in told.items()}
