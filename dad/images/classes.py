@@ -7,6 +7,7 @@ there: ImageNet-A and -R hold 200 of the 1,000 folders, and ImageNet-V2's folder
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -59,6 +60,9 @@ class ClassList:
         """A hash of folders and names, in order; artefacts made with different lists must not meet."""
         lines = "\n".join(f"{folder}\t{name}" for folder, name in zip(self.folders, self.names, strict=True))
         return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+NO_CLASSES = ClassList((), ())  # of images that nobody has labelled, and of outputs that are no classes
 
 
 @cache
@@ -122,6 +126,23 @@ def resolve_class_list(class_map: str, class_names: str, folders: Iterable[str])
         classes = ClassList(tuple(folders), tuple(name.replace("_", " ") for name in folders))
     require_known(folders, classes, class_map or "ImageNet's class list")
     return classes
+
+
+def resolve_vocabulary(class_map: str, class_names: str) -> ClassList:
+    """Decide what classes a teacher chooses from where the images have none: those of the files, of which either will
+    do, else ImageNet's.
+
+    Raises:
+        DataError: as `load_class_list`.
+    """
+    if not class_map and not class_names:
+        return imagenet_class_list()
+    if class_map:
+        return load_class_list(class_map, class_names)
+    names = _read_lines(class_names, "--class-names")
+    if twice := next((name for name, count in Counter(names).items() if count > 1), ""):
+        raise DataError(f"--class-names {class_names}: '{twice}' stands there twice; every class needs one line")
+    return ClassList(tuple(names), tuple(names))
 
 
 def require_known(folders: Iterable[str], classes: ClassList, source: str) -> None:

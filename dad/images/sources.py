@@ -1,6 +1,6 @@
 """List the source images of a split, and refuse every tree in which a picture could be lost, doubled or mislabelled.
 
-A split is a folder of class folders, or of WebDataset tar shards.
+A split is a folder of class folders, or of WebDataset tar shards; of images without labels, any folder.
 """
 
 import errno
@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from dad.passing import is_of_disk, read_patiently
 _logger = logging.getLogger(__name__)
 _LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
 _FLAT = "the official tar is flat: move them into class folders (run soumith/imagenetloader.torch's valprep.sh in it)"
+UNLABELLED = -1  # the class index of an image whose class nobody has named
 _SPLIT_NAMES = {"validation": ("validation", "val"), "val": ("val", "validation"), "train": ("train", "training")}
 
 
@@ -66,7 +67,10 @@ def find_split(data_dir: str, split: str) -> Path:
     for name in names:
         if (Path(data_dir) / name).is_dir():
             return Path(data_dir) / name
-    raise DataError(f"--data-dir {data_dir} has no folder {' or '.join(names)}; expected <split>/<class>/<image>")
+    otherwise = "; images without labels may lie in it as they are: --train-split ." if split == "train" else ""
+    raise DataError(
+        f"--data-dir {data_dir} has no folder {' or '.join(names)}; expected <split>/<class>/<image>{otherwise}"
+    )
 
 
 def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
@@ -82,6 +86,35 @@ def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
     """
     folders, tars = _layout(split_dir)
     sources = _sources_of_tars(split_dir, tars, classes) if tars else _sources_of_folders(split_dir, folders, classes)
+    sources.sort(key=lambda source: source.key)
+    _require_distinct(sources)
+    return sources
+
+
+def list_unlabelled(split_dir: Path) -> list[SourceImage]:
+    """Return every image below `split_dir`, at any depth, sorted by key, each of the class `UNLABELLED`; or those of
+    the tars in it, whose labels are not looked at.
+
+    Links to folders are followed; a folder that several lead to is listed once. Hidden folders are left out.
+
+    Raises:
+        DataError: no such folder, no images in it, images beside tars, or two files with one key, as in `list_sources`.
+    """
+    if not split_dir.is_dir():
+        raise DataError(f"{split_dir}: no such folder; expected one of images, in folders or not")
+    skipped = Counter[str]()
+    sources = list(_images_below(split_dir, "", skipped, set()))
+    tars = _scan(split_dir, {".tar"})[1]
+    if sources and tars:
+        raise DataError(
+            f"{split_dir} holds both images ('{sources[0].key}') and tars ('{tars[0]}'); use one of the two"
+        )
+    if tars:
+        sources = _sources_of_tars(split_dir, tars, None)
+    else:
+        _tell_of_skipped(split_dir, skipped)
+    if not sources:
+        raise DataError(f"{split_dir}: no images ({' '.join(get_img_extensions())}) in it or in folders below it")
     sources.sort(key=lambda source: source.key)
     _require_distinct(sources)
     return sources
@@ -138,8 +171,24 @@ def _sources_of_folders(split_dir: Path, folders: list[str], classes: ClassList)
     return sources
 
 
-def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList) -> list[SourceImage]:
-    members = list_tars([split_dir / tar for tar in tars], classes.index)
+def _images_below(
+    folder: Path, prefix: str, skipped: Counter[str], seen: set[tuple[int, int]]
+) -> Iterator[SourceImage]:
+    """Yield the images in a folder and below it; `prefix` is what their keys begin with, `seen` has the device and
+    inode of every folder so far."""
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    folders, names = _scan(folder, get_img_extensions(as_set=True), skipped)
+    for name in names:
+        yield SourceImage(f"{prefix}{_stem(name)}", folder / name, UNLABELLED)
+    for name in folders:
+        yield from _images_below(folder / name, f"{prefix}{name}/", skipped, seen)
+
+
+def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList | None) -> list[SourceImage]:
+    members = list_tars([split_dir / tar for tar in tars], None if classes is None else classes.index)
     sources = [SourceImage(image.key, tar, image.label, image.offset, image.size) for tar, image in members]
     if not sources:
         raise DataError(f"{split_dir}: {len(tars)} tars without images ({' '.join(get_img_extensions())})")

@@ -33,11 +33,12 @@ class TarImage(NamedTuple):
     size: int
 
 
-def list_tars(tars: Sequence[Path], class_index: Mapping[str, int]) -> Iterator[tuple[Path, TarImage]]:
+def list_tars(tars: Sequence[Path], class_index: Mapping[str, int] | None) -> Iterator[tuple[Path, TarImage]]:
     """Yield every image of several tars, tar by tar in the given order; several are read at a time.
 
     `class_index` is the class index by folder name. The label of a sample is the number in its .cls member, else the
-    "label" of its .json member, else the class that its folder is named after.
+    "label" of its .json member, else the class that its folder is named after. None: no label is looked for, and all
+    are -1.
 
     Raises:
         DataError: a tar is cut off, compressed, damaged, or holds a link, a name that leads out of it, two images of
@@ -48,7 +49,7 @@ def list_tars(tars: Sequence[Path], class_index: Mapping[str, int]) -> Iterator[
             yield from ((tar, image) for image in images)
 
 
-def _list_tar(tar: Path, class_index: Mapping[str, int]) -> list[TarImage]:
+def _list_tar(tar: Path, class_index: Mapping[str, int] | None) -> list[TarImage]:
     if not tar.is_file():
         raise DataError(f"{tar}: not a regular file")
     try:
@@ -61,7 +62,7 @@ def _list_tar(tar: Path, class_index: Mapping[str, int]) -> list[TarImage]:
         ) from None
 
 
-def _read_tar(tar: Path, class_index: Mapping[str, int]) -> list[TarImage]:
+def _read_tar(tar: Path, class_index: Mapping[str, int] | None) -> list[TarImage]:
     with tar.open("rb") as file:
         images, labels, nameless = _group(tar, _members(tar, file))
         if lost := sorted((nameless | labels[".cls"].keys()) - images.keys()):
@@ -119,8 +120,14 @@ def _group(
 
 
 def _label(
-    tar: Path, key: str, labels: Mapping[str, Mapping[str, Span]], descriptor: int, class_index: Mapping[str, int]
+    tar: Path,
+    key: str,
+    labels: Mapping[str, Mapping[str, Span]],
+    descriptor: int,
+    class_index: Mapping[str, int] | None,
 ) -> int:
+    if class_index is None:
+        return -1
     label = _stated_label(tar, key, labels, descriptor)
     folder = PurePosixPath(key).parent.name
     label = class_index.get(folder) if label is None else label

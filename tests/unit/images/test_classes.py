@@ -15,6 +15,7 @@ from dad.images.classes import (
     load_class_list,
     require_known,
     resolve_class_list,
+    resolve_vocabulary,
 )
 
 TENCH, GOLDFISH, FOX = "n01440764", "n01443537", "n02119022"
@@ -162,3 +163,14 @@ def test_a_class_map_in_latin_1_is_refused_by_its_byte(tmp_path: Path) -> None:
 
 def test_folders_whose_names_are_no_text_have_a_digest() -> None:
     assert len(ClassList(("caf\udce9",), ("caf\udce9",)).digest) == 16
+
+
+def test_a_teacher_may_choose_from_any_list(tmp_path: Path) -> None:
+    names = write(tmp_path / "names.txt", "red fox", "elk")
+    folders = write(tmp_path / "folders.txt", "fox_1", "elk_1")
+    assert resolve_vocabulary("", names) == ClassList(("red fox", "elk"), ("red fox", "elk"))
+    assert resolve_vocabulary(folders, "") == ClassList(("fox_1", "elk_1"), ("fox 1", "elk 1"))
+    assert resolve_vocabulary(folders, names) == ClassList(("fox_1", "elk_1"), ("red fox", "elk"))
+    assert resolve_vocabulary("", "") == imagenet_class_list()
+    with pytest.raises(DataError, match=r"--class-names .*: 'elk' stands there twice"):
+        resolve_vocabulary("", write(tmp_path / "twice.txt", "elk", "elk"))

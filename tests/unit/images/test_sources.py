@@ -6,7 +6,15 @@ import pytest
 
 from dad.errors import DataError
 from dad.images.classes import ClassList
-from dad.images.sources import SourceImage, class_folders, list_sources, listing_digest
+from dad.images.sources import (
+    UNLABELLED,
+    SourceImage,
+    class_folders,
+    find_split,
+    list_sources,
+    list_unlabelled,
+    listing_digest,
+)
 
 CLASSES = ClassList(("zebra", "ant", "cat"), ("zebra", "ant", "cat"))
 
@@ -116,3 +124,51 @@ def test_a_folder_that_leads_back_is_refused_by_name(tmp_path: Path) -> None:
     (split / "ant" / "back").symlink_to(split)
     with pytest.raises(DataError, match="a class folder holds the folder 'back'"):
         list_sources(split, CLASSES)
+
+
+def test_images_without_labels_lie_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    split = make_tree(
+        tmp_path, "b.jpg", "2024/trip/a.1.PNG", "2024/c.jpeg", ".trash/d.jpg", "2024/e.heic", "empty/x.txt"
+    )
+    assert list_unlabelled(split) == [
+        SourceImage("2024/c", split / "2024/c.jpeg", UNLABELLED),
+        SourceImage("2024/trip/a.1", split / "2024/trip/a.1.PNG", UNLABELLED),
+        SourceImage("b", split / "b.jpg", UNLABELLED),
+    ]
+    assert "files that are not looked at: 1 .heic, 1 .txt" in caplog.text
+
+
+def test_class_folders_give_the_same_keys_without_labels(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "zebra/a.JPEG", "ant/x.1.jpg")
+    labelled = list_sources(split, CLASSES)
+    assert [source.key for source in list_unlabelled(split)] == [source.key for source in labelled]
+    assert listing_digest(list_unlabelled(split)) != listing_digest(labelled)
+
+
+def test_a_folder_that_links_lead_to_is_listed_once(tmp_path: Path) -> None:
+    split = make_tree(tmp_path, "one/a.jpg")
+    (split / "one" / "back").symlink_to(split)
+    (split / "two").symlink_to(split / "one")
+    assert [source.key for source in list_unlabelled(split)] == ["one/a"]
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ((), "no such folder; expected one of images, in folders or not"),
+        (("deep/readme.txt",), "train: no images .* in it or in folders below it"),
+        (("deep/a.jpg", "deep/A.png"), "deep/A.png and .*deep/a.jpg are one key"),
+        (("deep/a.jpg", "0.tar"), r"both images \('deep/a'\) and tars \('0.tar'\)"),
+    ],
+)
+def test_trees_without_labels_that_would_lose_or_double_an_image_are_refused(
+    tmp_path: Path, files: tuple[str, ...], named: str
+) -> None:
+    with pytest.raises(DataError, match=named):
+        list_unlabelled(make_tree(tmp_path, *files))
+
+
+def test_a_folder_of_images_may_be_the_split_itself(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no folder train or training; .* as they are: --train-split \.$"):
+        find_split(str(tmp_path), "train")
+    assert find_split(str(tmp_path), ".") == tmp_path

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dad.errors import DataError
 from dad.images.classes import ClassList
-from dad.images.sources import list_sources
+from dad.images.sources import UNLABELLED, list_sources, list_unlabelled
 from dad.training.views import ViewDataset
 
 CLASSES = ClassList(("zebra", "ant", "cat"), ("zebra", "ant", "cat"))
@@ -46,6 +46,7 @@ def test_keys_and_labels_are_read_in_webdatasets_sense(
 ) -> None:
     write_tar(tmp_path / "0.tar", members)
     assert labels_of(tmp_path) == labels
+    assert {source.key: source.label for source in list_unlabelled(tmp_path)} == dict.fromkeys(labels, UNLABELLED)
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
