@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """Make a DAD set: the teacher's adversarial images, discretised by Q, of every training image the teacher still gets
-right.
+right; with --unlabelled, of every image of which it still says the same.
 
     python generate.py --config hparams/generate_clip_vitl14.yaml --data-dir /data/imagenet --dad-dir /data/imagenet-dad
 
@@ -39,10 +39,10 @@ from dad.generation.settings import resolve_img_size, resolve_settings
 from dad.generation.sizing import resolve_sizes
 from dad.generation.tuning import tune_attack
 from dad.generation.workload import plan_workload, resolve_shard_range
-from dad.images.classes import resolve_class_list
+from dad.images.classes import resolve_class_list, resolve_vocabulary
 from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
-from dad.images.sources import class_folders, find_split, list_sources
+from dad.images.sources import class_folders, find_split, list_sources, list_unlabelled
 from dad.runtime import setup_runtime
 from dad.shards import DadWriter
 from dad.shards.lock import ShardLock
@@ -60,8 +60,11 @@ def main(argv: list[str] | None = None) -> int:
 
     # What it is made of: the sources, Q and the teacher, whose size the images have.
     split = find_split(args.data_dir, args.train_split)
-    classes = resolve_class_list(args.class_map, args.class_names, class_folders(split))
-    sources = list_sources(split, classes)
+    if args.unlabelled:
+        classes, sources = resolve_vocabulary(args.class_map, args.class_names), list_unlabelled(split)
+    else:
+        classes = resolve_class_list(args.class_map, args.class_names, class_folders(split))
+        sources = list_sources(split, classes)
     args, args_text = resolve_sizes(args, args_text, len(sources))
     listed = resolve_listing(args, split, sources)
     discretizer = create_discretizer(args, runtime.device)
@@ -76,7 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     cut = replace(Cut.of(teacher.data_config, args.crop_pct), side=img_size)
     reader = SourceReader(listed.sources, cut, args.workers, args.read_timeout)
     settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, cut)
-    _logger.info("%d source images, %d classes, %s", len(listed.sources), len(classes), runtime.device)
+    kind = "classes that the teacher chooses from" if args.unlabelled else "classes"
+    _logger.info("%d source images, %d %s, %s", len(listed.sources), len(classes), kind, runtime.device)
 
     if args.tune_attack:
         if runtime.is_primary:

@@ -15,6 +15,7 @@ from dad.args.data import (
     add_loader_args,
     add_split_args,
     add_train_loader_args,
+    add_unlabelled_args,
 )
 from dad.args.distill import add_distill_args, add_objective_args, add_teacher_args
 from dad.args.evaluate import add_evaluate_args, add_preprocessing_args, add_results_args
@@ -35,6 +36,7 @@ def create_train_parser() -> ArgumentParser:
     """Return the parser of train.py."""
     parser = _create_parser("Train a timm model, with or without a teacher and a DAD set.")
     add_data_args(parser)
+    add_unlabelled_args(parser)
     add_split_args(parser)
     add_input_args(parser)
     add_channel_args(parser)
@@ -83,6 +85,7 @@ def create_generate_parser() -> ArgumentParser:
     """Return the parser of generate.py."""
     parser = _create_parser("Make a DAD set: the teacher's adversarial images, discretised.")
     add_data_args(parser)
+    add_unlabelled_args(parser)
     add_generate_args(parser)
     add_teacher_args(parser)
     add_discretizer_args(parser)

@@ -14,6 +14,19 @@ def add_data_args(parser: ArgumentParser) -> None:
     group.add_argument("--class-map", default="", type=str, metavar="FILE", help="class folders, one a line, in order")
 
 
+def add_unlabelled_args(parser: ArgumentParser) -> None:
+    """Add the word that nobody has said what the images show."""
+    group = parser.add_argument_group("Images without labels")
+    group.add_argument(
+        "--unlabelled",
+        "--unlabeled",
+        default=False,
+        action=Switch,
+        help="the images have no classes: all below the split's folder, at any depth (--train-split . where they lie "
+        "in the data root itself)",
+    )
+
+
 def add_split_args(parser: ArgumentParser) -> None:
     """Add which folders of the data root are trained on and validated on."""
     group = parser.add_argument_group("Splits")

@@ -10,6 +10,8 @@ from dad.attacks import NORMS
 from dad.errors import UsageError
 from dad.plugins import list_plugins, load_plugin
 
+CORRECT, UNCHANGED = "teacher-correct", "teacher-unchanged"
+
 
 def add_generate_args(parser: ArgumentParser) -> None:
     """Add what is read, what is kept and how it is stored."""
@@ -21,10 +23,11 @@ def add_generate_args(parser: ArgumentParser) -> None:
     group.add_argument("--crop-pct", default=1.0, type=float, metavar="X", help="share of the short side in the crop")
     group.add_argument(
         "--keep",
-        default="teacher-correct",
+        default=None,
         type=str,
-        choices=["teacher-correct", "all"],
-        help="drop images that the teacher no longer gets right, or none",
+        choices=[CORRECT, UNCHANGED, "all"],
+        help=f"drop images that the teacher no longer gets right ({CORRECT}, the default), of --unlabelled ones those "
+        f"whose first choice is no longer the source's ({UNCHANGED}, the default there), or none",
     )
     group.add_argument("--shard-size", default=1000, type=int, metavar="N", help="source images per shard")
     group.add_argument(
@@ -103,16 +106,29 @@ def require_generation(args: Namespace) -> None:
     _require_place_beside(args)
     if args.tune_attack and args.attack == "none":
         raise UsageError("--tune-attack: --attack none has no epsilon to tune; leave one of the two out")
+    if args.unlabelled and args.keep == CORRECT:
+        raise UsageError(f"--keep {CORRECT}: of --unlabelled images nobody knows what is right; use {UNCHANGED}")
+    if args.keep == UNCHANGED and not args.unlabelled:
+        raise UsageError(f"--keep {UNCHANGED}: it is for --unlabelled images; of these, use {CORRECT}")
     if not re.fullmatch(r"(\d*:\d*)?", args.shard_range):
         raise UsageError(f"--shard-range {args.shard_range}: expected A:B, the shards from A up to but not including B")
 
 
+def resolve_keep(args: Namespace) -> str:
+    """Return which DAD images are kept: `--keep`, or what it is by default."""
+    return str(args.keep or (UNCHANGED if args.unlabelled else CORRECT))
+
+
 def _require_place_beside(args: Namespace) -> None:
-    """Refuse a DAD set among the images that it is made of, where it would be read as a class of theirs."""
+    """Refuse a DAD set among the images that it is made of, where it would be read as a class of theirs, or its preview
+    as one of them."""
     root, place = Path(args.data_dir).resolve(), Path(args.dad_dir).resolve()
+    split = (root / args.train_split).resolve()
     splits = {folder for folder in (place, *place.parents) if folder.parent == root}
-    if place == root or any(
-        folder.name in (args.train_split, "train", "training", "val", "validation") for folder in splits
+    if (
+        place == root
+        or split in (place, *place.parents)
+        or any(folder.name in ("train", "training", "val", "validation") for folder in splits)
     ):
         among = f"it lies among the images of --data-dir {args.data_dir}"
         raise UsageError(f"--dad-dir {args.dad_dir}: {among}; give a folder of its own")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 STAGES = (
+    "the teacher's logits on x",
     "the latents of Q(x)",
     "Q(x)",
     "the teacher's logits on Q(x)",

@@ -25,7 +25,8 @@ def write_first_look(
     attack does to its images; what is there already stays.
 
     Args:
-        least_right: the share of the sources that the teacher has to be right on, once enough are looked at.
+        least_right: the share of the sources that the teacher has to be right on, once enough are looked at; of those
+            without labels, the share on whose Q(x) it has to say the same.
 
     Raises:
         DataError: a file cannot be written, or the teacher is right on fewer sources.
@@ -42,14 +43,24 @@ def write_first_look(
             write_gallery(path, inspection, class_names, settings)
             write_atomically(root / FIRST_LOOK, to_json(inspection.strength.to_plain(), indent=1))
             _logger.info("%s: attack: %s", path, judge(inspection.strength))
-        right = int(inspection.right(inspection.logits_source).sum())
-        count = len(inspection.keys)
-        _logger.info("%s: the teacher is right on %d of %d sources", path, right, count)
-        if count >= _ENOUGH and right < least_right * count:
-            raise DataError(
-                f"the teacher is right on {right} of {count} sources (--min-teacher-right {least_right:g}), so the "
-                f"set would be of little use: look at {path}, and check the teacher's weights and the class list"
-            )
+        _require_right(path, inspection, least_right)
+
+
+def _require_right(path: Path, inspection: Inspection, least_right: float) -> None:
+    """Say how often the teacher is right on the sources; of sources without labels, how often it says the same of
+    Q(x)."""
+    logits, found = inspection.logits_source, "is right on %d of %d sources"
+    if inspection.own_labels:
+        logits, found = inspection.logits_discretized, "says the same of Q(x) as of x for %d of %d sources"
+    right, count = int(inspection.right(logits).sum()), len(inspection.keys)
+    said = f"the teacher {found % (right, count)}"
+    _logger.info("%s: %s", path, said)
+    if count >= _ENOUGH and right < least_right * count:
+        culprit = "Q's weights" if inspection.own_labels else "the class list"
+        raise DataError(
+            f"{said} (--min-teacher-right {least_right:g}), so the set would be of little use: look at {path}, and "
+            f"check the teacher's weights and {culprit}"
+        )
 
 
 def _inspect(generator: FittingGenerator, reader: SourceReader, count: int) -> Inspection | None:

@@ -110,8 +110,9 @@ def write_gallery(path: Path, inspection: Inspection, class_names: Sequence[str]
 def _summary(inspection: Inspection) -> str:
     count = len(inspection.keys)
     numbers = {"kept": f"{int(inspection.keep.sum())} of {count}"}
-    for title, _, logits in inspection.stages:
-        numbers[f"teacher on {title}"] = f"{int(inspection.right(logits).sum())} of {count} right"
+    right = _right(inspection)
+    for title, _, logits in inspection.stages[int(inspection.own_labels) :]:
+        numbers[f"teacher on {title}"] = f"{int(inspection.right(logits).sum())} of {count} {right}"
     numbers["codes changed, on average"] = _share(inspection.codes_changed.mean())
     strength = inspection.strength
     label = {"Q(x)": strength.before, "Q(x')": strength.after, "Q(Q(x)), without attack": strength.alone}
@@ -121,22 +122,32 @@ def _summary(inspection: Inspection) -> str:
     if strength.codes_alone is not None:
         numbers["codes changed without attack"] = f"{strength.codes_alone:.1%}"
     cells = [f"<div><dt>{escape(name)}</dt><dd>{number}</dd></div>" for name, number in numbers.items()]
-    right = int(inspection.right(inspection.logits_source).sum())
     verdict = f'<p class="verdict"><strong>Attack:</strong> {escape(judge(strength))}.</p>'
-    return f"<dl>{''.join(cells)}</dl>{_warning(right, count)}{verdict}"
+    return f"<dl>{''.join(cells)}</dl>{_warning(inspection)}{verdict}"
 
 
 def _share(codes_changed: Tensor) -> str:
     return "n/a (no codes)" if codes_changed.isnan() else f"{codes_changed:.1%}"
 
 
-def _warning(right: int, count: int) -> str:
+def _right(inspection: Inspection) -> str:
+    """Return the word for what the teacher is where it gives the label."""
+    return "as on x" if inspection.own_labels else "right"
+
+
+def _warning(inspection: Inspection) -> str:
+    logits = inspection.logits_discretized if inspection.own_labels else inspection.logits_source
+    right, count = int(inspection.right(logits).sum()), len(inspection.keys)
     if right / count >= _SUSPICIOUS:
         return ""
+    head = f"The teacher is right on only {right} of {count} sources."
+    check = "that its classes are in the data's order (--class-map, --class-names)"
+    if inspection.own_labels:
+        head = f"The teacher says the same of Q(x) as of the source for only {right} of {count}."
+        check = "Q's configuration and weights"
     return f"""
-<p class="warning" role="alert"><strong>⚠ The teacher is right on only {right} of {count} sources.</strong> Few or none
-of the images would be kept. Check its weights, its normalisation, and that its classes are in the data's order
-(--class-map, --class-names) before you let it run.</p>"""
+<p class="warning" role="alert"><strong>⚠ {head}</strong> Few or none
+of the images would be kept. Check its weights, its normalisation, and {check} before you let it run.</p>"""
 
 
 def _card(inspection: Inspection, row: int, class_names: Sequence[str]) -> str:
@@ -144,17 +155,18 @@ def _card(inspection: Inspection, row: int, class_names: Sequence[str]) -> str:
     kept = '<span class="good">✓ kept</span>' if inspection.keep[row] else '<span class="bad">✗ rejected</span>'
     changed = _share(inspection.codes_changed[row])
     figures = [
-        _figure(title, key, images[row], _verdict(logits[row], label, bool(inspection.right(logits)[row]), class_names))
+        _figure(title, key, images[row], _verdict(inspection, logits, row, class_names))
         for title, images, logits in inspection.stages
     ]
+    label_of = "the teacher's own label" if inspection.own_labels else "label"
     difference = (inspection.adversarial[row] - inspection.discretized[row]).abs()
     levels = f"mean {255 * difference.mean():.1f}, largest {255 * difference.max():.1f} of 255 levels"
     note = f'<p class="soft">|Q(x\') − Q(x)|: {levels}</p>'
     figures.append(_figure(f"difference × {_AMPLIFICATION}", key, difference * _AMPLIFICATION, note))
     return f"""<article>
 <h2>{escape(key)}</h2>
-<p class="about"><span>label: <strong>{escape(class_names[label])}</strong></span>{kept}<span>codes changed: {changed}
-</span></p>
+<p class="about"><span>{label_of}: <strong>{escape(class_names[label])}</strong></span>{kept}
+<span>codes changed: {changed}</span></p>
 <div class="row">{"".join(figures)}</div>
 </article>"""
 
@@ -173,9 +185,10 @@ src="data:image/png;base64,{b64encode(encode_image(array, "png", 100)).decode()}
 </figure>"""
 
 
-def _verdict(logits: Tensor, label: int, right: bool, class_names: Sequence[str]) -> str:
-    """Return the teacher's first guesses for one image as a table with bars; `right` says of the first."""
-    top = logits.softmax(0).topk(min(_TOP, len(logits)))
+def _verdict(inspection: Inspection, logits: Tensor, row: int, class_names: Sequence[str]) -> str:
+    """Return the teacher's first guesses for image `row`, by its logits on one of the stages, as a table with bars."""
+    label, right = int(inspection.labels[row]), bool(inspection.right(logits)[row])
+    top = logits[row].softmax(0).topk(min(_TOP, logits.shape[1]))
     guesses = list(zip(top.values.tolist(), top.indices.tolist(), strict=True))
     rows = []
     for rank, (probability, index) in enumerate(guesses):
@@ -188,7 +201,8 @@ def _verdict(logits: Tensor, label: int, right: bool, class_names: Sequence[str]
             f'<tr class="{kind}"><th scope="row">{sign}{escape(class_names[index])}'
             f'<span class="bar" style="--share:{probability:.1%}"></span></th><td>{probability:.1%}</td></tr>'
         )
-    word = '<span class="good">✓ right</span>' if right else '<span class="bad">✗ wrong</span>'
+    word, wrong = _right(inspection), "another" if inspection.own_labels else "wrong"
+    word = f'<span class="good">✓ {word}</span>' if right else f'<span class="bad">✗ {wrong}</span>'
     return f"<table><caption>teacher: {word}</caption><tbody>{''.join(rows)}</tbody></table>"
 
 

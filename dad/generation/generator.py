@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dad.args.generate import resolve_keep
 from dad.attacks import Attack, keyed_generator
 from dad.discretizers import Discretizer, discretize
 from dad.generation.finite import FiniteCheck
@@ -25,7 +26,8 @@ class Generated:
 
     Shapes: pixels [B, 3, H, W] in [0, 1], codes [B, h, w] (None without a codebook), logits [B, K], `codes_changed`
         the share of codes [B] that the attack changed, `keep` bool [B], `failed` int64 [B]: where an image stopped
-        being finite, as `FiniteCheck` has it; such an image is not kept.
+        being finite, as `FiniteCheck` has it; such an image is not kept; `labels` int64 [B]: the teacher's first
+        choices on x, where these stand in for labels.
     """
 
     discretized: Tensor
@@ -36,6 +38,7 @@ class Generated:
     logits_after: Tensor
     keep: Tensor
     failed: Tensor
+    labels: Tensor | None = None
 
 
 SECOND_PASS = Attack(epsilon=0.0, step_size=0.0, steps=0)  # no attack: what Q does to Q(x) by itself
@@ -43,12 +46,14 @@ SECOND_PASS = Attack(epsilon=0.0, step_size=0.0, steps=0)  # no attack: what Q d
 
 @dataclass(frozen=True)
 class _First:
-    """Q(x), its codes, the teacher's logits on it, and where images have failed so far."""
+    """Q(x), its codes, the teacher's logits on it, where images have failed so far, and the teacher's first choices on
+    x, where these stand in for labels."""
 
     discretized: Tensor
     codes: Tensor | None
     logits: Tensor
     failed: Tensor
+    labels: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Generator:
     seed: int
     keep_all: bool = False
     twins: Tensor | None = None  # classes that the teacher cannot tell apart, [K]
+    own_labels: bool = False  # the teacher's first choice on x is the label that the attack leads away from
 
     def __call__(self, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
         """Make the DAD images of source pixels [B, 3, H, W] in [0, 1]; draws depend on (seed, key) alone."""
@@ -75,12 +81,17 @@ class Generator:
         pixels = pixels.to(self.runtime.device)
         labels = labels.to(self.runtime.device)
         check = FiniteCheck(pixels)
+        own = None
+        if self.own_labels:
+            seen = self._verdict(pixels)
+            check.note("the teacher's logits on x", seen)
+            labels = own = seen.argmax(dim=1)
         discretized, codes = self._discretize(pixels, keys)
         logits = self._verdict(discretized)
         check.note("the latents of Q(x)", codes)
         check.note("Q(x)", discretized)
         check.note("the teacher's logits on Q(x)", logits)
-        first = _First(discretized, codes, logits, check.failed)
+        first = _First(discretized, codes, logits, check.failed, own)
         return [self._attacked(first, labels, keys, attack) for attack in attacks]
 
     def _attacked(self, first: "_First", labels: Tensor, keys: Sequence[str], attack: Attack | None) -> Generated:
@@ -89,7 +100,7 @@ class Generator:
             changed = _share(first.codes, first.codes, labels)
             return Generated(
                 first.discretized, first.discretized, first.codes, changed, first.logits, first.logits, keep,
-                first.failed,
+                first.failed, first.labels,
             )  # fmt: skip
 
         def teacher_loss(variable: Tensor) -> Tensor:
@@ -105,7 +116,9 @@ class Generator:
         check.note("the teacher's logits on Q(x')", after)
         keep = self._keep(after, labels) & (check.failed == 0)
         changed = _share(codes, first.codes, labels)
-        return Generated(first.discretized, adversarial, codes, changed, first.logits, after, keep, check.failed)
+        return Generated(
+            first.discretized, adversarial, codes, changed, first.logits, after, keep, check.failed, first.labels
+        )
 
     def compile(self, backend: str, mode: str | None) -> None:
         """Compile the teacher and the discretiser's networks, in place."""
@@ -145,7 +158,8 @@ def create_generator(
     twins: Tensor | None = None,
 ) -> "FittingGenerator":
     """Build the generator from what it is made of, compiled with `--torchcompile`."""
-    generator = Generator(teacher, discretizer, attack, runtime, args.seed, args.keep == "all", twins)
+    keep_all = resolve_keep(args) == "all"
+    generator = Generator(teacher, discretizer, attack, runtime, args.seed, keep_all, twins, args.unlabelled)
     if args.torchcompile:
         generator.compile(args.torchcompile, args.torchcompile_mode)
     return FittingGenerator(generator, args.batch_size)

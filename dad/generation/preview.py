@@ -29,7 +29,8 @@ class Inspection:
         [B, K]; `labels` int64 [B]; `keep` bool [B]; `codes_changed` the share of codes that the attack changed [B], NaN
         without a codebook; `keys` B names; `twins` [K] or None, see `dad.verdicts.is_right`; `logits_again` and
         `codes_again` are what a second pass of Q alone comes to, None where that was not tried; `attacked`: there was
-        an attack.
+        an attack; `own_labels`: the labels are the teacher's own first choices on the sources, so that "right" means
+        unchanged.
     """
 
     source: Tensor
@@ -46,6 +47,7 @@ class Inspection:
     logits_again: Tensor | None = None
     codes_again: Tensor | None = None
     attacked: bool = True
+    own_labels: bool = False
 
     @property
     def strength(self) -> Strength:
@@ -59,7 +61,7 @@ class Inspection:
             len(self.keys), self.keep.float().mean().item(), before, after,
             None if self.logits_again is None else self._of_label(self.logits_again),
             _share(self.codes_changed), None if self.codes_again is None else _share(self.codes_again),
-            right, right_before, sure, self.attacked,
+            right, right_before, sure, self.attacked, own_labels=self.own_labels,
         )  # fmt: skip
 
     def _of_label(self, logits: Tensor) -> float:
@@ -80,7 +82,10 @@ class Inspection:
 
 
 def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Inspection:
-    """Run `generator` on source pixels [B, 3, H, W] in [0, 1] with labels [B], and the teacher on the sources too."""
+    """Run `generator` on source pixels [B, 3, H, W] in [0, 1] with labels [B], and the teacher on the sources too.
+
+    Where sources have no labels, the teacher's own stand in.
+    """
     generated, again = generator.series(pixels, labels, keys, [generator.attack, SECOND_PASS])
     with torch.no_grad(), generator.runtime.autocast():
         logits_source = generator.teacher(pixels.to(generator.runtime.device))
@@ -91,7 +96,7 @@ def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Ten
         logits_source.float().cpu(),
         generated.logits_before.cpu(),
         generated.logits_after.cpu(),
-        labels.cpu(),
+        (labels if generated.labels is None else generated.labels).cpu(),
         generated.keep.cpu(),
         generated.codes_changed.cpu(),
         list(keys),
@@ -99,6 +104,7 @@ def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Ten
         again.logits_after.cpu(),
         again.codes_changed.cpu(),
         generator.attack is not None,
+        generated.labels is not None,
     )
 
 
@@ -108,7 +114,8 @@ def _share(codes_changed: Tensor) -> float | None:
 
 
 def write_preview(path: Path, inspection: Inspection, class_names: Sequence[str]) -> None:
-    """Write the picture as PNG: a row an image, green where the teacher is right, red where not.
+    """Write the picture as PNG: a row an image, green where the teacher is right (or says the same as of
+    the source, where that has no label), red where not.
 
     Raises:
         DataError: the file cannot be written.

@@ -2,22 +2,26 @@
 
 from argparse import Namespace
 
+from dad.args.generate import resolve_keep
 from dad.attacks import Attack
 from dad.errors import UsageError
 from dad.files import Settings
 from dad.images.classes import ClassList
 from dad.images.cutting import Cut
+from dad.shards.manifest import OWN_LABELS
 
 
 def resolve_settings(
     args: Namespace, classes: ClassList, teacher: Settings, discretizer: Settings, attack: Attack | None, cut: Cut
 ) -> Settings:
     """Return everything that decides what the images will be: the fingerprint of a set is made of it."""
-    names = ["keep", "crop_pct", "store", "seed"]
+    names = ["crop_pct", "store", "seed"]
     if "image" in args.store:
         names += ["image_format", "image_quality"]
     return {
         "class_list": classes.digest,
+        "keep": resolve_keep(args),
+        **({"labels": OWN_LABELS} if args.unlabelled else {}),
         **teacher,
         **discretizer,
         **_attack_settings(attack),

@@ -144,14 +144,15 @@ def tune_attack(
             made = generator.series(pixels, batch.labels, batch.keys, [SECOND_PASS, *attacks])
             with torch.no_grad(), generator.runtime.autocast():
                 logits = generator.teacher(pixels).float().cpu()
-            sums.append(_measure(made, logits, batch.labels, generator.twins))
+            labels = batch.labels if made[0].labels is None else made[0].labels.cpu()
+            sums.append(_measure(made, logits, labels, generator.twins))
             done += len(batch.sources)
         if report is not None:
             report(done, len(places))
     if not sums:
         raise DataError("none of the source images that were tried can be read; see them with any image viewer")
     means = (torch.stack(sums).sum(0) / done).tolist()
-    return _tuning(generator.attack, side, done, attacks, means)
+    return _tuning(generator.attack, side, done, attacks, means, generator.generator.own_labels)
 
 
 def _measure(made: Sequence[Generated], logits: Tensor, labels: Tensor, twins: Tensor | None) -> Tensor:
@@ -174,13 +175,18 @@ def _measure(made: Sequence[Generated], logits: Tensor, labels: Tensor, twins: T
 
 
 def _tuning(
-    attack: Attack, side: int, images: int, attacks: Sequence[Attack], means: Sequence[Sequence[float]]
+    attack: Attack,
+    side: int,
+    images: int,
+    attacks: Sequence[Attack],
+    means: Sequence[Sequence[float]],
+    own_labels: bool,
 ) -> Tuning:
     (right, right_before, before, sure), (kept, after, codes, _), *rest = means
     share = codes if codes == codes else None  # NaN without a codebook
     alone = Strength(
         images, kept, before, after, alone=after, codes=share, codes_alone=share, right=right,
-        right_before=right_before, sure=sure,
+        right_before=right_before, sure=sure, own_labels=own_labels,
     )  # fmt: skip
     rungs = [
         Rung(one.epsilon, row[0], row[1], after - row[1], row[2] if row[2] == row[2] else None)

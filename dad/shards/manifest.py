@@ -18,6 +18,7 @@ from dad.passing import is_of_disk, read_patiently
 from dad.shards.layout import EXTENDED
 
 SETTINGS, ENVIRONMENT, MANIFEST = "settings.json", "environment.json", "manifest.json"
+OWN_LABELS = "the teacher's first choice on the source"  # the setting `labels` of a set of sources without any
 ASIDE = ".damaged"  # what the name of a file ends with that a repair has set aside
 RERUN = "rerun the same generate.py command"
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from dad.markdown import format_rows
 from dad.shards.listing import read_listings
-from dad.shards.manifest import read_manifest
+from dad.shards.manifest import OWN_LABELS, read_manifest
 from dad.shards.marker import Fate, Marker, Metadata
 from dad.shards.reader import committed_markers
 from dad.shards.strength import Strength, judge, of_set, read_first_look
 
+_NO_CLASS = "none"
 _NUMBERS = ("codes_changed", "probability_before", "probability_after")
 
 
@@ -36,7 +37,8 @@ def collect_stats(root: Path) -> dict[str, Any]:
     """Return a finished set's settings, its totals (`all`) and those of every class (`classes`), by class folder; and
     what the attack does (`strength`, None if nothing was made).
 
-    Shares and probabilities lie in [0, 1]. A class without a folder (sources in tars) goes by its index.
+    Shares and probabilities lie in [0, 1]. A class without a folder (sources in tars) goes by its index. Sources
+    without labels go by the index of the class that the teacher saw in them; those that cannot be read are of none.
 
     Raises:
         DataError: the set is not finished, damaged, or of format 1.
@@ -44,11 +46,15 @@ def collect_stats(root: Path) -> dict[str, Any]:
     manifest = read_manifest(root)
     labels = read_listings(root, manifest["settings"])
     folders = _class_names(labels)
+    of_teacher = manifest["settings"].get("labels") == OWN_LABELS
     groups: defaultdict[str, _Group] = defaultdict(_Group)
     everything = _Group()
     for marker in committed_markers(root, manifest):
-        _add(marker, lambda key: everything)
-        _add(marker, lambda key: groups[folders[labels[key]]])
+        _add(marker, lambda key, about: everything)
+        if of_teacher:
+            _add(marker, lambda key, about: groups[str(about.get("teacher_class", _NO_CLASS))])
+        else:
+            _add(marker, lambda key, about: groups[folders[labels[key]]])
     classes = {name: groups[name].summary() for name in sorted(groups)}
     settings, total = manifest["settings"], everything.summary()
     strength = of_set(total, settings.get("attack") != "none", read_first_look(root))
@@ -62,7 +68,8 @@ def format_stats(stats: Mapping[str, Any], rows: int | None = None) -> str:
     """Return the totals and the `rows` classes (default: all) with the lowest keep rates as a table; below it, whether
     the attack is too weak."""
     ordered = sorted(stats["classes"].items(), key=lambda item: (item[1]["keep_rate"] or 0.0, item[0]))
-    titles = ["class", "sources", "kept", "rejected", "unreadable", "keep rate", "codes changed", "p before", "p after"]
+    first = "teacher's class" if stats["settings"].get("labels") == OWN_LABELS else "class"
+    titles = [first, "sources", "kept", "rejected", "unreadable", "keep rate", "codes changed", "p before", "p after"]
     lines = [_line(name, summary) for name, summary in [("all", stats["all"]), *ordered[:rows]]]
     return "\n".join([format_rows([titles, *lines]), *_about_attack(stats)])
 
@@ -75,13 +82,14 @@ def _about_attack(stats: Mapping[str, Any]) -> list[str]:
     return ["", *strength.lines(), f"attack: {judge(strength)}"]
 
 
-def _add(marker: Marker, group_of: Callable[[str], _Group]) -> None:
+def _add(marker: Marker, group_of: Callable[[str, Mapping[str, Any]], _Group]) -> None:
+    """Add the sources of a shard, each to the group that its key and what is known of it mean."""
     for entry in marker.samples:
-        group_of(entry.key).kept.append(entry.metadata)
+        group_of(entry.key, entry.metadata).kept.append(entry.metadata)
     for key, metadata in marker.rejected.items():
-        group_of(key).rejected.append(metadata)
+        group_of(key, metadata).rejected.append(metadata)
     for key in marker.unreadable:
-        group_of(key).unreadable += 1
+        group_of(key, {}).unreadable += 1
 
 
 def _class_names(labels: Mapping[str, int]) -> dict[int, str]:

@@ -36,6 +36,7 @@ class Strength:
         right, right_before: share that the teacher is right on, of the sources and of Q(x).
         sure: its probability of its own first choice on the sources, at `TEMPERATURE`.
         attacked: whether there is an attack at all.
+        own_labels: whether the labels are the teacher's own first choices on the sources.
         tried: how many of the images the second pass of Q alone, and what follows, is of; 0: all.
     """
 
@@ -51,6 +52,7 @@ class Strength:
     sure: float | None = None
     attacked: bool = True
     tried: int = 0
+    own_labels: bool = False
 
     @property
     def own(self) -> float:
@@ -82,6 +84,11 @@ def judge(strength: Strength) -> str:
     if strength.right is not None and strength.right < 0.5:
         return f"the teacher is right on {strength.right:.0%} of the sources alone: take another, or check its classes"
     if strength.right and strength.right_before is not None and strength.right_before < _LOSSY * strength.right:
+        if strength.own_labels:
+            return (
+                f"Q loses too much: the teacher says the same of {strength.right_before:.0%} of Q(x) as of the source; "
+                "take another Q (--vqgan-config)"
+            )
         return (
             f"Q loses too much: the teacher is right on {strength.right:.0%} of the sources and on "
             f"{strength.right_before:.0%} of Q(x); take another Q (--vqgan-config)"
@@ -126,5 +133,5 @@ def of_set(summary: Mapping[str, Any], attacked: bool, first: Strength | None) -
     alone = None if first.alone is None else before - (first.before - first.alone)
     return Strength(
         made, summary["keep_rate"], before, after, alone, codes, first.codes_alone, first.right, first.right_before,
-        first.sure, attacked, first.images,
+        first.sure, attacked, first.images, first.own_labels,
     )  # fmt: skip

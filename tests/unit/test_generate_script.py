@@ -1,5 +1,6 @@
 """generate.py as a whole: it may be killed, shared among processes and rerun, and makes the same bytes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 import generate
 from dad.errors import SettingsError, UsageError, UserError
 from dad.shards import DadSet
+from dad.shards.stats import collect_stats
+from dad.shards.verify import verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,3 +153,27 @@ def test_only_what_is_asked_for_is_stored(
     generate.main([*generate_flags, "--store", store, "--image-format", image_format])
     tar = (tmp_path / "dad" / "shards" / "00000.tar").read_bytes()
     assert {name for name in ("npy", "jpg", "png", "webp") if f"apple_00.{name}".encode() in tar} == held
+
+
+def test_images_without_labels_are_kept_while_the_teacher_says_the_same(
+    world: Path, generate_flags: list[str], tmp_path: Path
+) -> None:
+    flat = tmp_path / "pictures"
+    for picture in (world / "data" / "train").rglob("*.png"):
+        (flat / picture.stem[-1]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, flat / picture.stem[-1] / picture.name)
+    shutil.copy(picture, flat)
+    place = generate_flags.index("--keep")
+    flags = [*generate_flags[:place], *generate_flags[place + 2 :], "--discretizer", "identity", "--store", "image"]
+    flags += ["--unlabelled", "--data-dir", str(flat), "--train-split", "."]
+    assert generate.main(flags) == 0
+    dad_set = DadSet.open(tmp_path / "dad")
+    assert dad_set.settings["keep"] == "teacher-unchanged" and dad_set.ledger.sources == 37
+    assert 0 < dad_set.ledger.kept < 37 and set(dad_set.labels) == {-1}
+    about = json.loads(dad_set.read(0, "json"))
+    assert about["label"] == -1 and 0 <= about["teacher_class"] < 6
+    stats = collect_stats(tmp_path / "dad")["classes"]
+    assert set(stats) <= set("012345") and sum(group["sources"] for group in stats.values()) == 37
+    assert verify(tmp_path / "dad").is_intact
+    before = tree(tmp_path / "dad")
+    assert generate.main(flags) == 0 and tree(tmp_path / "dad") == before

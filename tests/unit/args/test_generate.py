@@ -3,7 +3,7 @@
 import pytest
 
 from dad.args import create_generate_parser
-from dad.args.generate import require_generation
+from dad.args.generate import require_generation, resolve_keep
 from dad.args.hparams import parse_args
 from dad.errors import UsageError
 
@@ -52,3 +52,21 @@ def test_what_can_work_is_taken(words: list[str]) -> None:
 def test_what_cannot_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check(f"{words[0]}={words[1]}")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--unlabelled", "--keep", "teacher-correct"], "--keep teacher-correct: of --unlabelled images nobody knows"),
+        (["--keep", "teacher-unchanged"], "--keep teacher-unchanged: it is for --unlabelled images"),
+        (["--train-split", ".", "--dad-dir", "data/dad"], "--dad-dir data/dad: it lies among the images"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check(*words)
+
+
+def test_what_is_kept_goes_by_whether_there_are_labels() -> None:
+    kept = [resolve_keep(parse_args(create_generate_parser(), words)[0]) for words in ([], ["--unlabeled"])]
+    assert kept == ["teacher-correct", "teacher-unchanged"]

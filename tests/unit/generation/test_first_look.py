@@ -35,7 +35,8 @@ class Bright(nn.Module):
 def look(tmp_path: Path) -> Any:
     """Look at some of ten images, the first five black and of class 0, the others white and of class 1."""
 
-    def write(preview: int, gallery: int, broken: Sequence[int] = (), wrong: int = 0, least: float = 0.05) -> Path:
+    def write(preview: int, gallery: int, broken: Sequence[int] = (), wrong: int = 0, least: float = 0.05,
+              own_labels: bool = False, discretizer: Any = None) -> Path:  # fmt: skip
         labels = [int((number > 4) != (number < wrong)) for number in range(10)]
         sources = [SourceImage(f"a/{n}", tmp_path / f"{n}.png", labels[n]) for n in range(10)]
         for number, source in enumerate(sources):
@@ -43,7 +44,8 @@ def look(tmp_path: Path) -> Any:
             if number in broken:
                 source.path.write_bytes(b"no picture")
         teacher = PixelModel(Bright(), (0.0,) * 3, (1.0,) * 3)
-        generator = Generator(teacher, Identity(), Attack(epsilon=0.0), Runtime(torch.device("cpu")), 0)
+        made_with = (teacher, discretizer or Identity(), Attack(epsilon=0.0), Runtime(torch.device("cpu")), 0)
+        generator = Generator(*made_with, own_labels=own_labels)
         reader = SourceReader(sources, Cut(8), threads=0, timeout=9)
         names = ["dark", "bright"]
         write_first_look(tmp_path, {"seed": 1}, FittingGenerator(generator, 4), reader, names, preview, gallery, least)
@@ -109,3 +111,25 @@ def test_a_teacher_that_is_right_on_next_to_none_stops_the_run(look: Any, tmp_pa
 @pytest.mark.parametrize("wrong, least, gallery", [(9, 0.05, 10), (10, 0.0, 10), (10, 0.05, 7), (4, 0.6, 10)])
 def test_chance_and_few_images_stop_nothing(look: Any, wrong: int, least: float, gallery: int) -> None:
     look(preview=0, gallery=gallery, wrong=wrong, least=least)
+
+
+class Turn(Identity):
+    """A Q that makes every dark image bright."""
+
+    def __call__(self, pixels: torch.Tensor, draws: object) -> torch.Tensor:
+        return torch.ones_like(pixels)
+
+
+@pytest.mark.parametrize(("discretizer", "same"), [(Identity(), 10), (Turn(), 5)])
+def test_of_sources_without_labels_it_is_told_how_often_the_teacher_says_the_same_of_q(
+    look: Any, discretizer: Any, same: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        root = look(preview=0, gallery=10, wrong=10, least=0.5, own_labels=True, discretizer=discretizer)
+    assert f"the teacher says the same of Q(x) as of x for {same} of 10 sources" in caplog.text
+    page = (root / "gallery.html").read_text()
+    assert f"{same} of 10 as on x" in page and "teacher on source" not in page and "own label: <" in page
+    (root / "gallery.html").unlink()
+    if same < 10:
+        with pytest.raises(DataError, match=r"for 5 of 10 sources \(--min-teacher-right 0\.6\)"):
+            look(preview=0, gallery=10, least=0.6, own_labels=True, discretizer=discretizer)

@@ -264,3 +264,31 @@ def test_an_image_that_is_not_finite_is_rejected_and_the_others_stay_as_they_are
     for name in FIELDS:
         assert torch.equal(getattr(generated, name)[others], getattr(whole, name)[others]), name
     assert describe_failure(int(generated.failed[2])) == f"not finite: {stage}"
+
+
+def test_without_labels_the_attack_leads_away_from_the_teachers_own_choice_on_the_source() -> None:
+    generator = make_generator(own_labels=True)
+    own = generator.teacher(make_pixels()).argmax(dim=1)
+    assert own.unique().numel() > 1
+    nobody = generator(make_pixels(), torch.full((7,), -1), KEYS)
+    told = make_generator()(make_pixels(), own, KEYS)
+    assert nobody.labels is not None and torch.equal(nobody.labels, own) and told.labels is None
+    for field in FIELDS:
+        assert torch.equal(getattr(nobody, field), getattr(told, field)), field
+    assert torch.equal(nobody.keep, nobody.logits_after.argmax(dim=1) == own)
+
+
+def test_own_labels_do_not_depend_on_the_batch() -> None:
+    whole = make_generator(own_labels=True)(make_pixels(), torch.full((7,), -1), KEYS)
+    parts = FittingGenerator(make_generator(own_labels=True), 3)(make_pixels(), torch.full((7,), -1), KEYS)
+    assert parts.labels is not None and whole.labels is not None
+    assert torch.equal(parts.labels, whole.labels) and torch.equal(parts.keep, whole.keep)
+
+
+def test_a_choice_on_the_source_that_is_no_number_is_none() -> None:
+    pixels = make_pixels()
+    pixels[2, 0, 0, 0] = torch.nan
+    generated = make_generator(own_labels=True, keep_all=True)(pixels, torch.full((7,), -1), KEYS)
+    assert (
+        describe_failure(int(generated.failed[2])) == "not finite: the teacher's logits on x" and not generated.keep[2]
+    )

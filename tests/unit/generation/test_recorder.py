@@ -1,5 +1,6 @@
 """From batches to a shard's samples: what is stored of each image, in which shard, and what stops a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from dad.errors import DataError
 from dad.generation import recorder as recorder_module
 from dad.generation.generator import Generated
 from dad.generation.recorder import Fates, ShardRecorder, create_recorder, describe
+from dad.images.sources import UNLABELLED
 from dad.shards import DadSet, DadWriter, Ledger, decode_codes, decode_image
 
 
@@ -110,3 +112,11 @@ def test_it_is_built_from_the_flags(words: list[str], codes: bool, extension: st
     with create_recorder(parse_args(create_generate_parser(), flags)[0], None) as recorder:
         assert (recorder.codes, recorder.image_extension) == (codes, extension)
         assert (recorder.quality, recorder.max_failed) == (80, 3)
+
+
+def test_where_the_teachers_own_choice_stands_in_for_a_label_it_is_told() -> None:
+    sources = [replace(source, label=UNLABELLED) for source in SOURCES[:4]]
+    labelled, own = describe(SOURCES[:4], make_generated()), torch.arange(4) % 3
+    assert describe(sources, make_generated(labels=own)) == [
+        {**about, "teacher_class": number % 3} for number, about in enumerate(labelled)
+    ]

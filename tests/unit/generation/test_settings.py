@@ -73,3 +73,11 @@ def test_images_have_the_teachers_size(words: list[str], size: int) -> None:
 def test_a_size_that_teacher_or_q_cannot_take_is_refused(words: list[str], multiple: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         resolve_img_size(arguments(*words), of_teacher=224, multiple=multiple)
+
+
+def test_of_sources_without_labels_they_say_whose_verdict_counts() -> None:
+    found = settings("--unlabelled")
+    assert {name: found[name] for name in found if found.get(name) != settings().get(name)} == {
+        "keep": "teacher-unchanged", "labels": "the teacher's first choice on the source",
+    }  # fmt: skip
+    assert settings("--unlabelled", "--keep", "all")["keep"] == "all"

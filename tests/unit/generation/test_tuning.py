@@ -17,7 +17,7 @@ from dad.generation.generator import SECOND_PASS, FittingGenerator, Generator
 from dad.generation.tuning import Rung, Tuning, ladder, paper_epsilon, tune_attack
 from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
-from dad.images.sources import SourceImage
+from dad.images.sources import UNLABELLED, SourceImage
 from dad.pixels import PixelModel
 from dad.runtime import Runtime
 from dad.shards.strength import Strength
@@ -55,14 +55,15 @@ class Bright(nn.Module):
 
 @pytest.fixture
 def tune(tmp_path: Path) -> Callable[..., Tuning]:
-    def run(count: int = 6, broken: int = 0) -> Tuning:
-        sources = [SourceImage(f"a/{n}", tmp_path / f"{n}.png", n % 2) for n in range(count)]
+    def run(count: int = 6, broken: int = 0, unlabelled: bool = False) -> Tuning:
+        labels = [UNLABELLED if unlabelled else n % 2 for n in range(count)]
+        sources = [SourceImage(f"a/{n}", tmp_path / f"{n}.png", labels[n]) for n in range(count)]
         for number, source in enumerate(sources):
             Image.new("RGB", (8, 8), (180,) * 3 if number % 2 else (80,) * 3).save(source.path)
             if number < broken:
                 source.path.write_bytes(b"no picture")
         teacher = PixelModel(Bright(), (0.0,) * 3, (1.0,) * 3)
-        generator = Generator(teacher, Identity(), Attack(), Runtime(torch.device("cpu")), 0)
+        generator = Generator(teacher, Identity(), Attack(), Runtime(torch.device("cpu")), 0, own_labels=unlabelled)
         reader = SourceReader(sources, Cut(8), threads=0, timeout=9)
         return tune_attack(FittingGenerator(generator, 4), reader, batch_size=4)
 
@@ -75,6 +76,11 @@ def test_a_longer_step_takes_more_and_what_q_takes_alone_is_not_counted(tune: Ca
     assert owns == sorted(owns) and owns[-1] > 50 * owns[0] > 0
     assert tuning.alone.before == pytest.approx(tuning.alone.after)  # Q is the identity
     assert tuning.alone.codes is None and "nan" not in tuning.describe()
+
+
+def test_without_labels_the_teachers_own_are_led_away_from(tune: Callable[..., Tuning]) -> None:
+    labelled, own = tune(), tune(unlabelled=True)  # this teacher is right on all
+    assert own == replace(labelled, alone=replace(labelled.alone, own_labels=True))
 
 
 def test_unreadable_images_are_left_out_and_none_is_an_error(tune: Callable[..., Tuning]) -> None:

@@ -7,8 +7,9 @@ import pytest
 from tiny_set import GOLDEN_V1, SETTINGS, make_set, open_writer
 
 from dad.errors import DataError
-from dad.images.sources import SourceImage
+from dad.images.sources import UNLABELLED, SourceImage
 from dad.shards import DadWriter, Sample
+from dad.shards.manifest import OWN_LABELS
 from dad.shards.stats import collect_stats, format_stats
 
 
@@ -73,3 +74,17 @@ def test_an_unfinished_set_and_one_of_format_1_are_refused(tmp_path: Path) -> No
     shutil.copytree(GOLDEN_V1, tmp_path / "old")
     with pytest.raises(DataError, match=r"listing\.gz: no such file; it belongs to every DAD set since format 2"):
         collect_stats(tmp_path / "old")
+
+
+def test_sources_without_labels_go_by_the_class_that_the_teacher_saw(tmp_path: Path) -> None:
+    sources = [SourceImage(key, Path("x"), UNLABELLED) for key in ("a/1", "a/2", "b/3", "c")]
+    writer = DadWriter(tmp_path, {**SETTINGS, "labels": OWN_LABELS}, sources, shard_size=10)
+    about = {"probability_before": 0.5, "probability_after": 0.25}
+    kept = [Sample(key, UNLABELLED, {"png": b"x"}, {**about, "teacher_class": 7}) for key in ("a/1", "b/3")]
+    writer.commit(0, kept, {"a/2": {**about, "predicted": 7, "teacher_class": 2}}, {"c": "cut"})
+    writer.finish()
+    stats = collect_stats(tmp_path)
+    assert {name: (group["kept"], group["rejected"]) for name, group in stats["classes"].items()} == {
+        "7": (2, 0), "2": (0, 1), "none": (0, 0),
+    }  # fmt: skip
+    assert stats["all"]["sources"] == 4 and "teacher's class" in format_stats(stats)

@@ -62,3 +62,8 @@ def test_what_was_looked_at_first_is_read_back_or_left_out(tmp_path: Path) -> No
     assert read_first_look(tmp_path) == GOOD
     (tmp_path / FIRST_LOOK).write_text('{"images": 3, "of_another_version": 1}')
     assert read_first_look(tmp_path) is None
+
+
+def test_of_sources_without_labels_it_is_not_said_that_the_teacher_is_right() -> None:
+    said = judge(Strength(8, 0.5, 0.5, 0.4, right=1.0, right_before=0.25, own_labels=True))
+    assert said.startswith("Q loses too much: the teacher says the same of 25% of Q(x) as of the source; take another")
