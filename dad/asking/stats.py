@@ -108,7 +108,7 @@ def format_stats(targets: SoftTargets, samples: Iterable[Sample]) -> str:
             mass = [f"{100 * float(probabilities[:, :k].sum(dim=1).mean()):.1f}" for k in kept]
             title = f"{sample.view}, blended" if sample.mixed else sample.view
             rows.append([title, f"{len(sample.logits):,}", f"{temperature:g}", *mass, _agreement(sample)])
-    table = format_rows([["view", "answers", "T", *(f"top {k} %" for k in kept), "right %"], *rows])
+    table = format_rows([["view", "answers", "T", *(f"top {k} %" for k in kept), "right %"], *rows]) if rows else ""
     whole = f"{len(targets.whole)} virtual epochs of {targets.division.images:,} images"
     return (
         f"{targets.root}: {targets.settings['teacher']}, {targets.teacher['answers']}s of {targets.teacher['width']} "

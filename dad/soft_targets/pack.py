@@ -25,6 +25,9 @@ and the class list. With the source images of their own, others train from it wi
 
 Every flag of augmentation has to be that of soft-targets/settings.json; train.py compares them, and every image.
 """
+_WORDS_WITHOUT_CLASSES = _WORDS.replace("\nand the class list", "\nwithout classes").replace(
+    " --class-map {class_map}", " --objective feature"
+)
 
 
 def pack(root: Path, answers: Path, target: Path) -> int:
@@ -45,8 +48,9 @@ def pack(root: Path, answers: Path, target: Path) -> int:
     copied = [*_copy(root, _files_of_set(root), target / DAD_SET)]
     copied += _copy(answers, _files_of_answers(answers), target / ANSWERS)
     folders = read_json(answers / CLASSES)["folders"]
-    write_atomically(target / _CLASS_MAP, to_json({name: label for label, name in enumerate(folders)}, indent=1))
-    words = _WORDS.format(
+    if folders:
+        write_atomically(target / _CLASS_MAP, to_json({name: label for label, name in enumerate(folders)}, indent=1))
+    words = (_WORDS if folders else _WORDS_WITHOUT_CLASSES).format(
         samples=len(dad_set), teacher=targets.settings["teacher"], views=" and ".join(targets.names),
         epochs=len(targets.whole), class_map=target / _CLASS_MAP, dad=target / DAD_SET, answers=target / ANSWERS,
         seed=targets.seed,

@@ -1,5 +1,5 @@
-"""Teachers: frozen classifiers over the class list. One file a family; `clip/...` names the family, any other spec is
-timm's."""
+"""Teachers: frozen classifiers over the class list; without classes, frozen embedders. One file a family; `clip/...`
+names the family, any other spec is timm's."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Teacher(DistillationTeacher):
         twins: classes that it cannot tell apart, see `dad.verdicts.is_right`; int64 [K], or None.
         cost: a line on what it cost to build beyond reading weights, for `--dry-run`; may be empty.
         answers: what soft targets hold of an image: its unit embedding where logits are a function of that
-            (`classify`), so that one record serves every class list; else the logits.
+            (`classify`), so that one record serves every class list, or where it has no classes; else the logits.
     """
 
     twins: Tensor | None
@@ -38,10 +38,11 @@ class Teacher(DistillationTeacher):
         settings: dict[str, str],
         twins: Sequence[int] | None = None,
         cost: str = "",
+        answers: str = "",
     ):
         super().__init__(model)
         self.cost = cost
-        self.answers = EMBEDDING if hasattr(model, "classify") else LOGITS
+        self.answers = answers or (EMBEDDING if hasattr(model, "classify") else LOGITS)
         self.register_buffer("twins", None if twins is None else torch.tensor(twins), persistent=False)
         self.data_config = data_config
         self.settings = {**settings, **preprocessing_settings(data_config)}
@@ -61,15 +62,26 @@ class Teacher(DistillationTeacher):
 
     def answer(self, input: Tensor) -> Tensor:
         """Return what is to be recorded, [B, D], of images that are normalised for the teacher."""
-        if self.answers == LOGITS:
-            return self.forward(input)
-        embeddings: Tensor = self.model.embed(input)
-        return embeddings
+        return self.forward(input) if self.answers == LOGITS else self.embed(input)
 
     @property
     def answer_width(self) -> int:
         """D, the numbers of an answer."""
-        return int(self.model.num_classes if self.answers == LOGITS else self.model.head.shape[0])
+        return int(self.model.num_classes) if self.answers == LOGITS else self.embedding_width
+
+    def embed(self, input: Tensor) -> Tensor:
+        """Return unit embeddings [B, D], float32, of images that are normalised for the teacher: a CLIP's own, of a
+        timm model the features that its classifier gets."""
+        if hasattr(self.model, "embed"):
+            embeddings: Tensor = self.model.embed(input)
+            return embeddings
+        return nn.functional.normalize(self.forward(input, return_features=True).float(), dim=-1)
+
+    @property
+    def embedding_width(self) -> int:
+        """D, the numbers of an embedding."""
+        is_zero_shot = hasattr(self.model, "classify")
+        return int(self.model.head.shape[0] if is_zero_shot else self.model.head_hidden_size)
 
     def logits_of(self, answers: Tensor) -> Tensor:
         """Return the logits [B, K] that `answer` stands for."""
@@ -85,7 +97,8 @@ class Teacher(DistillationTeacher):
 
 
 def create_teacher(args: argparse.Namespace, classes: ClassList, device: torch.device) -> Teacher:
-    """Build the teacher that `--teacher` names: `<family>/...` or the name of a timm model."""
+    """Build the teacher that `--teacher` names: `<family>/...` or the name of a timm model; for no classes, one that
+    embeds images and has no logits to go by."""
     family = args.teacher.split("/", 1)[0]
     module = load_plugin("teachers", family if family in list_plugins("teachers") else "timm")
     teacher: Teacher = module.create_teacher(args, classes).to(device)

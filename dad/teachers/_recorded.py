@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from dad.errors import DataError, UsageError
 from dad.files import read_json
-from dad.images.classes import ClassList
+from dad.images.classes import NO_CLASSES, ClassList
+from dad.rng import same_random_state
 from dad.soft_targets import LOGITS, SoftTargets
 from dad.soft_targets.writer import CLASSES
 from dad.teachers import Teacher, create_teacher
@@ -48,16 +49,21 @@ class RecordedLogits(nn.Module):
 def create_recorded_teacher(
     args: argparse.Namespace, classes: ClassList, targets: SoftTargets, device: torch.device
 ) -> Teacher:
-    """Build what turns the answers of `--soft-targets` into logits for these classes; no network is loaded.
+    """Build what turns the answers of `--soft-targets` into logits for these classes; no network is loaded. For no
+    classes, answers have to be embeddings, and nothing is made of them.
 
     A zero-shot head is taken from beside the answers, or from `--teacher-cache`; if it is in neither, the teacher that
     `--teacher` names makes it.
 
     Raises:
-        UsageError: `--teacher` names another one than was asked; or its logits are of other classes.
+        UsageError: `--teacher` names another one than was asked; its logits are of other classes; or it has said
+            nothing of the kind that is wanted.
     """
     settings = targets.settings
     _require_same_teacher(args, settings)
+    if not classes:
+        return _embedder(targets, device)
+    _require_classifier(targets)
     if targets.teacher["answers"] == LOGITS:
         if settings["class_list"] != classes.digest:
             raise UsageError(
@@ -70,6 +76,33 @@ def create_recorded_teacher(
     return _teacher(model, settings, device)
 
 
+def _embedder(targets: SoftTargets, device: torch.device) -> Teacher:
+    if targets.teacher["answers"] == LOGITS:
+        raise UsageError(
+            f"--soft-targets {targets.root} hold logits, and an objective without classes asks for embeddings: build "
+            "others, in another folder, with the --objective of this run"
+        )
+    return _teacher(RecordedHead(torch.zeros(targets.teacher["width"], 0), 1.0), targets.settings, device)
+
+
+def _require_classifier(targets: SoftTargets) -> None:
+    """Refuse embeddings of a network that knows no classes by name."""
+    if targets.teacher["answers"] != LOGITS and "scale" not in targets.teacher:
+        raise UsageError(
+            f"--soft-targets {targets.root} hold embeddings of {targets.settings['teacher']}, which tells no classes "
+            "apart by them: they are for --objective feature; build others, in another folder"
+        )
+
+
+def create_embedder(args: argparse.Namespace, device: torch.device) -> Teacher:
+    """Build the teacher of an objective without classes, from `--soft-targets` or `--teacher`; no random draw is spent
+    on it, so that the student begins alike with both."""
+    with same_random_state(device):
+        if args.soft_targets:
+            return create_recorded_teacher(args, NO_CLASSES, SoftTargets(Path(args.soft_targets)), device)
+        return create_teacher(args, NO_CLASSES, device)
+
+
 def load_recorded_teacher(targets: SoftTargets) -> tuple[Teacher, ClassList]:
     """Return what turns answers into logits for the class list that they were made with, and that list.
 
@@ -77,6 +110,8 @@ def load_recorded_teacher(targets: SoftTargets) -> tuple[Teacher, ClassList]:
         DataError: the files are not there.
     """
     classes = _classes_of(targets)
+    if not classes:
+        return _embedder(targets, torch.device("cpu")), classes
     model: nn.Module = RecordedLogits(len(classes))
     if targets.teacher["answers"] != LOGITS:
         model = RecordedHead(load_head(targets, len(classes)), targets.teacher["scale"], targets.teacher["bias"])

@@ -21,6 +21,7 @@ from dad.checkpoints import tensors_digest
 from dad.errors import DataError, UsageError
 from dad.files import read_text, settings_fingerprint
 from dad.images.classes import ClassList
+from dad.models.names import ELSEWHERE
 from dad.teachers import Teacher
 from dad.teachers._clip_model import Clip, create_clip
 from dad.teachers._clip_source import find_source
@@ -58,7 +59,7 @@ class ClipClassifier(ZeroShotHead):
 
 def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     """Build a zero-shot teacher for `classes` from `--teacher`, `--templates` and `--logit-scale`; its head is made on
-    `--device`, once for all scripts with the same `--teacher-cache`."""
+    `--device`, once for all scripts with the same `--teacher-cache`. For no classes, none is made."""
     source = find_source(args.teacher)
     templates = read_templates(args.templates)
     clip = create_clip(source)
@@ -70,9 +71,11 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     device = torch.device(getattr(args, "device", "cpu"))
     parts = (Path(args.teacher_cache), model, clip.tokenizer, classes.names, templates)
     start = time.perf_counter()
-    head = cached_head(*parts, _head_made_of(made_of), device)
-    seconds, prompts = time.perf_counter() - start, len(classes) * len(templates)
-    cost = f"head    {prompts:,} prompts, ready in {seconds:.0f} s, kept in {args.teacher_cache} for all runs"
+    head, cost = torch.zeros(clip.network["embed_dim"], 0), ""
+    if classes:
+        head = cached_head(*parts, _head_made_of(made_of), device)
+        seconds, prompts = time.perf_counter() - start, len(classes) * len(templates)
+        cost = f"head    {prompts:,} prompts, ready in {seconds:.0f} s, kept in {args.teacher_cache} for all runs"
     settings = {
         "teacher": source.label,
         **made_of,
@@ -104,6 +107,8 @@ def find_head(args: argparse.Namespace, clip: Clip, classes: ClassList) -> tuple
 
 def label_of(spec: str) -> str:
     """Return the name that settings have of a teacher's spec, or nothing where that takes files which are not here."""
+    if spec.startswith(ELSEWHERE):
+        return ""
     if not spec.startswith("clip/"):
         return spec.partition("@")[0]
     try:

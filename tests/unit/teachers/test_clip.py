@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
 from dad.errors import DataError, UsageError, UserError
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import NO_CLASSES, ClassList, load_class_list
 from dad.teachers import Teacher, create_teacher
 from dad.teachers.clip import ClipClassifier, load_clip, read_templates
 
@@ -169,3 +169,14 @@ def test_a_tower_that_returns_tokens_too_is_used_as_open_clip_does(tmp_path: Pat
     with torch.no_grad():
         expected = 5 * nn.functional.normalize(coca.encode_image(IMAGES), dim=-1) @ head
         torch.testing.assert_close(ClipClassifier(coca.visual, head, 5.0)(IMAGES), expected)
+
+
+def test_for_no_classes_no_prompt_is_read_and_images_are_embedded_alike(
+    teacher_flags: list[str], tmp_path: Path
+) -> None:
+    args, images = parse_args(create_generate_parser(), teacher_flags)[0], torch.randn(2, 3, 32, 32)
+    embedder = create_teacher(args, NO_CLASSES, torch.device("cpu"))
+    assert not (tmp_path / "heads").exists() and embedder.cost == ""
+    usual = create(teacher_flags)
+    assert torch.equal(embedder.answer(images), usual.answer(images)) and embedder.answer_width == 16
+    assert embedder.settings["teacher_weights"] == usual.settings["teacher_weights"]

@@ -12,7 +12,7 @@ import torch
 
 from dad.errors import DataError, UsageError
 from dad.files import to_json
-from dad.images.classes import ClassList
+from dad.images.classes import NO_CLASSES, ClassList
 from dad.soft_targets import EMBEDDING, LOGITS
 from dad.teachers import Teacher, _recorded, create_teacher
 from dad.teachers._recorded import create_recorded_teacher, load_recorded_teacher
@@ -185,3 +185,19 @@ def test_it_is_loaded_with_the_head_of_its_classes_where_there_are_others(
         kept = resolve_head_path(args, other, targets.settings)
         kept.replace(targets.heads / kept.name)
     assert torch.equal(load_recorded_teacher(targets)[0].logits_of(embeddings()), live.logits_of(embeddings()))
+
+
+def test_for_no_classes_embeddings_need_no_head(args: Namespace, targets: Any) -> None:
+    resolve_head_path(args, CLASSES, targets.settings).unlink()
+    args.teacher = None
+    recorded = create_recorded_teacher(args, NO_CLASSES, targets, CPU)
+    assert (recorded.answers, recorded.embedding_width) == (EMBEDDING, 16)
+
+
+def test_answers_of_the_other_kind_are_refused(args: Namespace, targets: Any) -> None:
+    del targets.teacher["scale"]
+    with pytest.raises(UsageError, match=r"hold embeddings of clip.* they are for --objective feature; build others"):
+        create_recorded_teacher(args, CLASSES, targets, CPU)
+    targets.teacher["answers"] = LOGITS
+    with pytest.raises(UsageError, match="hold logits, and an objective without classes asks for embeddings"):
+        create_recorded_teacher(args, NO_CLASSES, targets, CPU)

@@ -12,7 +12,8 @@ from timm.models import save_for_hf
 import train
 from dad.errors import DataError, UsageError, UserError
 from dad.files import read_json
-from dad.images.classes import ClassList
+from dad.images.classes import NO_CLASSES, ClassList
+from dad.soft_targets import EMBEDDING
 from dad.teachers import Teacher, create_teacher, require_fitting
 from dad.trained_classes import FILE_NAME, class_state
 
@@ -121,3 +122,26 @@ def test_a_teacher_from_a_checkpoint_of_train_keeps_the_look_of_its_images(
     teacher = create_teacher(args, ClassList(names, names), torch.device("cpu"))
     assert (teacher.data_config["mean"], teacher.data_config["std"]) == (MEAN, STD)
     assert teacher.data_config["input_size"] == (3, 32, 32)
+
+
+@pytest.mark.parametrize("classes", [4, 0])
+def test_for_no_classes_a_model_embeds_whatever_classifier_it_has(tmp_path: Path, classes: int) -> None:
+    torch.save({"state_dict": make_model(classes).state_dict()}, tmp_path / "last.pth.tar")
+    save_for_hf(make_model(classes), tmp_path / "hub")
+    model, images = make_model(classes), torch.randn(2, 3, 160, 160)
+    features = model.forward_head(model.forward_features(images), pre_logits=True)  # type: ignore[operator]
+    for spec in (f"test_vit2@{tmp_path / 'last.pth.tar'}", f"local-dir:{tmp_path / 'hub'}"):
+        teacher = create(spec, NO_CLASSES)
+        assert torch.equal(teacher.answer(images), torch.nn.functional.normalize(features, dim=1))
+        assert teacher.answers == EMBEDDING and teacher.answer_width == features.shape[1] == 64
+
+
+def test_a_model_without_features_is_refused_where_there_are_no_classes(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(timm.models.VisionTransformer, "head_hidden_size", raising=False)
+    monkeypatch.delattr(timm.models.VisionTransformer, "forward_head")
+    with pytest.raises(
+        UsageError, match=r"^--teacher test_vit2@.*: timm has no features of it; take another, or a CLIP"
+    ):
+        create(f"test_vit2@{checkpoint}", NO_CLASSES)
