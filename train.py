@@ -35,8 +35,8 @@ from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
 from dad.soft_targets import SoftTargets
 from dad.teachers import Teacher, create_teacher, require_fitting
-from dad.teachers._recorded import create_recorded_teacher
-from dad.trained_classes import require_trained_classes
+from dad.teachers._recorded import create_embedder, create_recorded_teacher
+from dad.trained_classes import resolve_new_head
 from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
 from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
@@ -73,22 +73,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Build what trains and what is trained on.
     classes = resolve_classes(args)
-    if args.initial_checkpoint:
-        source = f"--initial-checkpoint {args.initial_checkpoint}"
-        require_trained_classes(args.initial_checkpoint, classes, source, new_head=True)
-    student, data_config = create_student(args, len(classes))
+    new_head = resolve_new_head(args, classes)
+    # An embedding tells how many outputs its student has.
+    teacher = None if objective.needs_classes else create_embedder(args, runtime.device)
+    student, data_config = create_student(args, objective.outputs(len(classes), teacher), new_head)
     objective.check_student(args, student)
     require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
     setup_workers(args, runtime, len(objective.views), data_config["input_size"][-1])
     warn_of_space(runtime, find_checkpoint_need(args, student))
     train_loader, targets = create_loader(args, data_config, objective, classes, runtime)
-    val_loader = create_val_loader(args, data_config, classes, runtime)
-    teacher = None
+    val_loader = create_val_loader(args, data_config, classes, runtime) if objective.needs_classes else None
     if objective.needs_teacher:
-        if targets is None:
+        if teacher is None and targets is None:
             teacher = create_teacher(args, classes, runtime.device)
-        else:
+        elif teacher is None and targets is not None:
             teacher = create_recorded_teacher(args, classes, targets, runtime.device)
+        assert teacher is not None
         require_fitting(teacher, data_config)
         if DAD in objective.views and runtime.is_primary:
             warn_of_other_teacher(args.dad_dir, teacher.settings)
@@ -109,15 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     state = create_run_state(args, parts, data_config, runtime)
     prepare(args, task, runtime)
     teacher_top1 = None
-    if teacher is not None and targets is None and runtime.is_primary:
+    if teacher is not None and targets is None and objective.needs_classes and runtime.is_primary:
         teacher_top1 = try_teacher(args, task, data_config, classes, runtime)
     experiment = Experiment(args, args_text, state, runtime)
     experiment.start(epochs, teacher_top1)
     global_batch = train_loader.batch_size * runtime.world_size * args.grad_accum_steps
     _logger.info(
-        "%s by %s: %d epochs of %d updates, global batch %g, %d views, learning rate %.3g, %d classes, in %s",
+        "%s by %s: %d epochs of %d updates, global batch %g, %d views, learning rate %.3g, %s, in %s",
         args.model, args.objective, epochs, updates_per_epoch, global_batch, len(objective.views), learning_rate,
-        len(classes), experiment.folder,
+        f"{len(classes)} classes" if classes else "no classes and so no validation", experiment.folder,
     )  # fmt: skip
 
     # Train, epoch by epoch.
@@ -264,6 +264,8 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         raise UsageError(f"--tta {args.tta}: no loader serves an image twice, so neighbours would be averaged")
     if args.sched == "plateau" and args.val_interval > 1:
         raise UsageError(f"--val-interval {args.val_interval}: --sched plateau needs a score after every epoch")
+    if args.sched == "plateau" and not objective.needs_classes:
+        raise UsageError(f"--sched plateau: it needs a score after every epoch; --objective {args.objective} has none")
     if args.sched == "plateau" and not args.val_split:
         raise UsageError("--val-split '': --sched plateau needs a score after every epoch")
     require_given(missing_parts(args, objective))

@@ -61,7 +61,9 @@ class Subject:
         objective = load_objective(name)
         self.args, _ = parse_args(create_train_parser(), [*flags, "--objective", name, *own])
         torch.manual_seed(self.args.seed)
-        student = timm.create_model(self.args.model, num_classes=1000, **_size(self.args.model, preset))
+        student = timm.create_model(
+            self.args.model, num_classes=objective.outputs(1000, teacher), **_size(self.args.model, preset)
+        )
         student.to(runtime.device)
         given = teacher if objective.needs_teacher else None
         self.task: Any = objective(self.args, student, given, runtime.device)
@@ -70,6 +72,7 @@ class Subject:
         self.runtime = runtime
         self.views = len(objective.views)
         self.places = PLACES if objective.begin_batch is not PlacedTask.begin_batch else PLACES[:1]
+        self.asks = "forward" if objective.needs_classes else "embed"
         self.images = images_of(objective.batch_multiple, preset.batch_size)
         shape = (self.views * self.images, 3, preset.img_size, preset.img_size)
         labels = torch.randint(1000, (self.images,))
@@ -99,7 +102,7 @@ class Subject:
         with ExitStack() as watches:
             watches.enter_context(clock.watch("optimiser", self.updater.optimizer, "step"))
             if teacher is not None:
-                watches.enter_context(clock.watch("teacher", teacher.model, "forward"))
+                watches.enter_context(clock.watch("teacher", teacher.model, self.asks))
             self.step()
         return {stage: clock.seconds[stage] / len(self.places) for stage in ("teacher", "optimiser")}
 

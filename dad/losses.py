@@ -1,7 +1,7 @@
-"""The paper's losses, as pure functions of logits [B, K] and targets."""
+"""The paper's losses, as pure functions of logits [B, K] and targets; and those of embeddings [B, D]."""
 
 from torch import Tensor
-from torch.nn.functional import kl_div, log_softmax, softmax
+from torch.nn.functional import cosine_similarity, kl_div, log_softmax, softmax
 
 _EPS = 1e-8  # as the authors of DIST have it, added to the product of the norms
 
@@ -27,6 +27,25 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float, weig
         return τ**2 * kl_div(log_p_student, log_p_teacher, reduction="batchmean", log_target=True)
     divergence = kl_div(log_p_student, log_p_teacher, reduction="none", log_target=True).sum(dim=1)
     return τ**2 * (weight * divergence).mean()
+
+
+def embedding_losses(student: Tensor, teacher: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """1 − cos(s, t), and the mean square of s − √D t, both averaged over images.
+
+    The numbers of √D t are of size 1, as a network's outputs are at the start, however many there are; of a student of
+    that length the second is twice the first. It also holds the student to that length.
+
+    Args:
+        student: embeddings [B, D] of any length; gradients flow to them.
+        teacher: unit embeddings [B, D].
+        weight: [B] in [0, 1], or None for ones; the sums are divided by B all the same, as in `distillation_loss`.
+    """
+    own, guide = student.float(), teacher.detach().float()
+    turned = 1 - cosine_similarity(own, guide, dim=1)
+    squares = (own - guide.shape[1] ** 0.5 * guide).square().mean(dim=1)
+    if weight is not None:
+        turned, squares = weight * turned, weight * squares
+    return turned.mean(), squares.mean()
 
 
 def relation_losses(student: Tensor, teacher: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

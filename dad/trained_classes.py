@@ -14,7 +14,7 @@ from timm.utils.misc import natural_key
 from dad.checkpoints import OWN_KEY, read_checkpoint
 from dad.errors import DataError, UsageError
 from dad.files import to_json
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import NO_CLASSES, ClassList, load_class_list
 
 FILE_NAME = "class_to_idx.json"  # beside the checkpoints; --class-map reads it
 STATE_KEY = "classes"
@@ -49,6 +49,34 @@ def trained_class_map(path: str) -> str | None:
     return str(getattr(trained, "class_map", ""))
 
 
+def makes_embedding(path: str) -> bool:
+    """Whether a checkpoint of ours was trained without classes, so that its outputs are an embedding."""
+    return trained_classes(path) == NO_CLASSES
+
+
+def require_classifier(path: str, source: str) -> None:
+    """Raise a UsageError if a checkpoint's outputs are an embedding; `source` is what the message calls it."""
+    if makes_embedding(path):
+        raise UsageError(
+            f"{source} makes an embedding and tells no classes apart: train a head on it with train.py --objective ce "
+            f"--head-only --initial-checkpoint {path}"
+        )
+
+
+def resolve_new_head(args: argparse.Namespace, classes: ClassList) -> bool:
+    """Compare the classes here with those of the files that a student begins with (`require_trained_classes`); return
+    whether the head of `--initial-checkpoint` is of another kind, classes or an embedding, however many outputs it has.
+    """
+    if classes and args.pretrained_path:
+        require_classifier(args.pretrained_path, f"--pretrained-path {args.pretrained_path}")
+    path = args.initial_checkpoint
+    if not path:
+        return False
+    if classes:
+        require_trained_classes(path, classes, f"--initial-checkpoint {path}", new_head=True)
+    return makes_embedding(path) == bool(classes)
+
+
 def require_trained_classes(path: str, classes: ClassList, source: str, *, new_head: bool = False) -> None:
     """Compare `classes` with those that a checkpoint was trained with, by folder and order; readable names are of
     prompts alone, and may differ.
@@ -58,9 +86,11 @@ def require_trained_classes(path: str, classes: ClassList, source: str, *, new_h
         new_head: another number of classes is none of our business, since timm then begins the head anew.
 
     Raises:
-        UsageError: they differ; the first place is named.
+        UsageError: they differ; the first place is named. Or the checkpoint knows no classes, as `require_classifier`.
     """
     there = trained_classes(path)
+    if classes and not new_head:
+        require_classifier(path, source)
     if there is not None and new_head and len(there) != len(classes):
         return
     if there is None:

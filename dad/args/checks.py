@@ -25,7 +25,7 @@ _NOT_NEGATIVE = (
     "warmup_lr", "min_lr", "decay_rate", "lr_noise", "lr_noise_pct", "lr_noise_std", "lr_cycle_decay", "epoch_repeats",
     "momentum", "opt_eps", "bn_eps", "layer_decay_min_scale", "layer_decay_no_opt_scale", "bce_pos_weight",
     "color_jitter", "aug_repeats", "aug_splits", "tta", "local_rank", "crop_border_pixels",
-    "preview", "gallery", "max_failed",
+    "preview", "gallery", "max_failed", "feature_cos_weight", "feature_mse_weight", "feature_dad_weight",
 )  # fmt: skip
 _SHARES = (
     "smoothing", "reprob", "mixup_prob", "mixup_switch_prob", "hflip", "vflip", "drop", "model_ema_decay",

@@ -1,7 +1,8 @@
 """The teacher and the distillation objective. `--kd-*` and the loss weights are timm's, the others ours."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 
+from dad.errors import UsageError
 from dad.plugins import list_plugins, load_plugin
 
 
@@ -82,3 +83,18 @@ def add_objective_args(parser: ArgumentParser) -> None:
         objective = load_plugin("objectives", name).Objective
         if "add_args" in vars(objective):  # those that it inherits are there already
             objective.add_args(parser.add_argument_group(f"Objective {name}"))
+
+
+def require_labels(args: Namespace, needed: bool) -> None:
+    """Refuse an objective that needs labels, if `needed`, where there are none; and one that looks at none unless that
+    is said.
+
+    Raises:
+        UsageError: with the flag to change.
+    """
+    if args.unlabelled and needed:
+        objectives = {name: load_plugin("objectives", name).Objective for name in list_plugins("objectives")}
+        others = ", ".join(name for name, objective in objectives.items() if not objective.needs_classes)
+        raise UsageError(f"--unlabelled: --objective {args.objective} needs labels; {others} do not")
+    if not args.unlabelled and not needed:
+        raise UsageError(f"--objective {args.objective} looks at no labels, even if there are any; say --unlabelled")

@@ -62,7 +62,8 @@ def add_generate_args(parser: ArgumentParser) -> None:
         default=0.05,
         type=float,
         metavar="X",
-        help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops",
+        help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops; "
+        "of --unlabelled ones, the share on whose Q(x) it has to say the same",
     )
     group.add_argument("--dry-run", default=False, action=Switch, help="time a few batches, print the cost, stop")
     group.add_argument(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dad.args.distill import require_labels
 from dad.environment import pixel_versions
 from dad.errors import UsageError
 from dad.images.classes import ClassList
@@ -69,7 +70,7 @@ class Session:
     def about_teacher(self) -> dict[str, Any]:
         """How logits come from answers, for `teacher.json`."""
         about: dict[str, Any] = {"answers": self.teacher.answers, "width": self.teacher.answer_width}
-        if self.teacher.answers == LOGITS:
+        if not hasattr(self.teacher.model, "classify"):
             return about
         return about | {"scale": self.teacher.model.learned_scale, "bias": self.teacher.model.logit_bias}
 
@@ -84,7 +85,7 @@ def create_session(args: argparse.Namespace, runtime: Runtime) -> Session:
     check_args_recordable(args)
     classes = resolve_classes(args)
     alone = {"pretrained": False, "pretrained_path": None, "initial_checkpoint": ""}
-    _, data_config = create_student(argparse.Namespace(**{**vars(args), **alone}), len(classes))
+    _, data_config = create_student(argparse.Namespace(**{**vars(args), **alone}), max(len(classes), 1))
     images = create_sampled_images(args, data_config, objective.demands(), classes, runtime)
     teacher = create_teacher(args, classes, runtime.device)
     require_fitting(teacher, data_config)
@@ -107,6 +108,7 @@ def create_session(args: argparse.Namespace, runtime: Runtime) -> Session:
 def check_args_recordable(args: argparse.Namespace) -> None:
     """Refuse a run whose teacher cannot be asked beforehand."""
     objective = load_objective(args.objective)
+    require_labels(args, objective.needs_classes)
     if not objective.needs_teacher:
         raise UsageError(f"--objective {args.objective} asks no teacher; soft targets are for those that do, e.g. dad")
     if objective.needs_live_teacher:
@@ -126,7 +128,9 @@ def resolve_epochs(args: argparse.Namespace) -> int:
 
 def resolve_head(args: argparse.Namespace, session: Session) -> Path | None:
     """Return the file of the zero-shot head, if the teacher has one."""
-    return None if session.teacher.answers == LOGITS else resolve_head_path(args, session.classes, session.settings)
+    if session.teacher.answers == LOGITS or not session.classes:
+        return None
+    return resolve_head_path(args, session.classes, session.settings)
 
 
 def views_read(views: Sequence[View]) -> str:

@@ -25,7 +25,12 @@ from dad.models.onnx_file import load_onnx
 from dad.models.sizes import require_logits
 from dad.runtime import Runtime
 from dad.teachers import create_teacher
-from dad.trained_classes import first_difference, require_label_names, require_trained_classes
+from dad.trained_classes import (
+    first_difference,
+    require_classifier,
+    require_label_names,
+    require_trained_classes,
+)
 
 _logger = logging.getLogger(__name__)
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam")  # flags that change what a model answers
@@ -134,6 +139,8 @@ def _create_student(
         require_model(args.model)
         published = get_pretrained_cfg_value(args.model, "num_classes") if timm.is_model(args.model) else None
         _require_classes(args.model, published, classes)  # before a download
+    else:
+        require_classifier(checkpoint, f"checkpoint {checkpoint}")
     model_kwargs = {**args.model_kwargs, **({"global_pool": args.gp} if args.gp else {})}
     is_named = args.model != create_validate_parser().get_default("model")
     model = load_student(

@@ -66,7 +66,7 @@ def _find_trained_classes(args: argparse.Namespace) -> ClassList | None:
     checkpoints = [*find_checkpoints(args), *([teacher] if teacher else [])]
     for checkpoint in checkpoints:
         classes = trained_classes(checkpoint)
-        if classes is not None:
+        if classes:
             return classes
     if args.onnx:
         return read_description(args.onnx[0], "--onnx").classes

@@ -17,7 +17,7 @@ from dad.images.classes import ClassList, load_class_list
 from dad.models import load_student
 from dad.models.description import PREPROCESSING, Description
 from dad.models.sizes import require_logits
-from dad.trained_classes import require_trained_classes, trained_class_map, trained_classes
+from dad.trained_classes import require_classifier, require_trained_classes, trained_class_map, trained_classes
 from dad.training.origin import STATE_KEY, Origin
 
 # What a checkpoint without flags does not say, and no network can be used without; timm's guess may be wrong.
@@ -108,6 +108,7 @@ def _resolve_average(args: argparse.Namespace, content: Mapping[str, Any], flags
 def _find_classes(args: argparse.Namespace) -> ClassList:
     """Return the class list that the checkpoint holds, else that of a file."""
     path = args.checkpoint
+    require_classifier(path, f"checkpoint {path}")
     class_map = args.class_map or trained_class_map(path) or ""
     classes = trained_classes(path)
     if args.class_map or (classes is None and class_map and Path(class_map).is_file()):

@@ -25,6 +25,7 @@ from dad.passing import is_of_disk, read_patiently
 _logger = logging.getLogger(__name__)
 _LAYOUT = "expected <split>/<class>/<image>, e.g. train/n01440764/n01440764_18.JPEG, or <split>/<shard>.tar"
 _FLAT = "the official tar is flat: move them into class folders (run soumith/imagenetloader.torch's valprep.sh in it)"
+_HELD_OUT = {"val", "validation", "test"}
 UNLABELLED = -1  # the class index of an image whose class nobody has named
 _SPLIT_NAMES = {"validation": ("validation", "val"), "val": ("val", "validation"), "train": ("train", "training")}
 
@@ -74,7 +75,8 @@ def find_split(data_dir: str, split: str) -> Path:
 
 
 def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
-    """Return every image of `split_dir`, sorted by key; a subset of the classes will do.
+    """Return every image of `split_dir`, sorted by key; a subset of the classes will do. For no classes, all images are
+    without labels: see `list_unlabelled`.
 
     The images are `<class>/<image>`, or the members of `<shard>.tar` (see `dad.images.tars`). What counts as an image
     is decided by suffix, as in timm; whether it can be read shows only when it is read.
@@ -84,6 +86,8 @@ def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
             `classes`, tars without images, or two files with one key (or keys that only case tells apart, as not every
             file system does).
     """
+    if not classes:
+        return list_unlabelled(split_dir)
     folders, tars = _layout(split_dir)
     sources = _sources_of_tars(split_dir, tars, classes) if tars else _sources_of_folders(split_dir, folders, classes)
     sources.sort(key=lambda source: source.key)
@@ -117,6 +121,8 @@ def list_unlabelled(split_dir: Path) -> list[SourceImage]:
         raise DataError(f"{split_dir}: no images ({' '.join(get_img_extensions())}) in it or in folders below it")
     sources.sort(key=lambda source: source.key)
     _require_distinct(sources)
+    if held_out := sorted({source.key.partition("/")[0] for source in sources} & _HELD_OUT):
+        _logger.warning("%s: images of the folder '%s' are among those to learn from", split_dir, held_out[0])
     return sources
 
 

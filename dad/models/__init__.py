@@ -24,9 +24,13 @@ from dad.models.start import create_from_file, head_names, load_initial, read_st
 _logger = logging.getLogger(__name__)
 
 
-def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Module, dict[str, Any]]:
+def create_student(
+    args: argparse.Namespace, num_classes: int, new_head: bool = False
+) -> tuple[nn.Module, dict[str, Any]]:
     """Build the student that the flags describe; return it with its data configuration
     (`timm.data.resolve_data_config`).
+
+    `new_head`: that of `--initial-checkpoint` is left out even if it has as many outputs.
 
     `--mean`, `--std` and the like are written into the model's `pretrained_cfg`, because that is where the teacher's
     wrapper and later evaluations look: a teacher that undoes another normalisation than the loader's would see wrong
@@ -54,7 +58,7 @@ def create_student(args: argparse.Namespace, num_classes: int) -> tuple[nn.Modul
     else:
         student = create(num_classes=num_classes)
     if args.initial_checkpoint:
-        load_initial(student, args.initial_checkpoint)
+        load_initial(student, args.initial_checkpoint, new_head)
     require_encoder(student, args.model)
     if args.head_init_scale is not None or args.head_init_bias is not None:
         _init_head(student, args.head_init_scale, args.head_init_bias)

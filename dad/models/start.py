@@ -60,8 +60,8 @@ def create_from_file(create: Callable[..., nn.Module], name: str, path: str, num
     return _create(create, path, overlay, there, num_classes)
 
 
-def load_initial(student: nn.Module, path: str) -> None:
-    """Load the weights of `--initial-checkpoint`, for the network as it is.
+def load_initial(student: nn.Module, path: str, new_head: bool = False) -> None:
+    """Load the weights of `--initial-checkpoint`, for the network as it is; `new_head`: all but the head's.
 
     Raises:
         DataError: they are of another one.
@@ -80,7 +80,7 @@ def load_initial(student: nn.Module, path: str) -> None:
             f"--initial-checkpoint {path}: not a checkpoint of this model ({count} tensors are missing, left over or "
             f"of another shape, e.g. {named}); --pretrained-path also takes other projects' names and image sizes"
         )
-    if misfit:
+    if misfit or new_head:
         there = count_classes(state, heads)
         state = {key: value for key, value in state.items() if not key.startswith(tuple(f"{head}." for head in heads))}
         _logger.info("--initial-checkpoint %s: %s", path, _new_head(there, int(getattr(student, "num_classes", 0))))
@@ -101,7 +101,7 @@ def count_classes(state: Mapping[str, Tensor], heads: Sequence[str]) -> int:
 
 
 def _new_head(there: int, num_classes: int) -> str:
-    found = f"its head is of {there:,} classes" if there else "it has no head"
+    found = f"its head has {there:,} outputs" if there else "it has no head"
     return f"{found}, so the head for {num_classes:,} begins anew"
 
 

@@ -19,6 +19,7 @@ from timm.task import ClassificationTask, LogitDistillationTask
 from torch import Tensor, nn
 
 from dad.args.checks import require_above_zero
+from dad.args.distill import require_labels
 from dad.errors import UsageError
 from dad.files import Settings
 from dad.losses import distillation_loss
@@ -44,11 +45,14 @@ class Weighted(PlacedTask):
         sees_apart: it calls the student more than once in a step, each time with images that its batch norms are to see
             by themselves; so does any objective of several views under `--bn-passes separate`.
         batch_multiple: a batch has to be so many images or a multiple of them.
+        needs_classes: it takes labels, and the student's outputs are classes. Without them the student's outputs are an
+            embedding, nothing is validated, and images are `--unlabelled`.
         needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
     views: tuple[str, ...] = (CLEAN,)
     needs_teacher = False
+    needs_classes = True
     needs_partner = False
     paired = False
     input_gradients = False
@@ -80,6 +84,7 @@ class Weighted(PlacedTask):
             raise UsageError(
                 f"--bn-passes separate: --objective {args.objective} has nothing to separate; {several} do"
             )
+        require_labels(args, cls.needs_classes)
 
     @classmethod
     def check_student(cls, args: argparse.Namespace, student: nn.Module) -> None:
@@ -93,6 +98,11 @@ class Weighted(PlacedTask):
     def find_missing(cls, args: argparse.Namespace) -> str:
         """Return in words what the objective needs of flags besides teacher and DAD set and is not given."""
         return ""
+
+    @classmethod
+    def outputs(cls, classes: int, teacher: Teacher | None) -> int:
+        """Return how many numbers the student makes of an image."""
+        return classes
 
     @classmethod
     def images_at_once(cls, images: int, passes: str = "joint") -> int:
@@ -178,8 +188,28 @@ class Supervised(Weighted, ClassificationTask):
         self.passes = args.bn_passes
 
 
-class Distillation(Weighted, LogitDistillationTask):
-    """Base of the objectives with a teacher: CE(s(x), y) + a T² KL(t ‖ s) on one or more views (paper, eq. 7 to 9).
+class Taught(Weighted, LogitDistillationTask):
+    """Base of the objectives with a teacher: the student, the teacher, and images as each of them wants them."""
+
+    needs_teacher = True
+
+    def __init__(
+        self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device, **settings: float
+    ):
+        """`settings` are those of timm's task, besides the loss of labels."""
+        criterion = resolve_criterion_args(args)
+        super().__init__(student, teacher, criterion_kwargs=criterion, device=device, verbose=False, **settings)
+        self.passes = args.bn_passes
+
+    def to_teacher(self, input: Tensor) -> Tensor:
+        """Return images normalised for the student as the teacher wants them."""
+        input = input.to(self.student_mean.dtype)  # the teacher stays in float32 under --model-dtype
+        images: Tensor = self.teacher.normalize_input(input, self.student_mean, self.student_std)
+        return images
+
+
+class Distillation(Taught):
+    """Base of the objectives with a teacher's logits: CE(s(x), y) + a T² KL(t ‖ s) on views (paper, eq. 7 to 9).
 
     Attributes:
         default_weights: of the task's and of the distillation's terms, where no flag says otherwise; the paper's are 1
@@ -187,7 +217,6 @@ class Distillation(Weighted, LogitDistillationTask):
         temperature_flag: the destination that holds T.
     """
 
-    needs_teacher = True
     default_weights = (1.0, 0.5)
     temperature_flag = "kd_temperature"
 
@@ -209,17 +238,9 @@ class Distillation(Weighted, LogitDistillationTask):
             distill = 1 - task
         if args.distill_loss_weight is not None:
             distill = args.distill_loss_weight
-        super().__init__(
-            student,
-            teacher,
-            criterion_kwargs=resolve_criterion_args(args),
-            task_loss_weight=task,
-            distill_loss_weight=distill,
-            temperature=getattr(args, self.temperature_flag),
-            device=device,
-            verbose=False,
-        )
-        self.passes = args.bn_passes
+        temperature = getattr(args, self.temperature_flag)
+        weights = {"task_loss_weight": task, "distill_loss_weight": distill}
+        super().__init__(args, student, teacher, device, temperature=temperature, **weights)
 
     @torch.no_grad()
     def teacher_logits(self, batch: TrainBatch, views: int | None = None) -> Tensor:
@@ -234,8 +255,7 @@ class Distillation(Weighted, LogitDistillationTask):
     @torch.no_grad()
     def ask_teacher(self, input: Tensor) -> Tensor:
         """Return the teacher's logits [N, K] of images normalised for the student."""
-        input = input.to(self.student_mean.dtype)  # the teacher stays in float32 under --model-dtype
-        logits: Tensor = self.teacher(self.teacher.normalize_input(input, self.student_mean, self.student_std))
+        logits: Tensor = self.teacher(self.to_teacher(input))
         return logits
 
     @property

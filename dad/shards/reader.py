@@ -71,7 +71,7 @@ class DadSet:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The samples' class indices, int64 [N]."""
+        """The samples' class indices, int64 [N]; -1 without a label."""
         return self._index.labels
 
     def __getstate__(self) -> dict[str, Any]:

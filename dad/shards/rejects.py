@@ -10,8 +10,8 @@ _TITLES = ("key", "teacher_saw", "probability_before", "probability_after")
 
 
 def rejected_table(rejected: Iterable[tuple[str, Fate]], class_names: Sequence[str] = ()) -> bytes:
-    """A row a rejected source: key, what the teacher saw in Q(x'), its probability of the label before and after; or
-    the reason where the networks made no numbers of it."""
+    """A row a rejected source: key, what the teacher saw in Q(x'), its probability of the label (or of its own first
+    choice on a source without one) before and after; or the reason where the networks made no numbers of it."""
     return _table(_TITLES, (_rejected_row(key, fate, class_names) for key, fate in sorted(rejected)))
 
 

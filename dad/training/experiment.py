@@ -67,7 +67,8 @@ class Experiment:
             require_no_links([*written_in_place, *self.folder.glob("tb/*")])
             set_aside(self.folder, (state.epoch, state.batch))
             write_atomically(self.folder / "args.yaml", self._args_text.encode(), ADVICE)
-            write_atomically(self.folder / FILE_NAME, class_file(state.parts.classes), ADVICE)
+            if state.parts.classes:
+                write_atomically(self.folder / FILE_NAME, class_file(state.parts.classes), ADVICE)
             trim_summary(str(self.folder / SUMMARY), state.epoch)
             # Events of this many updates are written: they are of the end of an epoch that is done.
             drop_skipped(self.folder, updates)

@@ -12,7 +12,7 @@ from timm.utils.misc import natural_key
 from torch.utils.data import IterableDataset, default_collate
 
 from dad.errors import DataError, UsageError
-from dad.images.classes import ClassList, resolve_class_list
+from dad.images.classes import NO_CLASSES, ClassList, resolve_class_list
 from dad.images.cutting import Cut
 from dad.images.source_list import SourceList
 from dad.images.sources import SourceImage, class_folders, find_split, list_sources
@@ -31,7 +31,8 @@ _logger = logging.getLogger(__name__)
 
 
 def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
-    """Open the DAD set that an objective asks for.
+    """Open the DAD set that an objective asks for; without classes here, those that it was made with are nobody's
+    business.
 
     Raises:
         UsageError: no `--dad-dir`. DataError: the set is unfinished, damaged, empty, without images or of other
@@ -39,7 +40,7 @@ def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
     """
     if not dad_dir:
         raise UsageError("--dad-dir is needed by this objective: the DAD set that generate.py made")
-    dad_set = DadSet.open(Path(dad_dir), classes.digest)
+    dad_set = DadSet.open(Path(dad_dir), classes.digest if classes else None)
     if not len(dad_set):
         raise DataError(f"--dad-dir {dad_dir}: the teacher kept none of its images; was it the right teacher?")
     if dad_set.image_extension is None:
@@ -63,7 +64,9 @@ def warn_of_other_teacher(dad_dir: str, teacher: Mapping[str, Any]) -> None:
 
 
 def resolve_classes(args: argparse.Namespace) -> ClassList:
-    """Return the class list of the training data."""
+    """Return the class list of the training data; of images without labels, none."""
+    if args.unlabelled:
+        return NO_CLASSES
     if resolve_timm_dataset(args):
         return resolve_numbered_classes(args)
     folders = class_folders(find_split(args.data_dir, args.train_split))
@@ -87,7 +90,7 @@ def create_train_loader(
     views = resolve_views(args.objective, demands.views)
     transform_args = resolve_transform_args(args, data_config, demands.paired)
     batch_args = resolve_batch_args(args, demands.views, runtime)
-    mixup_args = resolve_mixup_args(args, len(classes))
+    mixup_args = resolve_mixup_args(args, max(len(classes), 1))
     dataset = create_dataset(args, views, demands, classes, Cut.of(data_config).longest)
     sized = not isinstance(dataset, IterableDataset) and not args.train_img_sizes
     if sized and len(dataset) < args.batch_size * runtime.world_size:

@@ -153,7 +153,7 @@ def create_sampled_images(
         demands,
         epochs,
         args.batch_size,
-        resolve_mixup_args(args, len(classes)),
+        resolve_mixup_args(args, max(len(classes), 1)),
         resolve_transform_args(args, data_config, demands.paired),
         {**resolve_loader_args(args, runtime), "input_size": data_config["input_size"]},
     )

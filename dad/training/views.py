@@ -161,7 +161,8 @@ class ViewDataset(Dataset[Any]):
         served = [view.serve(self, index, clean) for view in self.views]
         present = tuple(image is not None for image in served)
         images = [clean if image is None else image for image in served]
-        return images, ImageLabel(source.label, present, source.key)
+        # nobody reads the class of images without any, but mixing wants one, and -1 means unreadable
+        return images, ImageLabel(max(source.label, 0), present, source.key)
 
     def _transform_all(self, images: list[Image.Image]) -> tuple[Any, ...]:
         assert self.transform is not None

@@ -39,6 +39,7 @@ CASES = [
     pytest.param("ce", [*HARD, "--workers", "2", "--val-interval", "2"], (4,), id="workers that validate later"),
     pytest.param("debiased", [*HARD, *RESNET], (3, 1, 4), id="debiased, whose images change their size"),
     pytest.param("dad", [*HARD, "--workers", "2"], (8,), id="dad with workers"),
+    pytest.param("feature_clean", [*HARD, "--unlabelled"], (4,), id="images without labels, blended"),
     pytest.param("advprop", [*HARD, "--aux-norms", "layer"], (8,), id="auxiliary norms"),
     pytest.param("fast_advprop", [*HARD, "--aux-norms", "layer", "-b", "10"], (4,), id="gradients before the loss"),
     pytest.param("pyramid_at", [*HARD, "--drop-path", "0.2"], (8,), id="masks that are drawn again"),

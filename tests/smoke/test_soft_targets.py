@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
+from timm.models import save_for_hf
 
 import dad.shards.__main__
 import dad.soft_targets.__main__
@@ -51,7 +53,16 @@ def require_equal(one: tuple[Any, dict[str, torch.Tensor]], other: tuple[Any, di
 
 @pytest.mark.parametrize(
     ("objective", "mixing"),
-    [("dad", MIXED), ("dad", []), ("kd", MIXED), ("ard", MIXED), ("rslad", []), ("dist", []), ("dad_dat", MIXED)],
+    [
+        ("dad", MIXED),
+        ("dad", []),
+        ("kd", MIXED),
+        ("ard", MIXED),
+        ("rslad", []),
+        ("dist", []),
+        ("dad_dat", MIXED),
+        ("feature", MIXED),
+    ],
 )
 def test_a_run_with_answers_in_fp32_is_the_run_that_asks(
     flags: list[str], world: Path, tmp_path: Path, objective: str, mixing: list[str]
@@ -59,6 +70,7 @@ def test_a_run_with_answers_in_fp32_is_the_run_that_asks(
     flags = [*flags, *mixing, *AUGMENTED, "--objective", objective, "--drop-path", "0.2"]
     flags += ["--vqgan-config", str(world / "vqgan" / "config.json")]
     flags += ["--vqgan-checkpoint", str(world / "vqgan" / "model.safetensors")]
+    flags += ["--unlabelled"] * (objective == "feature")
     build(flags, tmp_path / "soft", "--payload", "fp32")
     online = run(flags, tmp_path / "online")
     require_equal(online, run(flags, tmp_path / "recorded", "--soft-targets", str(tmp_path / "soft")))
@@ -195,3 +207,46 @@ def without(flags: list[str], *names: str) -> list[str]:
     """Flags but for these and their values."""
     taken = {place + step for place, flag in enumerate(flags) if flag in names for step in (0, 1)}
     return [flag for place, flag in enumerate(flags) if place not in taken]
+
+
+def test_answers_asked_for_without_classes_are_embeddings_and_serve_the_others(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, main = tmp_path / "soft", dad.soft_targets.__main__.main
+    build([*flags, "--objective", "feature", "--unlabelled"], soft)
+    assert SoftTargets(soft).teacher["answers"] == "embedding" and not list((soft / "heads").glob("*"))
+    run(flags, tmp_path / "dad-run", "--objective", "dad", "--soft-targets", str(soft))
+    capsys.readouterr()
+    assert main(["verify", str(soft), "--sample", "4"]) == 0 == main(["stats", str(soft)])
+    said = capsys.readouterr().out
+    assert "largest difference of embeddings" in said and "no classes were named" in said
+    words = ["pack", str(tmp_path / "dad"), "--soft-targets", str(soft), "--out", str(tmp_path / "pack")]
+    dad.shards.__main__.main(words)
+    said = (tmp_path / "pack" / "README.txt").read_text()
+    assert "--objective feature" in said and "class" not in said.split("\n", 2)[1].replace("without classes", "")
+
+
+def test_of_a_timm_teacher_without_classes_features_are_recorded(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("test_vit2", num_classes=9)
+    save_for_hf(network, tmp_path / "hub")
+    flags = [
+        *flags,
+        "--objective",
+        "feature_clean",
+        "--unlabelled",
+        "--teacher",
+        f"local-dir:{tmp_path / 'hub'}",
+        "--epochs",
+        "1",
+    ]
+    build(flags, tmp_path / "soft", "--payload", "fp32")
+    online, recorded = (
+        run(flags, tmp_path / "online"),
+        run(flags, tmp_path / "own", "--soft-targets", str(tmp_path / "soft")),
+    )
+    require_equal(online, recorded)
+    with pytest.raises(UsageError, match="which tells no classes apart by them: they are for --objective feature"):
+        train.main([*flags, "--no-unlabelled", "--objective", "kd", "--soft-targets", str(tmp_path / "soft")])

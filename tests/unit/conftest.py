@@ -18,18 +18,27 @@ from dad.shards import DadSet, DadWriter, Sample, encode_codes, encode_image
 
 
 class Toy(nn.Module):
-    """A classifier of 4 px images with five classes."""
+    """A classifier of 4 px images with five classes, and eight features before them."""
 
-    num_classes = 5
+    head_hidden_size = 8
 
-    def __init__(self, mean: float = 0.5, std: float = 0.5):
+    def __init__(self, mean: float = 0.5, std: float = 0.5, outputs: int = 5):
         super().__init__()
-        self.body, self.head = nn.Linear(48, 8), nn.Linear(8, 5)
+        self.num_classes = outputs
+        self.body, self.head = nn.Linear(48, 8), nn.Linear(8, outputs)
         self.pretrained_cfg = {"mean": (mean,) * 3, "std": (std,) * 3}
 
     def forward(self, input: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.body(input.flatten(1)).tanh())
+        logits: Tensor = self.head(self.forward_features(input))
         return logits
+
+    def forward_features(self, input: Tensor) -> Tensor:
+        features: Tensor = self.body(input.flatten(1)).tanh()
+        return features
+
+    def forward_head(self, features: Tensor, pre_logits: bool) -> Tensor:
+        assert pre_logits
+        return features
 
 
 @pytest.fixture

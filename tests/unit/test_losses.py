@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from timm.task import DistillationTeacher, LogitDistillationTask
 from torch import Tensor
 
-from dad.losses import distillation_loss, relation_losses
+from dad.losses import distillation_loss, embedding_losses, relation_losses
 
 BATCH, CLASSES = 4, 5
 
@@ -133,3 +134,28 @@ def test_relations_of_half_precision_logits_are_reckoned_with_in_single_precisio
     student, teacher = logits(0).half(), logits(1).half()
     exact = relation_losses(student.float(), teacher.float(), 1.0)
     assert all(torch.equal(*pair) for pair in zip(relation_losses(student, teacher, 1.0), exact, strict=True))
+
+
+def test_embedding_losses_are_the_angle_and_the_squared_distance() -> None:
+    teacher = torch.nn.functional.normalize(torch.randn(4, 6), dim=1)
+    turned, squares = embedding_losses(3 * 6**0.5 * teacher, teacher)
+    assert float(turned) == pytest.approx(0, abs=1e-6) and float(squares) == pytest.approx(4, rel=1e-5)
+    student = torch.randn(4, 6)
+    own, guide, weight = student.numpy(), teacher.numpy(), np.array([1.0, 0.0, 1.0, 0.5])
+    cos = (own * guide).sum(1) / np.linalg.norm(own, axis=1)
+    turned, squares = embedding_losses(student, teacher, torch.tensor(weight))
+    assert float(turned) == pytest.approx((weight * (1 - cos)).mean(), rel=1e-5)
+    assert float(squares) == pytest.approx((weight * ((own - 6**0.5 * guide) ** 2).mean(1)).mean(), rel=1e-5)
+
+
+def test_of_a_student_of_the_same_length_the_squared_distance_is_twice_the_angle() -> None:
+    student, teacher = (torch.nn.functional.normalize(torch.randn(4, 512), dim=1) for _ in range(2))
+    turned, squares = embedding_losses(512**0.5 * student, teacher)
+    torch.testing.assert_close(squares, 2 * turned)
+
+
+def test_embedding_losses_are_taken_in_full_precision_and_leave_the_teacher_alone() -> None:
+    student, teacher = torch.randn(4, 6).bfloat16().requires_grad_(), torch.randn(4, 6, requires_grad=True)
+    sum(embedding_losses(student, teacher)).backward()
+    assert embedding_losses(student, teacher)[0].dtype == torch.float32
+    assert student.grad is not None and teacher.grad is None

@@ -10,14 +10,16 @@ import torch
 from timm.models import load_checkpoint
 
 from dad.errors import UsageError
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import NO_CLASSES, ClassList, load_class_list
 from dad.trained_classes import (
     FILE_NAME,
     class_file,
     class_state,
     first_difference,
+    makes_embedding,
     require_label_names,
     require_trained_classes,
+    resolve_new_head,
     trained_classes,
 )
 
@@ -102,3 +104,25 @@ def test_timm_reads_a_checkpoint_with_a_list(tmp_path: Path) -> None:
     other = timm.create_model("test_resnet", num_classes=3)
     load_checkpoint(other, str(path), weights_only=True)
     assert torch.equal(model.state_dict()["fc.weight"], other.state_dict()["fc.weight"])
+
+
+def test_weights_that_were_trained_without_classes_are_no_classifier(tmp_path: Path, checkpoint: str) -> None:
+    path = save(tmp_path / "feature.pth.tar", dad={"classes": class_state(NO_CLASSES)})
+    assert makes_embedding(path) and not makes_embedding(checkpoint)
+    message = f"^checkpoint {path} makes an embedding .* --objective ce --head-only --initial-checkpoint {path}$"
+    with pytest.raises(UsageError, match=message):
+        require_trained_classes(path, ABC, f"checkpoint {path}")
+    require_trained_classes(path, ABC, "--initial-checkpoint", new_head=True)
+    require_trained_classes(path, NO_CLASSES, "--resume")
+
+
+def test_a_head_of_the_other_kind_begins_anew_and_is_no_pretrained_one(tmp_path: Path, checkpoint: str) -> None:
+    embedding = save(tmp_path / "feature.pth.tar", dad={"classes": class_state(NO_CLASSES)})
+
+    def is_new(path: str, classes: ClassList, pretrained: str = "") -> bool:
+        return resolve_new_head(Namespace(initial_checkpoint=path, pretrained_path=pretrained), classes)
+
+    assert is_new(embedding, ABC) and is_new(checkpoint, NO_CLASSES)
+    assert not is_new(checkpoint, ABC) and not is_new(embedding, NO_CLASSES) and not is_new("", ABC)
+    with pytest.raises(UsageError, match=f"^--pretrained-path {embedding} makes an embedding"):
+        is_new("", ABC, embedding)

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 from dad.checkpoints import file_digest
 from dad.errors import DataError, UsageError
 from dad.export.trained import Trained, create_trained, require_same
+from dad.images.classes import NO_CLASSES
+from dad.trained_classes import class_state
 
 Save = Callable[..., Path]
 Resolve = Callable[..., Namespace]
@@ -97,3 +99,8 @@ def test_an_export_of_something_else_is_named(load: Callable[..., Trained]) -> N
     require_same(trained, trained.description.to_strings(), Path("out"))
     with pytest.raises(DataError, match=r"^out is an export of something else \(weights: there ema, here state_dict\)"):
         require_same(load("--no-use-ema"), trained.description.to_strings(), Path("out"))
+
+
+def test_an_embedding_is_no_network_to_ship(save_checkpoint: Save, resolve: Resolve) -> None:
+    with pytest.raises(UsageError, match="makes an embedding and tells no classes apart: train a head on it"):
+        create_trained(resolve(save_checkpoint(dad={"classes": class_state(NO_CLASSES)})))

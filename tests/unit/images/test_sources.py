@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dad.errors import DataError
-from dad.images.classes import ClassList
+from dad.images.classes import NO_CLASSES, ClassList
 from dad.images.sources import (
     UNLABELLED,
     SourceImage,
@@ -141,6 +141,7 @@ def test_images_without_labels_lie_anywhere(tmp_path: Path, caplog: pytest.LogCa
 def test_class_folders_give_the_same_keys_without_labels(tmp_path: Path) -> None:
     split = make_tree(tmp_path, "zebra/a.JPEG", "ant/x.1.jpg")
     labelled = list_sources(split, CLASSES)
+    assert list_sources(split, NO_CLASSES) == list_unlabelled(split)
     assert [source.key for source in list_unlabelled(split)] == [source.key for source in labelled]
     assert listing_digest(list_unlabelled(split)) != listing_digest(labelled)
 
@@ -172,3 +173,10 @@ def test_a_folder_of_images_may_be_the_split_itself(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no folder train or training; .* as they are: --train-split \.$"):
         find_split(str(tmp_path), "train")
     assert find_split(str(tmp_path), ".") == tmp_path
+
+
+def test_validation_images_are_not_learned_from_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = make_tree(tmp_path, "train/a.jpg", "val/b.jpg")
+    assert len(list_unlabelled(split)) == 2 and "images of the folder 'val' are among those to learn" in caplog.text

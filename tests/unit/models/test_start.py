@@ -43,7 +43,7 @@ def test_a_student_starts_from_a_file(flags: Flags, tmp_path: Path, way: str, wr
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("there", "said"), [(9, "its head is of 9 classes"), (0, "it has no head")])
+@pytest.mark.parametrize(("there", "said"), [(9, "its head has 9 outputs"), (0, "it has no head")])
 def test_weights_of_other_classes_are_a_body_with_a_new_head(
     flags: Flags, tmp_path: Path, way: str, there: int, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,3 +86,12 @@ def test_what_is_no_file_of_weights_is_refused_by_both(flags: Flags, tmp_path: P
     with pytest.raises(UserError, match=f"{way} {tmp_path / 'x.pth'}") as caught:
         create_student(flags(*SMALL, way, tmp_path / "x.pth"), 6)
     assert "\n" not in str(caught.value)
+
+
+def test_a_head_of_another_kind_is_left_out_however_many_outputs_it_has(flags: Flags, tmp_path: Path) -> None:
+    body = small_resnet(6).state_dict()
+    torch.save(body, tmp_path / "x.pth")
+    args = flags(*SMALL, "--initial-checkpoint", tmp_path / "x.pth")
+    kept, anew = (create_student(args, 6, new_head)[0].state_dict() for new_head in (False, True))
+    assert torch.equal(kept["fc.weight"], body["fc.weight"]) and not torch.equal(anew["fc.weight"], body["fc.weight"])
+    assert all(torch.equal(anew[key], value) for key, value in body.items() if not key.startswith("fc."))

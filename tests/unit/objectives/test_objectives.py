@@ -11,12 +11,13 @@ from torch import Tensor
 
 from dad.errors import UsageError
 from dad.losses import distillation_loss
-from dad.objectives import load_objective
+from dad.objectives import Distillation, load_objective
 from dad.plugins import list_plugins
 from dad.teachers import Teacher
 
 NAMES = list_plugins("objectives")
-DISTILLING = [name for name in NAMES if load_objective(name).needs_teacher]
+TAUGHT = [name for name in NAMES if load_objective(name).needs_teacher]
+DISTILLING = [name for name in TAUGHT if issubclass(load_objective(name), Distillation)]
 BATCH, CLASSES = 4, 5
 
 
@@ -40,8 +41,8 @@ def build(toy: type, flags: Callable[..., Namespace]) -> Callable[..., Case]:
     def build_case(name: str, *words: object) -> Case:
         objective: Any = load_objective(name)
         teacher = Teacher(toy(), {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}, {})
-        args = flags("--discretizer", "identity", *words)
-        task = objective(args, toy(), teacher if objective.needs_teacher else None, torch.device("cpu"))
+        args, student = flags("--discretizer", "identity", *words), toy(outputs=objective.outputs(CLASSES, teacher))
+        task = objective(args, student, teacher if objective.needs_teacher else None, torch.device("cpu"))
         views = len(objective.views)
         present = torch.tensor([[1.0] * 4, [1.0, 1.0, 0.0, 1.0]]) if views > 1 else None
         return Case(task.train(), torch.randn(views * BATCH, 3, 4, 4), torch.tensor([0, 1, 4, 1]), present)
@@ -67,7 +68,7 @@ def test_the_output_is_the_clean_images_logits(name: str, build: Callable[..., C
     case = build(name)
     output = case.run()["output"]
     clean = BATCH if case.task.batch_multiple == 1 else BATCH - 1  # fast_advprop's others are never seen clean
-    assert output.shape == (clean, CLASSES)
+    assert output.shape == (clean, case.task.trainable_module.num_classes)
     torch.testing.assert_close(output, case.task.trainable_module(case.input[:clean]))
 
 
@@ -97,7 +98,7 @@ def test_soft_targets_and_binary_cross_entropy_are_taken(name: str, build: Calla
         assert case.run()["loss"].isfinite()
 
 
-@pytest.mark.parametrize("name", DISTILLING)
+@pytest.mark.parametrize("name", TAUGHT)
 def test_the_teacher_stays_frozen_whatever_the_student_does(name: str, build: Callable[..., Case]) -> None:
     task = build(name).task
     assert task.training and task.trainable_module.training

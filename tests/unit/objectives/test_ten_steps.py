@@ -33,11 +33,11 @@ PRESENT = torch.tensor([[1.0] * BATCH, [1.0, 1.0, 0.0, 1.0]])  # by view
 _ROUNDING, _ROUNDING_LATER = 1e-5, 1e-2
 
 
-def create_model(family: str, seed: int, mean: float) -> Any:
+def create_model(family: str, seed: int, mean: float, outputs: int = CLASSES) -> Any:
     torch.manual_seed(seed)
     size = {"img_size": 32} if family == "vit" else {}
     overlay = {"mean": (mean,) * 3, "std": (0.25,) * 3, "input_size": (3, 32, 32)}
-    return timm.create_model(STUDENTS[family], num_classes=CLASSES, pretrained_cfg_overlay=overlay, **size)
+    return timm.create_model(STUDENTS[family], num_classes=outputs, pretrained_cfg_overlay=overlay, **size)
 
 
 class Run:
@@ -48,7 +48,7 @@ class Run:
         args, _ = parse_args(create_train_parser(), ["--discretizer", "identity", *words])
         teacher = create_model("vit", 1, 0.4)
         teacher = Teacher(teacher, teacher.pretrained_cfg, {}) if objective.needs_teacher else None
-        self.student = create_model(family, 0, 0.5)
+        self.student = create_model(family, 0, 0.5, objective.outputs(CLASSES, teacher))
         self.task = objective(args, self.student, teacher, torch.device("cpu")).train()
         self.optimizer = torch.optim.SGD(self.student.parameters(), lr=0.02, momentum=0.9)
         self.images = max(BATCH, 2 * objective.batch_multiple) if objective.batch_multiple > 1 else BATCH

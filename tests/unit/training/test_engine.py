@@ -58,7 +58,8 @@ def trainer(toy: type, flags: Callable[..., Namespace], cpu: Runtime) -> Callabl
     def build(name: str, *words: object) -> Any:
         objective, args = load_objective(name), flags("--discretizer", "identity", *words)
         teacher = Teacher(toy(), {"mean": (0.5,) * 3, "std": (0.5,) * 3}, {})
-        task: Any = objective(args, toy(), teacher if objective.needs_teacher else None, cpu.device)
+        student = toy(outputs=objective.outputs(5, teacher))
+        task: Any = objective(args, student, teacher if objective.needs_teacher else None, cpu.device)
         updater = Updater(args, task, torch.optim.SGD(task.trainable_module.parameters(), lr=0.1), cpu)
         schedule = Noted()
 
