@@ -20,6 +20,7 @@ from torch import nn
 from dad.args import create_train_parser
 from dad.args.checks import missing_flags, require_given, require_names, require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
+from dad.args.model import require_features
 from dad.asking.session import check_args_recordable, resolve_epochs
 from dad.doctor import require_card, setup_workers, warn_of_space
 from dad.doctor.writes import find_checkpoint_need
@@ -30,6 +31,7 @@ from dad.images.timm_datasets import resolve_timm_dataset
 from dad.memory import explaining_out_of_memory
 from dad.models import create_student
 from dad.models.batch_norms import require_enough_images
+from dad.models.head_only import freeze_body
 from dad.objectives import Weighted, load_objective
 from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
@@ -78,7 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     teacher = None if objective.needs_classes else create_embedder(args, runtime.device)
     student, data_config = create_student(args, objective.outputs(len(classes), teacher), new_head)
     objective.check_student(args, student)
-    require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
+    if args.head_only:
+        freeze_body(student, args.initial_checkpoint, data_config)
+    else:
+        require_enough_images(student, images_at_once(args, objective, runtime), data_config["input_size"])
     setup_workers(args, runtime, len(objective.views), data_config["input_size"][-1])
     warn_of_space(runtime, find_checkpoint_need(args, student))
     train_loader, targets = create_loader(args, data_config, objective, classes, runtime)
@@ -250,6 +255,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
     require_numbers(args)
     require_names(args)
     require_preprocessing(args)
+    require_features(args)
     objective.check_args(args)
     check_draws(args)
     if objective.needs_teacher and args.train_img_sizes:

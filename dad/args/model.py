@@ -1,9 +1,11 @@
 """The student: which timm model, with which weights. Names and defaults are timm's."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 
+from dad.args.checks import flag_of
 from dad.args.key_values import KeyValues
 from dad.args.switches import Switch
+from dad.errors import UsageError
 
 
 def add_model_args(parser: ArgumentParser, *aliases: str, default: str) -> None:
@@ -39,6 +41,13 @@ def add_train_model_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--no-resume-opt", default=False, action=Switch, help="take weights and epoch alone from --resume"
     )
+    group.add_argument(
+        "--head-only",
+        default=False,
+        action=Switch,
+        help="train the classifier alone, on the features of --initial-checkpoint (or of published weights), which "
+        "stay what they are, batch norms included; for --objective ce",
+    )
     group.add_argument("--head-init-scale", default=None, type=float, metavar="X", help="factor on the head's weights")
     group.add_argument("--head-init-bias", default=None, type=float, metavar="X", help="the head's first bias")
     group.add_argument("--bn-momentum", default=None, type=float, metavar="X", help="batch norm's momentum")
@@ -51,3 +60,20 @@ def add_train_model_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--grad-checkpointing", default=False, action=Switch, help="recompute activations to save memory"
     )
+
+
+def require_features(args: Namespace) -> None:
+    """Refuse flags that do not go with `--head-only`.
+
+    Raises:
+        UsageError: another objective, no weights to begin with, or what would change features in training.
+    """
+    if not args.head_only:
+        return
+    if args.objective != "ce":
+        raise UsageError(f"--head-only: --objective {args.objective} trains the whole student; use --objective ce")
+    if not (args.initial_checkpoint or args.pretrained or args.pretrained_path or args.resume):
+        raise UsageError("--head-only: there are no features yet; give --initial-checkpoint FILE, or --pretrained")
+    for name in ("drop", "drop_path", "drop_connect", "drop_block", "split_bn", "sync_bn"):
+        if value := getattr(args, name):
+            raise UsageError(f"{flag_of(name)} {value}: --head-only leaves features as they are; leave it out")

@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from dad.args.model import add_model_args, add_network_args, add_train_model_args
+from dad.args import create_train_parser
+from dad.args.hparams import parse_args
+from dad.args.model import add_model_args, add_network_args, add_train_model_args, require_features
+from dad.errors import UsageError
 
 Parse = Callable[..., Namespace]
 
@@ -36,3 +39,24 @@ def test_nothing_is_continued_unless_it_is_asked_for(parse: Parse, words: str) -
 def test_what_is_not_given_of_a_network_is_left_to_it(parse: Parse) -> None:
     args = parse(add_network_args)
     assert args.gp is None and args.fast_norm is False
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--objective ce", "--head-only: there are no features yet; give --initial-checkpoint FILE"),
+        ("--objective kd --pretrained", "--head-only: --objective kd trains the whole student; use --objective ce"),
+        ("--objective ce --pretrained --drop-path 0.1", "--drop-path 0.1: --head-only leaves features as they are"),
+    ],
+)
+def test_what_does_not_go_with_a_head_alone_is_refused(words: str, message: str) -> None:
+    args = parse_args(create_train_parser(), ["--head-only", *words.split()])[0]
+    with pytest.raises(UsageError, match=f"^{message}"):
+        require_features(args)
+
+
+@pytest.mark.parametrize(
+    "words", ["", "--head-only --objective ce --initial-checkpoint x", "--head-only --resume auto"]
+)
+def test_what_goes_with_it_is_taken(words: str) -> None:
+    require_features(parse_args(create_train_parser(), ["--objective", "ce", *words.split()])[0])
