@@ -7,7 +7,7 @@ from pathlib import Path
 from dad.doctor.findings import Finding, attempt, fail, ok, warn
 from dad.evaluation.candidates import find_checkpoints
 from dad.evaluation.image_sets import find_classes
-from dad.images.classes import ClassList, resolve_class_list
+from dad.images.classes import NO_CLASSES, ClassList, resolve_class_list, resolve_vocabulary
 from dad.images.packed import PackedStrings
 from dad.images.sources import SourceImage, class_folders, find_split, list_sources
 from dad.images.timm_datasets import resolve_timm_dataset
@@ -32,7 +32,7 @@ def find_training_data(args: Namespace, found: list[Finding]) -> tuple[ClassList
         found.append(ok("data", f"--dataset {args.dataset}, which timm opens; {len(classes):,} classes"))
         return classes, []
     sources = _list_split(args.data_dir, args.train_split, classes, found)
-    if args.val_split:
+    if args.val_split and classes:
         scored = _list_split(args.data_dir, args.val_split, classes, found)
         found += judge_splits(sources, scored, classes)
     return classes, sources
@@ -43,6 +43,9 @@ def find_source_data(args: Namespace, found: list[Finding]) -> tuple[ClassList |
     split = attempt("data", lambda: find_split(args.data_dir, args.train_split), found)
     if split is None:
         return None, []
+    if args.unlabelled:
+        classes = attempt("classes", lambda: resolve_vocabulary(args.class_map, args.class_names), found)
+        return classes, _list_split(args.data_dir, args.train_split, NO_CLASSES, found)
     folders = attempt("data", lambda: class_folders(split), found)
     if folders is None:
         return None, []
@@ -56,7 +59,8 @@ def _list_split(data_dir: str, split: str, classes: ClassList, found: list[Findi
         return []
     filled = len({source.label for source in sources})
     images = "1 image" if len(sources) == 1 else f"{len(sources):,} images"
-    found.append(ok("data", f"{find_split(data_dir, split)}: {images} of {filled:,} of the {len(classes):,} classes"))
+    shown = f"of {filled:,} of the {len(classes):,} classes" if classes else "without labels"
+    found.append(ok("data", f"{find_split(data_dir, split)}: {images} {shown}"))
     return sources
 
 
@@ -87,7 +91,7 @@ def find_dad_set(args: Namespace, classes: ClassList, sources: Sequence[SourceIm
     if sources and not paired:
         found.append(fail("DAD set", said, "it was made from other images; give --data-dir or --dad-dir of the same"))
         return found
-    found.append(ok("DAD set", f"{said}, of this class list"))
+    found.append(ok("DAD set", f"{said}, of this class list" if classes else said))
     made_with = str(read_manifest(Path(args.dad_dir))["settings"].get("teacher", "unknown"))
     asked = label_of(args.teacher) if args.teacher and objective.needs_teacher else ""
     if asked and asked != made_with:
@@ -112,9 +116,9 @@ def find_soft_targets(args: Namespace) -> list[Finding]:
 def find_trained_classes(checkpoints: Sequence[str], classes: ClassList, new_head: bool = False) -> list[Finding]:
     """Compare the class list with those that checkpoints were trained with."""
     found: list[Finding] = []
-    for path in checkpoints:
+    for path in checkpoints if classes else ():
         attempt("classes", lambda p=path: require_trained_classes(p, classes, p, new_head=new_head), found)  # type: ignore[misc]
-    if checkpoints and not found:
+    if checkpoints and classes and not found:
         found.append(ok("classes", f"{len(classes):,}, as {len(checkpoints)} checkpoints have them, or do not say"))
     return found
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from dad.args.checks import require_names, require_numbers, require_preprocessing
 from dad.args.generate import require_generation
+from dad.args.model import require_features
 from dad.args.scripts import ANY, ASK, Call
 from dad.discretizers import create_discretizer
 from dad.doctor.card import Wheel, judge_precision, judge_wheel, read_cards, resolve_precision
@@ -85,7 +86,7 @@ def _train(call: Call, limits: Limits, processes: int) -> Iterator[Finding]:
     if objective is None:
         yield from found
         return
-    for check in (*_CHECKS, objective.check_args):
+    for check in (*_CHECKS, require_features, objective.check_args):
         attempt("flags", partial(check, args), found)
     if lacking := objective.find_missing(args):
         found.append(fail("flags", lacking))
@@ -160,7 +161,7 @@ def _student(args: Namespace, needed: list[Weights], classes: ClassList | None, 
     alone = {"pretrained": False, "pretrained_path": None, "initial_checkpoint": ""}
     with_weights = is_run and _are_here(needed, "student")
     flags = args if with_weights else Namespace(**{**vars(args), **alone})
-    student, data_config = create_student(flags, len(classes) if classes is not None else 1000)
+    student, data_config = create_student(flags, len(classes or range(1000)))
     return student, data_config["input_size"][-1]
 
 

@@ -43,15 +43,17 @@ def find_teacher(args: Namespace, classes: ClassList) -> list[Finding]:
     """Build the teacher but for its head, and say how long that takes; its weights are here."""
     found: list[Finding] = []
     if not args.teacher.startswith("clip/"):
-        cpu = torch.device("cpu")
+        cpu, fitting = torch.device("cpu"), f" and the {len(classes):,} classes" if classes else ""
         if attempt("teacher", lambda: create_teacher(args, classes, cpu), found) is not None:
-            found.append(ok("teacher", f"{args.teacher} fits its weights and the {len(classes):,} classes"))
+            found.append(ok("teacher", f"{args.teacher} fits its weights{fitting}"))
         return found
     clip = attempt("teacher", lambda: create_clip(find_source(args.teacher)), found)
     templates = attempt("templates", lambda: read_templates(args.templates), found)
     if clip is None or templates is None:
         return found
     found.append(ok("teacher", f"{args.teacher} fits its weights, every tensor compared"))
+    if not classes:
+        return found
     path, is_there = find_head(args, clip, classes)
     prompts = f"{len(classes):,} names x {len(templates)} prompts"
     if is_there:

@@ -20,7 +20,7 @@ from dad.doctor.data import (
     judge_splits,
 )
 from dad.doctor.findings import Finding, Level
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import NO_CLASSES, ClassList, load_class_list
 from dad.images.sources import SourceImage
 from dad.trained_classes import STATE_KEY, class_state
 
@@ -128,3 +128,16 @@ def test_a_v2_in_an_order_of_its_own_is_refused(world: Path, tmp_path: Path) -> 
     found: list[Finding] = []
     find_test_sets(parse_args(create_validate_parser(), words)[0], found)
     assert levels(found) == {Level.FAIL} and "1 class folders are not in the class list" in found[0].said
+
+
+def test_images_without_labels_have_no_classes_and_are_not_validated(
+    generate_flags: list[str], train_flags: list[str], world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world / "data" / "train", tmp_path / "pictures" / "deep")
+    place, found = ["--unlabelled", "--data-dir", str(tmp_path / "pictures"), "--train-split", "."], list[Finding]()
+    classes, sources = find_training_data(of_train(*train_flags, "--objective", "feature", *place), found)
+    assert classes == NO_CLASSES and len(sources) == 36 and found[0].said.endswith("36 images without labels")
+    args, _ = parse_args(create_generate_parser(), [*generate_flags, *place])
+    known, sources = find_source_data(args, found)
+    assert known is not None and len(known) == 6 and len(sources) == 36 and levels(found) == {Level.OK}
+    assert find_trained_classes(["anything"], classes) == []

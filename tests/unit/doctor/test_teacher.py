@@ -9,7 +9,7 @@ from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
 from dad.doctor.findings import Level
 from dad.doctor.teacher import find_shape, find_teacher, judge_head
-from dad.images.classes import ClassList, load_class_list
+from dad.images.classes import NO_CLASSES, ClassList, load_class_list
 from dad.teachers import create_teacher
 
 
@@ -61,3 +61,8 @@ def test_sizes_are_known_without_weights(spec: str, shape: tuple[int, int | None
 
 def test_sizes_of_a_folder_stand_in_its_configuration(args: Namespace) -> None:
     assert find_shape(args) == (32, 16)
+
+
+def test_without_classes_there_is_no_head_to_make(args: Namespace) -> None:
+    (teacher,) = find_teacher(args, NO_CLASSES)
+    assert teacher.level == Level.OK and "every tensor compared" in teacher.said
