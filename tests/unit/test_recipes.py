@@ -83,7 +83,8 @@ def test_a_recipe_names_parts_that_exist(recipe: Path) -> None:
     args = resolve(recipe)
     if recipe in TRAIN:
         objective = load_objective(args.objective)
-        assert not objective.needs_teacher or args.teacher or recipe.stem == "own_dad"  # which asks for one
+        asks_for_one = recipe.stem in ("own_dad", "own_feature")
+        assert not objective.needs_teacher or args.teacher or asks_for_one
         assert timm.is_model(args.model) and timm.models.get_pretrained_cfg(args.model)
     if recipe in GENERATE:
         assert args.discretizer in list_plugins("discretizers")
