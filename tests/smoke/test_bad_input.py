@@ -104,7 +104,11 @@ CASES = [
     ("validate", "--amp false", "--amp takes no value, found 'false'; use --no-amp"),
     ("generate", "--weigth-decay 1 --shard-sise 3", "--shard-sise .did you mean '--shard-size'?"),
     ("generate", "stray", "'stray' is no folder, and the word without a flag is the data root"),
-    ("train", "--config {bad}/timm.yaml", "timm.yaml: unknown key 'data'; did you mean 'data_dir'.*log_wandb.*report_to"),
+    (
+        "train",
+        "--config {bad}/timm.yaml",
+        "timm.yaml: unknown key 'data'; did you mean 'data_dir'.*log_wandb.*report_to",
+    ),
     ("train", "--config {bad}/beside.yaml", "beside.yaml: key 'class_names' names no_slot.txt, .*write .*/no_slot.txt"),
     ("train", "--seed -1", "--seed -1: it must be from 0 to"),
     ("generate", "--seed -1", "--seed -1: it must be from 0 to"),

@@ -86,7 +86,7 @@ def test_a_list_that_a_killed_run_left_is_taken_up_and_what_came_since_is_added(
     assert resolve(begun, ALL) == Listed([*OLD, *NEW], [3, 1, 1], 2)
 
 
-@pytest.mark.parametrize("content", [b"no list", gzip.compress(b'"c/9"\t0\n')])
+@pytest.mark.parametrize("content", [b"no list", gzip.compress(b'"c/9"\t0\n', mtime=0)], ids=["no list", "of others"])
 def test_a_list_that_a_killed_run_left_of_other_images_is_removed(begun: Path, content: bytes) -> None:
     (begun / "listing.1.gz").write_bytes(content)
     assert resolve(begun, ALL) == Listed([*OLD, *NEW], [3, 2], 2)
