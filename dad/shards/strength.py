@@ -129,9 +129,13 @@ def of_set(summary: Mapping[str, Any], attacked: bool, first: Strength | None) -
     codes = summary["codes_changed"]
     if first is None:
         return Strength(made, summary["keep_rate"], before, after, codes=codes, attacked=attacked)
-    # Q's own share is that of the same few images, so that it is compared with nothing else.
-    alone = None if first.alone is None else before - (first.before - first.alone)
+    # With and without the attack, the same images differ by little, and other images by much: the difference is carried
+    # over, not the mean.
+    alone = None if first.alone is None else after + first.own
+    codes_alone = None
+    if codes is not None and first.codes is not None and first.codes_alone is not None:
+        codes_alone = min(max(float(codes) + first.codes_alone - first.codes, 0.0), 1.0)
     return Strength(
-        made, summary["keep_rate"], before, after, alone, codes, first.codes_alone, first.right, first.right_before,
+        made, summary["keep_rate"], before, after, alone, codes, codes_alone, first.right, first.right_before,
         first.sure, attacked, first.images, first.own_labels,
     )  # fmt: skip
