@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,20 +17,22 @@ from dad.generation.generator import Generated, Generator
 from dad.shards import DadSet
 from dad.training.updater import Updater
 
-_call = Generator.__call__
+_series = Generator.series
 
 
 def fit(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Let the device hold `most` images; return the sizes of the batches that fitted, as they come."""
     sizes: list[int] = []
 
-    def call(self: Generator, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+    def series(
+        self: Generator, pixels: Tensor, labels: Tensor, keys: Sequence[str], attacks: Sequence[Any]
+    ) -> list[Generated]:
         if len(keys) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(keys))
-        return _call(self, pixels, labels, keys)
+        return _series(self, pixels, labels, keys, attacks)
 
-    monkeypatch.setattr(Generator, "__call__", call)
+    monkeypatch.setattr(Generator, "series", series)
     return sizes
 
 

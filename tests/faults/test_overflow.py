@@ -17,7 +17,7 @@ from dad.shards import DadSet
 from dad.shards.__main__ import main as shards_main
 
 KEY = "bear/bear_02"
-_call = Generator.__call__
+_series = Generator.series
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, value: float) -> None:
@@ -25,9 +25,11 @@ def spoil(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, value: float
     current: list[Sequence[str]] = []
     original = getattr(kind, method)
 
-    def call(self: Generator, pixels: Tensor, labels: Tensor, keys: Sequence[str]) -> Generated:
+    def series(
+        self: Generator, pixels: Tensor, labels: Tensor, keys: Sequence[str], attacks: Sequence[Any]
+    ) -> list[Generated]:
         current[:] = [keys]
-        return _call(self, pixels, labels, keys)
+        return _series(self, pixels, labels, keys, attacks)
 
     def spoilt(self: Any, *args: Tensor) -> Tensor:
         values: Tensor = original(self, *args).clone()
@@ -36,7 +38,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, value: float
             image[(0,) * image.ndim] = value
         return values
 
-    monkeypatch.setattr(Generator, "__call__", call)
+    monkeypatch.setattr(Generator, "series", series)
     monkeypatch.setattr(kind, method, spoilt)
 
 
