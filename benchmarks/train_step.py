@@ -144,8 +144,7 @@ def main(argv: list[str] | None = None) -> int:
 @contextmanager
 def only_warnings() -> Iterator[None]:
     """Keep our own log from coming between the measurements; whoever runs this in-process has its lines afterwards."""
-    logger = logging.getLogger("dad")
-    before = logger.level
+    before = (logger := logging.getLogger("dad")).level
     logger.setLevel(logging.WARNING)
     try:
         yield
@@ -270,15 +269,11 @@ def report(results: dict[str, Any]) -> None:
 
 def images_of(multiple: int, at_least: int) -> int:
     """Return the images of a step, of which there have to be a multiple; of the parts of a batch none is one image."""
-    if multiple == 1:
-        return at_least
-    return max(-(-at_least // multiple), 2) * multiple
+    return at_least if multiple == 1 else max(-(-at_least // multiple), 2) * multiple
 
 
 def _size(model: str, preset: Preset) -> dict[str, Any]:
-    if "vit" not in model:
-        return {}
-    return {"img_size": preset.img_size}
+    return {"img_size": preset.img_size} if "vit" in model else {}
 
 
 def _parse(argv: list[str] | None) -> Namespace:
