@@ -18,7 +18,7 @@ TRAINED = ("epochs", "warmup_epochs", "batch_size", "img_size")
 MADE = ("shard_size", "batch_size")
 FLAG = "size_to_data"
 
-_SEEN = 16_000  # images that a short run sees in all its epochs: minutes on a CPU
+_SEEN = 6_000  # images that a short run sees in all its epochs: a minute or two on two cores
 _EPOCHS = (10, 40)
 _UPDATES = 12  # of an epoch, at least
 _BATCHES = (8, 128)  # images an update

@@ -1,4 +1,4 @@
-"""From a folder of one's own to scores and a checkpoint for timm, by README's own words."""
+"""From a folder of one's own to scores, a checkpoint for timm and an ONNX file, by README's own words."""
 
 import json
 import random
@@ -53,8 +53,28 @@ def run(words: list[str]) -> None:
         assert not mains[words[0]](words[1:])
 
 
+def scores_as_onnx(mine: Path, night: Path) -> dict[str, int]:
+    """Export the DAD student of README's commands, score the file on the same images; return right images by set."""
+    run(["-m", "dad.export", "output/own_dad/model_best.pth.tar", "--to", "output/own_onnx", "--format", "onnx"])
+    sets = [
+        "--data-dir",
+        str(mine),
+        "--variants",
+        "imagenet",
+        "--extra-set",
+        f"night={night}",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+    ]
+    run(["validate.py", *sets, "--onnx", "output/own_onnx/model.onnx", "--results-file", "output/onnx.json"])
+    row = json.loads(Path("output/onnx.json").read_text())
+    return {name: scores["correct"] for name, scores in row["variants"].items()}
+
+
 @pytest.mark.slow
-def test_readme_leads_from_a_folder_to_scores_and_to_timm(
+def test_readme_leads_from_a_folder_to_scores_to_timm_and_to_onnx_with_the_same_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine, night = tmp_path / "mine", tmp_path / "night"
@@ -74,3 +94,4 @@ def test_readme_leads_from_a_folder_to_scores_and_to_timm(
     assert [set(row["variants"]) for row in rows] == [{"imagenet", "night"}] * 2
     assert all(row["variants"]["night"]["count"] == 12 for row in rows)
     assert (tmp_path / "output" / "own_timm" / "config.json").is_file()
+    assert scores_as_onnx(mine, night) == {name: scores["correct"] for name, scores in rows[1]["variants"].items()}

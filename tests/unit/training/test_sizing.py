@@ -90,7 +90,7 @@ def test_a_run_that_is_taken_up_again_keeps_its_sizes_whatever_the_folder_holds_
         name: written[name] for name in TRAINED
     }
     new = taken(resolve_sizes(*parse_args(create_train_parser(), [*flags, "--overwrite"]))[0])
-    assert new["batch_size"] == 64 and new["epochs"] == 17
+    assert new["batch_size"] == 64 and new["epochs"] == 10
 
 
 def test_auto_without_a_name_takes_the_sizes_of_the_newest_run_of_the_same_settings(
