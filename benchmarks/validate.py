@@ -32,7 +32,8 @@ from dad.images.classes import ClassList
 from dad.markdown import format_rows
 from dad.runtime import Runtime
 from dad.variants import list_image_set
-from dad.variants.table import ALEXNET_ERRORS, SEVERITIES, VARIANTS
+from dad.variants.corruptions import ALEXNET_ERRORS, SEVERITIES
+from dad.variants.table import VARIANTS
 
 _CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(10)), tuple(f"thing {number}" for number in range(10)))
 _SILENT = 10**9  # batches to the next line

@@ -19,7 +19,8 @@ from dad.trained_classes import require_trained_classes
 from dad.training.loaders import open_dad_set, resolve_classes
 from dad.training.views import resolve_views
 from dad.variants import find_folder, find_variants, list_image_set, resolve_extra_sets
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 
 def find_training_data(args: Namespace, found: list[Finding]) -> tuple[ClassList | None, list[SourceImage]]:

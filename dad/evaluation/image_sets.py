@@ -14,7 +14,8 @@ from dad.models.onnx_file import read_description
 from dad.runtime import Runtime
 from dad.trained_classes import trained_class_map, trained_classes
 from dad.variants import ImageSet, find_folder, find_variants, list_image_set, unknown_folders
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 _IMAGENET = VARIANTS[0]
 _TRAIN_FOLDERS = ("train", "training")

@@ -20,7 +20,7 @@ from dad.evaluation.metrics import (
     wilson_interval,
 )
 from dad.variants import ImageSet
-from dad.variants.table import ALEXNET_ERRORS, SEVERITIES
+from dad.variants.corruptions import ALEXNET_ERRORS, SEVERITIES
 
 # AlexNet's error on clean images, by which the relative mCE counts (Hendrycks and Dietterich 2019: 43.5 %).
 _ALEXNET_CLEAN_ERROR = 0.4348

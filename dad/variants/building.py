@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.images.classes import ClassList, is_imagenet
 from dad.variants.contents import contents_digest
+from dad.variants.corruptions import SEVERITIES
 from dad.variants.image_set import ImageSet
 from dad.variants.labels import Labelled, list_attributes, list_labelled, list_objects, list_outliers, list_real
 from dad.variants.listing import corruption_folders, list_images
-from dad.variants.table import SEVERITIES, Variant
+from dad.variants.variant import Variant
 
 
 def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path | None = None) -> ImageSet:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dad.errors import DataError, UsageError
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of columns, files and keys of results.json
 
@@ -44,4 +45,4 @@ def _require_free(name: str, others: Sequence[str]) -> None:
 
 
 def _row(name: str, folder: str) -> Variant:
-    return Variant(name, name, (), f"--extra-set {name}={folder}", images=0, classes=0, any_classes=True)
+    return Variant(name, name, (), f"--extra-set {name}={folder}", images=0, classes=0, kind="own", any_classes=True)

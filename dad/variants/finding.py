@@ -9,7 +9,8 @@ from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import folder_names
 from dad.variants.subsets import load_subset
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 _IMAGENET = VARIANTS[0]
 _TRAINING = {"train", "training"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dad.variants.table import Variant
+from dad.variants.variant import Variant
 
 
 @dataclass(frozen=True, eq=False)

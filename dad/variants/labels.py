@@ -15,7 +15,7 @@ from dad.files import read_json
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage
 from dad.variants.listing import list_folders, list_images, tell_of_others
-from dad.variants.table import Variant
+from dad.variants.variant import Variant
 
 # Hugging Face's files have the class's id after the number
 _VAL_NAME = re.compile(r"(ILSVRC2012_val_\d{8})(?:_n\d{8})?")

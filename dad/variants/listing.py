@@ -7,8 +7,9 @@ from pathlib import Path
 from dad.errors import DataError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage, class_folders, folder_names, list_sources
+from dad.variants.corruptions import SEVERITIES
 from dad.variants.subsets import load_subset
-from dad.variants.table import SEVERITIES, Variant
+from dad.variants.variant import Variant
 
 _logger = logging.getLogger(__name__)
 

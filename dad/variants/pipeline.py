@@ -9,7 +9,8 @@ from PIL import Image
 from timm.data import create_transform
 
 from dad.errors import UsageError
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 Pipeline = Callable[[Image.Image], Any]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import timm.data
 
 from dad.errors import DataError
-from dad.variants.table import Variant
+from dad.variants.variant import Variant
 
 # Where a row's file is looked for: beside the table, then among timm's.
 _PLACES = (Path(__file__).parent, Path(timm.data.__file__).parent / "_info")

@@ -16,7 +16,7 @@ from dad.errors import DataError
 from dad.evaluation.metrics import average_precision, wilson_interval
 from dad.evaluation.scores import format_scores, with_relative_mce
 from dad.variants import ImageSet, list_image_set
-from dad.variants.table import ALEXNET_ERRORS
+from dad.variants.corruptions import ALEXNET_ERRORS
 
 RIGHT, HALF = dict(zip("abcdef", "abcdef", strict=True)), dict(zip("abcdef", "abcaaa", strict=True))
 

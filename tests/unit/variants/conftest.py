@@ -8,7 +8,7 @@ from image_trees import IMAGENET, make_set, make_val
 
 from dad.images.classes import ClassList
 from dad.variants import ImageSet, list_image_set
-from dad.variants.table import Variant
+from dad.variants.variant import Variant
 
 
 @pytest.fixture(scope="session")

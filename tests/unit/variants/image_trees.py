@@ -9,7 +9,8 @@ import numpy as np
 from dad.images.classes import ClassList, imagenet_folders
 from dad.variants import ImageSet
 from dad.variants.subsets import load_subset
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 WNIDS = imagenet_folders()

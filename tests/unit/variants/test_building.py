@@ -11,7 +11,8 @@ from image_trees import ALL, BY_NAME, CLASSES, IMAGENET, WNIDS, by_place, link, 
 
 from dad.images.classes import ClassList
 from dad.variants import ImageSet, list_image_set
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 PERMUTED = ClassList(WNIDS[::-1], WNIDS[::-1])
 EVERY_ROW = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)

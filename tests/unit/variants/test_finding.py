@@ -9,7 +9,8 @@ from image_trees import BY_NAME, CLASSES, IMAGENET, WNIDS, make_set, make_tree, 
 from dad.errors import DataError, UsageError
 from dad.images.classes import load_class_list
 from dad.variants import find_folder, find_variants, list_image_set, unknown_folders
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 from emojinet.concepts import CLASS_FILE
 from emojinet.render import CORRUPTED_FOLDER, HARD_SET, SETS
 

@@ -11,7 +11,8 @@ from dad.errors import DataError
 from dad.images.classes import ClassList
 from dad.variants import find_variants, list_image_set, subsets
 from dad.variants.subsets import load_subset
-from dad.variants.table import VARIANTS, Variant
+from dad.variants.table import VARIANTS
+from dad.variants.variant import Variant
 
 
 @pytest.fixture
