@@ -24,6 +24,16 @@ _LONGEST_LABEL = 1 << 20  # bytes; more than any .cls or .json with a label has
 Span = tuple[int, int]  # offset and size in bytes
 
 
+class MemberNames(NamedTuple):
+    """How the members of a sample are called: suffixes of the image (none: those of any image), and of its class."""
+
+    images: tuple[str, ...] = ()
+    label: str = ".cls"
+
+
+_WEBDATASETS = MemberNames()
+
+
 class TarImage(NamedTuple):
     """An image in a tar: its key, its class index, and the bytes [offset, offset + size) of the tar that it is."""
 
@@ -33,7 +43,9 @@ class TarImage(NamedTuple):
     size: int
 
 
-def list_tars(tars: Sequence[Path], class_index: Mapping[str, int] | None) -> Iterator[tuple[Path, TarImage]]:
+def list_tars(
+    tars: Sequence[Path], class_index: Mapping[str, int] | None, members: MemberNames = _WEBDATASETS
+) -> Iterator[tuple[Path, TarImage]]:
     """Yield every image of several tars, tar by tar in the given order; several are read at a time.
 
     `class_index` is the class index by folder name. The label of a sample is the number in its .cls member, else the
@@ -45,15 +57,15 @@ def list_tars(tars: Sequence[Path], class_index: Mapping[str, int] | None) -> It
             one key, an image without a label or with one outside the class list, or a sample without its image.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        for tar, images in zip(tars, pool.map(lambda tar: _list_tar(tar, class_index), tars), strict=True):
+        for tar, images in zip(tars, pool.map(lambda tar: _list_tar(tar, class_index, members), tars), strict=True):
             yield from ((tar, image) for image in images)
 
 
-def _list_tar(tar: Path, class_index: Mapping[str, int] | None) -> list[TarImage]:
+def _list_tar(tar: Path, class_index: Mapping[str, int] | None, members: MemberNames) -> list[TarImage]:
     if not tar.is_file():
         raise DataError(f"{tar}: not a regular file")
     try:
-        return read_patiently(lambda: _read_tar(tar, class_index), tar, is_of_disk)
+        return read_patiently(lambda: _read_tar(tar, class_index, members), tar, is_of_disk)
     except OSError as error:
         raise DataError(f"{tar}: cannot be read ({error.strerror or error})") from None
     except (tarfile.TarError, ValueError, OverflowError) as error:
@@ -62,12 +74,13 @@ def _list_tar(tar: Path, class_index: Mapping[str, int] | None) -> list[TarImage
         ) from None
 
 
-def _read_tar(tar: Path, class_index: Mapping[str, int] | None) -> list[TarImage]:
+def _read_tar(tar: Path, class_index: Mapping[str, int] | None, members: MemberNames) -> list[TarImage]:
     with tar.open("rb") as file:
-        images, labels, nameless = _group(tar, _members(tar, file))
-        if lost := sorted((nameless | labels[".cls"].keys()) - images.keys()):
+        images, labels, nameless = _group(tar, _members(tar, file), members)
+        if lost := sorted((nameless | labels[members.label].keys()) - images.keys()):
+            suffix = (*members.images, ".jpg")[0]
             raise DataError(
-                f"{tar}: sample '{lost[0]}' has no image member '{lost[0]}.jpg' (a WebDataset key ends at the "
+                f"{tar}: sample '{lost[0]}' has no image member '{lost[0]}{suffix}' (a WebDataset key ends at the "
                 "first dot of the name); rename or add it"
             )
         descriptor = file.fileno()
@@ -95,13 +108,13 @@ def _members(tar: Path, file: BinaryIO) -> Iterator[tuple[str, Span]]:
 
 
 def _group(
-    tar: Path, members: Iterator[tuple[str, Span]]
+    tar: Path, members: Iterator[tuple[str, Span]], named: MemberNames
 ) -> tuple[dict[str, Span], dict[str, dict[str, Span]], set[str]]:
     """Return the spans by key of the images and of the .cls and .json members, and the keys whose only sign of an
     image is an extension like `1.jpg`, which may as well be a mask's `seg.png`."""
-    suffixes = get_img_extensions(as_set=True)
+    suffixes = set(named.images) or get_img_extensions(as_set=True)
     images: dict[str, Span] = {}
-    labels: dict[str, dict[str, Span]] = {".cls": {}, ".json": {}}
+    labels: dict[str, dict[str, Span]] = {named.label: {}, ".json": {}}
     nameless: set[str] = set()
     for name, span in members:
         folder, slash, file_name = name.rpartition("/")
@@ -132,8 +145,9 @@ def _label(
     folder = PurePosixPath(key).parent.name
     label = class_index.get(folder) if label is None else label
     if label is None:
+        stated = f"{key}{next(iter(labels))}"
         raise DataError(
-            f"{tar}: '{key}' has no label: no {key}.cls, no \"label\" in a {key}.json, and its folder '{folder}' is "
+            f"{tar}: '{key}' has no label: no {stated}, no \"label\" in a {key}.json, and its folder '{folder}' is "
             "not in the class list; add one of them, or give the list that names the folder with --class-map"
         )
     if not 0 <= label < len(class_index):
@@ -152,7 +166,7 @@ def _stated_label(tar: Path, key: str, labels: Mapping[str, Mapping[str, Span]],
         offset, size = spans[key]
         content = os.pread(descriptor, min(size, _LONGEST_LABEL), offset)
         try:
-            value = int(content) if suffix == ".cls" else json.loads(content).get("label")
+            value = json.loads(content).get("label") if suffix == ".json" else int(content)
         except (ValueError, AttributeError, RecursionError):
             value = content[:20]
         if isinstance(value, int) and not isinstance(value, bool):

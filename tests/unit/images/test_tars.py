@@ -10,6 +10,7 @@ from PIL import Image
 from dad.errors import DataError
 from dad.images.classes import ClassList
 from dad.images.sources import UNLABELLED, list_sources, list_unlabelled
+from dad.images.tars import MemberNames, list_tars
 from dad.training.views import ViewDataset
 
 CLASSES = ClassList(("zebra", "ant", "cat"), ("zebra", "ant", "cat"))
@@ -176,3 +177,15 @@ def test_a_tar_cut_after_it_was_listed_is_an_error_of_the_image(tmp_path: Path) 
     assert first.read() == b"a" * 700
     with pytest.raises(OSError, match="cut off, 600 of 700 bytes"):
         second.read()
+
+
+def test_members_may_have_names_of_their_own(tmp_path: Path) -> None:
+    members = {"a.info": b"", "a.input.jpg": b"pixels", "a.output.cls": b"2", "a.thumb.jpg": b"", "b.input.jpg": b""}
+    named = MemberNames((".input.jpg",), ".output.cls")
+    tar = write_tar(tmp_path / "0.tar", {name: members[name] for name in list(members)[:4]})
+    ((_, image),) = list_tars([tar], CLASSES.index, named)
+    assert (image.key, image.label, tar.read_bytes()[image.offset :][: image.size]) == ("a", 2, b"pixels")
+    with pytest.raises(DataError, match=r"'b' has no label: no b\.output\.cls"):
+        list(list_tars([write_tar(tar, members)], CLASSES.index, named))
+    with pytest.raises(DataError, match=r"sample 'a' has no image member 'a\.input\.jpg'"):
+        list(list_tars([write_tar(tar, {"a.output.cls": b"2"})], CLASSES.index, named))
