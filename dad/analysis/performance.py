@@ -76,6 +76,7 @@ def _headlines(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     for name, scores in variants.items():
         metric = metrics.get(name, "top1")
         value = scores.get(metric)
-        if value is not None and scores.get("complete", True):
+        # more shape bias is not better
+        if value is not None and scores.get("complete", True) and metric != "shape_bias":
             found[name] = 100 - value if metric == "mce" else float(value)
     return found

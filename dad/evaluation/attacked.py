@@ -117,7 +117,7 @@ class _ScoredModel(PixelModel):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return scores [B, columns]."""
-        return self.judge.scores(super().forward(pixels)[:, self.judge.classes])
+        return self.judge.scores(super().forward(pixels))
 
 
 def _attack_batch(

@@ -1,5 +1,6 @@
 """What a model's logits say of each image: an image set's own rules, written down by the image's number."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,8 @@ class Verdicts:
     Attributes:
         places: where the best right class stands among the best five, 0 to 4; 5: not there, 6: image unreadable.
         losses: cross-entropy of the label; infinity where logits are no numbers; 0 without a label.
-        predictions: class index of the best class.
-        confidences: its probability.
+        predictions: class index of the best class, of the best column where columns stand for several.
+        confidences: probability of the best column among the columns.
     """
 
     places: Tensor
@@ -60,6 +61,11 @@ class Judge:
         self.column_of_class = columns.to(device)[self.classes]
         self.shared = len(self.classes) > image_set.num_columns
         self.order = self.column_of_class.argsort()  # brings logits of classes into the order of columns
+        self.pooled = image_set.variant.pooling == "mean_probability"
+        self.members = [
+            self.classes[self.column_of_class == column]
+            for column in range(image_set.num_columns if self.pooled else 0)
+        ]
         labels = torch.from_numpy(image_set.labels)
         self.targets = torch.where(labels >= 0, columns[labels.clamp(min=0)], -1).to(device)
         size = len(image_set)
@@ -72,7 +78,6 @@ class Judge:
 
     def record(self, logits: Tensor, numbers: NDArray[np.int64], readable: Tensor) -> None:
         """Write down the verdicts on the images `numbers` [B] of the set, given logits [B, classes]."""
-        logits = logits[:, self.classes]
         scores = self.scores(logits)
         places = torch.from_numpy(numbers).to(self.device)
         target = self.targets[places]
@@ -85,15 +90,28 @@ class Judge:
         verdicts.places[places] = torch.where(readable, found, UNREADABLE)
         # Infinity stands for "not a number", which would get lost in a maximum over processes.
         verdicts.losses[places] = torch.where(readable, losses.where(confidences.isfinite(), torch.inf), 0.0)
-        verdicts.predictions[places] = self.classes[logits.argmax(dim=1)]
+        verdicts.predictions[places] = self._predictions(logits[:, self.classes], best[:, 0])
         verdicts.confidences[places] = confidences.nan_to_num(nan=0.0)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Return [B, columns] of logits [B, classes scored among]; classes that share a column: their highest."""
+        """Return [B, columns] of logits [B, classes]; of classes that share a column the highest, or the logarithm of
+        their mean probability among all classes."""
+        if self.pooled:
+            shares = logits.log_softmax(dim=1)  # as logarithms, since a probability may be too small for a float32
+            pooled = [shares[:, some].logsumexp(dim=1) - math.log(len(some)) for some in self.members]
+            return torch.stack(pooled, dim=1)
+        logits = logits[:, self.classes]
         if not self.shared:
             return logits[:, self.order]
         empty = logits.new_full((len(logits), self.image_set.num_columns), -torch.inf)
         return empty.scatter_reduce(1, self.column_of_class.expand_as(logits), logits, "amax")
+
+    def _predictions(self, logits: Tensor, best: Tensor) -> Tensor:
+        """Return the class [B] that `logits` [B, classes scored among] are highest for; where a mean decided, of those
+        in the column `best` [B]."""
+        if self.pooled:
+            logits = logits.masked_fill(self.column_of_class != best[:, None], -torch.inf)
+        return self.classes[logits.argmax(dim=1)]
 
     def _right(self, best: Tensor, target: Tensor, numbers: NDArray[np.int64]) -> Tensor:
         """Return which of the columns `best` [B, 5] are right answers."""

@@ -144,6 +144,7 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
         data_config: Mapping[str, Any],
     ):
         self.paths = [image_set.paths for image_set in image_sets]
+        self.spans = [image_set.spans for image_set in image_sets]
         self.starts, self.pipelines = starts, pipelines
         *_, height, width = data_config["input_size"]
         self.blank = Image.new("RGB", (width, height))
@@ -154,9 +155,10 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
 
     def __getitem__(self, number: int) -> tuple[Any, int]:
         which = bisect_right(self.starts, number) - 1
-        path = os.fsdecode(self.paths[which][number - self.starts[which]])
+        place, spans = number - self.starts[which], self.spans[which]
+        path, span = os.fsdecode(self.paths[which][place]), () if spans is None else spans[place].tolist()
         try:
-            content = read_patiently(lambda: read_file(path), Path(path))
+            content = read_patiently(lambda: read_file(path, *span), Path(path))
             return self.pipelines[which](decode_rgb(content, self.longest)), number
         except (UnreadableError, OSError):
             return self.pipelines[which](self.blank), -1 - number

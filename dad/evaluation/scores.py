@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from dad.evaluation.metrics import (
     wilson_interval,
 )
 from dad.variants import ImageSet
-from dad.variants.corruptions import ALEXNET_ERRORS, SEVERITIES
+from dad.variants.corruptions import ALEXNET_ERRORS
 
 # AlexNet's error on clean images, by which the relative mCE counts (Hendrycks and Dietterich 2019: 43.5 %).
 _ALEXNET_CLEAN_ERROR = 0.4348
 _MISTAKES = 6  # shown of each set
 _CHANCE_FACTOR, _CHANCE_COUNT = 1.5, 200  # fewer images than that may lie at chance level by chance
 NOT_FINITE = "are not finite; its weights are damaged, or float16 overflows (then leave out --amp)"
+_SHOWN = (("top1", "Acc@1"), ("top5", "Acc@5"), ("aupr", "AUPR"), ("mce", "mCE"), ("shape_bias", "shape bias"))
 _logger = logging.getLogger(__name__)
 
 Scores = dict[str, Any]  # of one set, as results.json has it
@@ -35,6 +37,8 @@ Scores = dict[str, Any]  # of one set, as results.json has it
 def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], average: str | None = None) -> Scores:
     """Return the scores of one set; see `evaluate_sets`."""
     answers, name = verdicts.numpy(), image_set.variant.name
+    if image_set.column_names:
+        image_set, answers, classes = _in_superclasses(image_set, answers)
     readable = answers.places != UNREADABLE
     unreadable = [_file(image_set, number) for number in np.flatnonzero(~readable).tolist()]
     counted = np.arange(len(image_set)) < image_set.num_counted
@@ -59,10 +63,24 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
         "per_class": _per_class(image_set, answers, scored, classes),
         "mistakes": _mistakes(image_set, answers, scored, classes),
     }
-    if image_set.variant.layout == "folders" and not image_set.variant.filtered:
+    if image_set.variant.layout in ("folders", "stream") and not image_set.variant.filtered:
         scores |= _renamed(image_set.labels[scored], answers.predictions[scored])
     scores |= class_scores(answers, image_set.labels, scored, average)
-    return scores | _by_corruption(image_set, answers, readable) | _by_anomaly(image_set, answers, readable)
+    for part in (_by_corruption, _by_anomaly, _by_shape):
+        scores |= part(image_set, answers, readable)
+    return scores
+
+
+def _in_superclasses(image_set: ImageSet, answers: Answers) -> tuple[ImageSet, Answers, tuple[str, ...]]:
+    """Return a set and what was answered with superclasses in the place of classes, and their names."""
+    of_class = image_set.columns
+    told = replace(
+        image_set,
+        labels=of_class[image_set.labels],
+        rivals=None if image_set.rivals is None else of_class[image_set.rivals],
+        columns=np.arange(image_set.num_columns),
+    )
+    return told, replace(answers, predictions=of_class[answers.predictions]), image_set.column_names
 
 
 def share_scores(correct: int, among_best: int, count: int) -> Scores:
@@ -98,7 +116,7 @@ def with_relative_mce(variants: Mapping[str, Scores]) -> dict[str, Scores]:
 def format_scores(name: str, scores: Mapping[str, Any]) -> str:
     """Return one line on the scores of a set."""
     line = f"{name:<21}"
-    for key, title in (("top1", "Acc@1"), ("top5", "Acc@5"), ("aupr", "AUPR"), ("mce", "mCE")):
+    for key, title in _SHOWN:
         line += "" if scores.get(key) is None else f" {title} {scores[key]:.3f}"
     if not scores.get("complete", True):
         line += " incomplete: not all of its folders are there"
@@ -112,10 +130,27 @@ def _by_corruption(image_set: ImageSet, answers: Answers, readable: NDArray[np.b
     hits = answers.places < 1
     parts = {name: part for name, part in image_set.parts.items() if readable[part].any()}
     top1 = {name: 100 * float(hits[part][readable[part]].mean()) for name, part in parts.items()}
-    scores = corruption_scores(top1, variant.corruptions, SEVERITIES)
+    severities = range(1, variant.levels + 1)
+    scores = corruption_scores(top1, variant.corruptions, severities)
     if variant.metric == "mce":
         scores = corruption_errors(scores, ALEXNET_ERRORS)
-    return scores | {"extra": corruption_scores(top1, variant.extra_corruptions, SEVERITIES)["corruptions"]}
+    return scores | {"extra": corruption_scores(top1, variant.extra_corruptions, severities)["corruptions"]}
+
+
+def _by_shape(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool_]) -> Scores:
+    """Return the share of shapes among images taken for their shape's class or their texture's, in percent (Geirhos et
+    al. 2019), None if there are none, and how many these are."""
+    if image_set.variant.metric != "shape_bias" or image_set.rivals is None:
+        return {}
+    decisions = answers.predictions[readable]
+    shapes, textures = (int((decisions == classes[readable]).sum()) for classes in (image_set.labels, image_set.rivals))
+    known = shapes + textures
+    return {
+        "shape_bias": 100 * shapes / known if known else None,
+        "shape_bias_interval": list(wilson_interval(shapes, known)),
+        "shape_decisions": shapes,
+        "texture_decisions": textures,
+    }
 
 
 def _by_anomaly(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool_]) -> Scores:
@@ -163,7 +198,11 @@ def _mistakes(
 
 
 def _file(image_set: ImageSet, number: int) -> str:
-    return os.fsdecode(image_set.paths[number])
+    path = os.fsdecode(image_set.paths[number])
+    if image_set.spans is None:
+        return path
+    offset, size = image_set.spans[number].tolist()
+    return f"{path} (bytes {offset} to {offset + size})"
 
 
 def warn(image_set: ImageSet, scores: Scores) -> None:

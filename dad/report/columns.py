@@ -10,7 +10,7 @@ from dad.variants.table import VARIANTS
 
 NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")
 SEVEN = ("imagenet", "imagenetv2", *NATURAL, "imagenet-c", "imagenet-style")
-_MARKS = {"mce": " (mCE ↓)", "aupr": " (AUPR)", "mean_top1": " (mean)"}
+_MARKS = {"mce": " (mCE ↓)", "aupr": " (AUPR)", "mean_top1": " (mean)", "shape_bias": ""}
 
 
 @dataclass(frozen=True)

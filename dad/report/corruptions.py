@@ -1,10 +1,11 @@
 """Which corruptions of ImageNet-C belong together, and what of a set of corruptions is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dad.charts.heatmap import HeatRow
+from dad.variants.table import VARIANTS
 
 # Hendrycks and Dietterich 2019, section 3.2
 _GROUPS = (
@@ -13,6 +14,8 @@ _GROUPS = (
     ("snow", "frost", "fog", "brightness"),
     ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
 )
+_PUBLISHED = {variant.name: variant.corruptions for variant in VARIANTS}
+_COLUMNS = 6  # that fit beside the names of corruptions
 _FIFTEEN = tuple(name for group in _GROUPS for name in group)
 
 
@@ -28,10 +31,20 @@ def heat_rows(scores: Mapping[str, Any]) -> list[HeatRow]:
     return rows if has_errors else [replace(row, summary=row.summary[:1]) for row in rows]
 
 
+def fitting_rows(rows: Sequence[HeatRow]) -> tuple[list[str], list[str], list[HeatRow]]:
+    """Return the titles of cells and of summaries, and the rows of a heat map of corruptions: those of `heat_rows`; a
+    row for each severity where these are too many for columns."""
+    numbers = [str(number) for number, _ in enumerate(rows[0].cells, start=1)]
+    if len(numbers) <= _COLUMNS:
+        return numbers, ["mean", "CE"][: len(rows[0].summary)], list(rows)
+    turned = [HeatRow(number, tuple(row.cells[place] for row in rows)) for place, number in enumerate(numbers)]
+    return [row.title for row in rows], [], turned
+
+
 def missing_parts(name: str, scores: Mapping[str, Any]) -> list[str]:
     """Return which corruptions of the set `name`, or which of their severities, were not there."""
     known = scores.get("corruptions", {})
-    parts = [corruption for corruption in _FIFTEEN if corruption not in known] if name == "imagenet-c" else []
+    parts = [corruption for corruption in _PUBLISHED.get(name, ()) if known and corruption not in known]
     for corruption, found in sorted(known.items()):
         parts += [
             f"{corruption}/{number}" for number, top1 in enumerate(found.get("severities", ()), 1) if top1 is None

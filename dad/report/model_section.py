@@ -9,14 +9,16 @@ from dad.charts.bars import Bar, bar_chart
 from dad.charts.heatmap import heat_map
 from dad.charts.svg import element
 from dad.report.columns import SEVEN, Column, columns_of
-from dad.report.corruptions import heat_rows
+from dad.report.corruptions import fitting_rows, heat_rows
 from dad.report.markup import interval_text, row_head
 from dad.report.results import Result, class_name, row_name
 from dad.report.table import INCOMPLETE, format_number
 from dad.report.thumbnails import thumbnail
+from dad.variants.table import VARIANTS
 
 _WORST, _MISTAKES = 6, 6  # shown of each set
 _SIDE = 96  # pixels of a thumbnail
+_AXES = {variant.name: variant.axes for variant in VARIANTS}
 
 
 def model_section(result: Result, best: Mapping[str, float]) -> str:
@@ -67,11 +69,12 @@ def _heat_maps(result: Result, columns: list[Column]) -> list[str]:
     for column in columns:
         rows = heat_rows(column.scores(result) or {})
         if rows:
-            summary = ["mean", "CE"][: len(rows[0].summary)]
-            title = f"{row_name(result)} on {column.title}, top-1 accuracy by corruption and severity"
-            chart = heat_map(title, [str(severity) for severity in range(1, 6)], summary, rows)
-            error = ", its mean, and the corruption error (CE ↓)." if "CE" in summary else ", and its mean."
-            figures.append(_figure(f"{column.title} by corruption", f"Top-1 accuracy by severity{error}", chart))
+            first, second = _AXES.get(column.name, ("corruption", "severity"))
+            cells, summary, rows = fitting_rows(rows)
+            title = f"{row_name(result)} on {column.title}, top-1 accuracy by {first} and {second}"
+            chart = heat_map(title, cells, summary, rows)
+            told = {0: ".", 1: ", and its mean.", 2: ", its mean, and the corruption error (CE ↓)."}[len(summary)]
+            figures.append(_figure(f"{column.title} by {first}", f"Top-1 accuracy by {second}{told}", chart))
     return figures
 
 

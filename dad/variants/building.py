@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.images.classes import ClassList, is_imagenet
 from dad.variants.contents import contents_digest
-from dad.variants.corruptions import SEVERITIES
 from dad.variants.image_set import ImageSet
 from dad.variants.labels import Labelled, list_attributes, list_labelled, list_objects, list_outliers, list_real
 from dad.variants.listing import corruption_folders, list_images
+from dad.variants.streams import find_streams, list_stream
+from dad.variants.superclasses import list_cue_conflicts, list_superclasses, load_superclasses
 from dad.variants.variant import Variant
 
 
@@ -30,6 +32,10 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
     """
     if variant.layout == "corruptions":
         return _corrupted_set(variant, folder, classes)
+    if variant.layout == "stream":
+        return _streams(variant, folder, classes)
+    if variant.layout == "cue_conflict":
+        return _cue_conflicts(variant, folder, classes)
     labelled, columns = _labelled(variant, folder, classes, val)
     base = Path(os.path.commonpath([folder, val])) if variant.layout == "outliers" and val else folder
     labels, accepted = _accepted([image.right for image in labelled], columns)
@@ -65,17 +71,78 @@ def _labelled(
 def _corrupted_set(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
     paths, labels, parts, count = [], [], {}, 0
     folders = corruption_folders(folder, variant)
+    columns, names = _columns_of(variant, classes)
     for name, part in folders.items():
-        sources = list_images(part, classes, variant)
-        paths.append(_path_array(source.path for source in sources))  # 3.75 million of them would not fit as objects
-        labels.append(np.array([source.label for source in sources], dtype=np.int64))
-        parts[name] = slice(count, count := count + len(sources))
-    all_paths, all_labels, columns = np.concatenate(paths), np.concatenate(labels), np.arange(len(classes))
+        images = _labelled_images(variant, part, classes)
+        paths.append(_path_array(image.path for image in images))  # 3.75 million of them would not fit as objects
+        labels.append(np.array([image.right[0] for image in images], dtype=np.int64))
+        parts[name] = slice(count, count := count + len(images))
+    all_paths, all_labels = np.concatenate(paths), np.concatenate(labels)
+    if variant.subset:
+        columns = _subset((Labelled(folder, (label,)) for label in np.unique(all_labels).tolist()), len(classes))
     extra = {name.partition("/")[0] for name in folders} & set(variant.extra_corruptions)
-    published = variant.images * len(SEVERITIES) * (len(variant.corruptions) + len(extra))
-    digest = contents_digest(folder, all_paths, _rule(variant), all_labels)
-    expected = published if is_imagenet(classes.folders) else None
-    return ImageSet(variant, all_paths, all_labels, columns, parts=parts, digest=digest, expected=expected)
+    published = variant.images * variant.levels * (len(variant.corruptions) + len(extra))
+    judged = (all_labels,) if (columns == np.arange(len(columns))).all() else (all_labels, columns)
+    return ImageSet(
+        variant,
+        all_paths,
+        all_labels,
+        columns,
+        parts=parts,
+        digest=contents_digest(folder, all_paths, _rule(variant), *judged),
+        column_names=names,
+        expected=published if published and is_imagenet(classes.folders) else None,
+    )
+
+
+def _labelled_images(variant: Variant, folder: Path, classes: ClassList) -> list[Labelled]:
+    if variant.superclasses:
+        return list_superclasses(folder, load_superclasses(variant, classes), variant)
+    return [Labelled(source.path, (source.label,)) for source in list_images(folder, classes, variant)]
+
+
+def _columns_of(variant: Variant, classes: ClassList) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the column of each class, and the columns' names where they are superclasses."""
+    if not variant.superclasses:
+        return np.arange(len(classes)), ()
+    superclasses = load_superclasses(variant, classes)
+    columns = np.full(len(classes), -1, dtype=np.int64)
+    for number, members in enumerate(superclasses.members):
+        columns[list(members)] = number
+    return columns, superclasses.folders.folders
+
+
+def _cue_conflicts(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
+    shapes, textures = list_cue_conflicts(folder, load_superclasses(variant, classes), variant)
+    columns, names = _columns_of(variant, classes)
+    paths = _path_array(image.path for image in shapes)
+    labels, rivals = (np.array([image.right[0] for image in images]) for images in (shapes, textures))
+    digest = contents_digest(folder, paths, _rule(variant), labels, columns, rivals)
+    return ImageSet(
+        variant, paths, labels, columns, digest=digest, rivals=rivals, column_names=names, expected=variant.images
+    )
+
+
+def _streams(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
+    found = find_streams(folder, variant)
+    if not found:
+        raise DataError(
+            f"{folder} ({variant.name}): none of its {variant.levels * len(variant.corruptions)} streams is there"
+        )
+    streams = {name: list_stream(place, classes, variant) for name, place in found.items()}
+    ends = np.cumsum([0, *(len(stream.labels) for stream in streams.values())]).tolist()
+    spans, labels = (np.concatenate([stream[part] for stream in streams.values()]) for part in (2, 3))
+    tars = _path_array(tar for stream in streams.values() for tar in stream.tars)
+    return ImageSet(
+        variant,
+        np.concatenate([_path_array(stream.tars)[stream.numbers] for stream in streams.values()]),
+        labels,
+        np.arange(len(classes)),
+        parts={name: slice(*part) for name, part in zip(streams, pairwise(ends), strict=True)},
+        digest=contents_digest(folder, tars, _rule(variant), labels, spans),
+        spans=spans,
+        expected=variant.images * variant.levels * len(variant.corruptions),
+    )
 
 
 def _subset(labelled: Iterable[Labelled], num_classes: int) -> NDArray[np.int64]:
@@ -115,5 +182,6 @@ def _path_array(paths: Iterable[Path]) -> NDArray[np.bytes_]:
 
 
 def _rule(variant: Variant) -> str:
-    """Say what is done to the images of a set alone before a model sees them."""
-    return f"cropped {variant.cropped}, border {variant.border}, watermark {variant.watermark}"
+    """Say what is done to the images of a set alone before a model sees them, and to what it says of them."""
+    rule = f"cropped {variant.cropped}, border {variant.border}, watermark {variant.watermark}"
+    return rule if variant.pooling == "max" else f"{rule}, pooling {variant.pooling}"

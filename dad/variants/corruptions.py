@@ -1,4 +1,4 @@
-"""The published corruptions: their names, the folders of their severities, and AlexNet's errors."""
+"""The published corruptions and conditions: their names, the folders of their severities, and AlexNet's errors."""
 
 # Error of AlexNet, mean over the five severities, by which mCE divides (Hendrycks and Dietterich 2019, section 4.1).
 ALEXNET_ERRORS = {
@@ -49,3 +49,24 @@ CORRUPTIONS_3D = (
     "xy_motion_blur",
     "z_motion_blur",
 )
+
+# Li et al. 2025; as laionc/config.py and laionc/__init__.py of github.com/FanfeiLi/LAION-C read them.
+LAION_C_SEVERITIES = dict.fromkeys(
+    ("mosaic", "glitched", "vertical_lines", "geometric_shapes", "stickers", "luminance_checkerboard"),
+    tuple(f"intensity_level_{severity}" for severity in SEVERITIES),
+)
+
+
+def es_settings(count: int) -> dict[str, tuple[str, ...]]:
+    """Return the folders of ImageNet-ES's `count` settings of the sensor, by light (Baek et al. 2024; as
+    utils/dg_param_controls/modules/datasets.py of github.com/Edw2n/ImageNet-ES reads them)."""
+    return dict.fromkeys(("l1", "l5"), tuple(f"param_{number}" for number in range(1, count + 1)))
+
+
+def ccc_streams(baseline: int) -> dict[str, tuple[str, ...]]:
+    """Return the folders of CCC's nine streams of a baseline accuracy, the three seeds' by speed of change (Press et
+    al. 2023; as eval.py of github.com/oripress/CCC names them)."""
+    return {
+        f"speed_{speed}": tuple(f"baseline_{baseline}_transition+speed_{speed}_seed_{seed}" for seed in (43, 44, 45))
+        for speed in (1000, 2000, 5000)
+    }

@@ -8,7 +8,8 @@ from pathlib import Path
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import folder_names
-from dad.variants.subsets import load_subset
+from dad.variants.streams import find_streams
+from dad.variants.subsets import load_subset, read_classes
 from dad.variants.table import VARIANTS
 from dad.variants.variant import Variant
 
@@ -46,6 +47,8 @@ def find_variants(
         else:
             if variant.subset:
                 load_subset(variant)  # a row whose file is missing shows before millions of images are listed
+            if variant.superclasses:
+                read_classes(variant, variant.superclasses)
             found.append((variant, folder))
     return found, missing
 
@@ -88,6 +91,8 @@ def _obstacle(variant: Variant, root: Path, folder: Path, classes: ClassList) ->
         return f"its labels go by file name, and no file in {folder} is named ILSVRC2012_val_*"
     if variant.layout == "outliers" and find_folder(root, _IMAGENET) is None:
         return f"its inliers are validation images, and {root} has no {' or '.join(_IMAGENET.folders)}"
+    if variant.layout == "stream" and not find_streams(folder, variant):
+        return f"none of its streams is in {folder}, e.g. {variant.severity_folders[variant.corruptions[0]][0]}"
     if variant.watermark and find_spec("imagenet_w") is None:
         return "needs the package that draws the watermark: pip install imagenet-w (or -r requirements-validate.txt)"
     return ""

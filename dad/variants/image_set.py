@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,19 @@ class ImageSet:
     # [N] file names, in one block of memory: loader workers would copy a list by counting references to it
     paths: NDArray[np.bytes_]
     labels: NDArray[np.int64]  # [N] class index (the first of those accepted), -1 where no class of the list is right
-    columns: NDArray[np.int64]  # [C] the column that a class is scored in (the highest of its classes), -1: in none
+    columns: NDArray[np.int64]  # [C] the column that a class is scored in (Variant.pooling), -1: in none
     # (offsets [N + 1], columns [M]): columns[offsets[i]:offsets[i + 1]] are right for image i; None: its label's alone
     accepted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
     parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>"
     digest: str = ""  # hash of names, contents and what is right for them: a rerun sees any change
+    spans: NDArray[np.int64] | None = None  # [N, 2] offset and size of images that lie in tars; None: whole files
+    rivals: NDArray[np.int64] | None = None  # [N] a class of the texture, where a shape is the label
+    column_names: tuple[str, ...] = ()  # of columns that are superclasses
     expected: int | None = None  # images of the published set, where the class list is the one it was published for
+
+    def __post_init__(self) -> None:
+        facts = (self.paths, self.labels, *(fact for fact in (self.spans, self.rivals) if fact is not None))
+        assert all(len(one) == len(other) for one, other in pairwise(facts)), "facts of other images"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,7 +77,21 @@ class ImageSet:
 
     @property
     def count_warning(self) -> str:
-        """One line that says by how many images it differs from the published set, or nothing."""
+        """One line that says by how many images it differs from the published set, or nothing; where that number is not
+        known, which part has others than the first."""
+        if self.expected is None and not self.variant.images:
+            return self._uneven_warning
         if self.expected in (None, len(self)):
             return ""
         return f"{self.variant.name}: {len(self):,} images, but the published set has {self.expected:,}"
+
+    @property
+    def _uneven_warning(self) -> str:
+        sizes = {name: part.stop - part.start for name, part in self.parts.items()}
+        first = next(iter(sizes), "")
+        other = next((name for name in sizes if sizes[name] != sizes[first]), None)
+        if other is None:
+            return ""
+        return (
+            f"{self.variant.name}: {sizes[first]:,} images in {first}, {sizes[other]:,} in {other}; is the set whole?"
+        )

@@ -141,12 +141,21 @@ def list_outliers(folder: Path, val: Path, classes: ClassList, variant: Variant)
     ]
 
 
-def _order(classes: ClassList) -> list[int]:
-    """Return the class index of each of ImageNet's classes."""
+def imagenet_order(classes: ClassList) -> dict[str, int]:
+    """Return the class index of each of ImageNet's classes by WordNet id, in ImageNet's order.
+
+    Raises:
+        DataError: one is not in the class list.
+    """
     wnids = imagenet_folders()
     if missing := sorted(set(wnids) - set(classes.folders)):
         raise DataError(f"the set's labels are ImageNet's 1,000 classes, and '{missing[0]}' is not in the class list")
-    return [classes.index[wnid] for wnid in wnids]
+    return {wnid: classes.index[wnid] for wnid in wnids}
+
+
+def _order(classes: ClassList) -> list[int]:
+    """Return the class index of each of ImageNet's classes."""
+    return list(imagenet_order(classes).values())
 
 
 def _with_classes(sources: Iterable[SourceImage], right: dict[str, tuple[int, ...]]) -> list[Labelled]:

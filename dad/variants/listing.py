@@ -7,7 +7,6 @@ from pathlib import Path
 from dad.errors import DataError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import SourceImage, class_folders, folder_names, list_sources
-from dad.variants.corruptions import SEVERITIES
 from dad.variants.subsets import load_subset
 from dad.variants.variant import Variant
 
@@ -53,13 +52,13 @@ def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for corruption in (*variant.corruptions, *variant.extra_corruptions):
-        severities = _severities(folder / corruption, variant.severity_folders.get(corruption, ()))
+        severities = _severities(folder / corruption, variant.severity_folders.get(corruption, ()), variant.levels)
         found |= {f"{corruption}/{severity}": path for severity, path in severities.items()}
     tell_of_others(folder, (*variant.corruptions, *variant.extra_corruptions))
     if not found:
         raise DataError(
             f"{folder}: none of the {len(variant.corruptions)} corruptions of {variant.name} is there; expected "
-            f"{variant.corruptions[0]}/1/<class>/<image>{_wrong_depth(folder, variant)}"
+            f"{variant.corruptions[0]}/{_first(variant)}/<class>/<image>{_wrong_depth(folder, variant)}"
         )
     return found
 
@@ -73,6 +72,8 @@ def tell_of_others(folder: Path, known: Collection[str]) -> None:
 
 def _advice(variant: Variant, folder: Path) -> str:
     """Say what would work for a set whose classes are not those expected."""
+    if variant.superclasses:
+        return "fetch the set again"
     if variant.subset or variant.numbered or variant.layout != "folders":
         return "fetch the set again, or give its own class list with --class-map"
     return (
@@ -118,18 +119,25 @@ def _expected_classes(variant: Variant, classes: ClassList) -> set[int]:
     return set()  # a part of ImageNet's classes, and a list of others
 
 
-def _severities(folder: Path, names: tuple[str, ...]) -> dict[int, Path]:
+def _severities(folder: Path, names: tuple[str, ...], levels: int) -> dict[int, Path]:
     """Return the folders of a corruption's severities; they may be named "1" to "5" in any set."""
     if not folder.is_dir():
         return {}
-    found = {severity: folder / str(severity) for severity in SEVERITIES if (folder / str(severity)).is_dir()}
+    numbers = range(1, levels + 1)
+    found = {severity: folder / str(severity) for severity in numbers if (folder / str(severity)).is_dir()}
     if not found:
         found = {severity: folder / name for severity, name in enumerate(names, start=1) if (folder / name).is_dir()}
     if not found:
         first = next((repr(name) for name in sorted(entry.name for entry in folder.iterdir())), "nothing")
-        expected = " or ".join(filter(None, ("1 to 5", ", ".join(names))))
+        told = (*names[:2], "...", names[-1]) if len(names) > 5 else names
+        expected = " or ".join(filter(None, (f"1 to {levels}", ", ".join(told))))
         raise DataError(f"{folder} holds {first} where its severities should be, folders {expected}")
     return found
+
+
+def _first(variant: Variant) -> str:
+    """Return the folder of the first severity, as the set was published."""
+    return (*variant.severity_folders.get(variant.corruptions[0], ()), "1")[0]
 
 
 def _wrong_depth(folder: Path, variant: Variant) -> str:
@@ -139,6 +147,7 @@ def _wrong_depth(folder: Path, variant: Variant) -> str:
     if deeper:
         where = deeper[0].relative_to(folder)
         return f", but there is {where}: move what '{where.parent}' holds one level up"
-    if (folder / str(SEVERITIES[0])).is_dir():
-        return f", but '{SEVERITIES[0]}' lies where a corruption's folder should: put the severities into one"
+    for severity in dict.fromkeys(("1", _first(variant))):
+        if (folder / severity).is_dir():
+            return f", but '{severity}' lies where a corruption's folder should: put the severities into one"
     return ""

@@ -17,24 +17,33 @@ def load_subset(variant: Variant) -> tuple[str, ...]:
     Raises:
         DataError: the file is in neither place, empty, or names a folder twice.
     """
-    path = _find(variant)
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    folders = tuple(line for line in lines if line)
-    if not folders:
-        raise DataError(f"{path} (the subset of {variant.name}) is empty; expected one class folder a line")
+    folders = read_classes(variant, variant.subset)
     for number, folder in enumerate(folders):
         if folder in folders[:number]:
-            raise DataError(f"{path} (the subset of {variant.name}): '{folder}' stands there twice")
+            raise DataError(f"{variant.subset} (the subset of {variant.name}): '{folder}' stands there twice")
     return folders
 
 
-def _find(variant: Variant) -> Path:
+def read_classes(variant: Variant, name: str) -> tuple[str, ...]:
+    """Return the lines of a file of classes that the row `variant` names, without empty ones.
+
+    Raises:
+        DataError: the file is in neither place, or empty.
+    """
+    path = _find(variant, name)
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    if not any(lines):
+        raise DataError(f"{path} (the subset of {variant.name}) is empty; expected one class folder a line")
+    return tuple(line for line in lines if line)
+
+
+def _find(variant: Variant, name: str) -> Path:
     for place in _PLACES:
-        path = place / variant.subset
+        path = place / name
         if path.is_file():
             return path
     beside, timms = _PLACES
     raise DataError(
-        f"the row {variant.name} of dad/variants/table.py names the subset file '{variant.subset}', "
+        f"the row {variant.name} of dad/variants/table.py names the subset file '{name}', "
         f"which is neither beside the table ({beside}) nor one of timm's ({timms})"
     )

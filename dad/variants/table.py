@@ -1,5 +1,6 @@
 """The table of test sets: one row each. The files beside this one find and list their images."""
 
+from dad.variants.conditions import CONDITIONS
 from dad.variants.corruptions import ALEXNET_ERRORS, C_BAR_SEVERITIES, CORRUPTIONS_3D, EXTRA_CORRUPTIONS
 from dad.variants.variant import Variant
 
@@ -188,4 +189,5 @@ VARIANTS = (
     Variant(
         "imagenet-drawing", "Drawing", ("imagenet-drawing",), "Salvador and Oberman 2022", 50_000, kind="synthetic"
     ),
+    *CONDITIONS,
 )

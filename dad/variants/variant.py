@@ -7,7 +7,10 @@ from typing import Literal
 # Photographs and drawings as people made them; changed or made by a program; shown to a camera under other light or
 # settings; renders of 3D models; optimised against models; a user's own.
 Kind = Literal["natural", "synthetic", "camera", "rendered", "adversarial", "own"]
-Layout = Literal["folders", "corruptions", "real", "objectnet", "outliers", "labels", "attributes"]
+Layout = Literal[
+    "folders", "corruptions", "real", "objectnet", "outliers", "labels", "attributes", "cue_conflict", "stream"
+]
+Metric = Literal["top1", "mce", "mean_top1", "aupr", "shape_bias"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +21,7 @@ class Variant:
     title: str  # of its column in a report
     folders: tuple[str, ...]  # names below the data root; case counts as little as the difference of "-" and "_"
     source: str
-    images: int  # of the published set, 0 if it is none; of each severity, where there are corruptions
+    images: int  # of the published set, 0 if it is none or unknown; of each severity, where there are corruptions
     classes: int = 1000  # that it has images of
     kind: Kind = "own"  # of its images
     layout: Layout = "folders"  # how its files lie, and where what is right for each comes from (labels.py)
@@ -27,12 +30,21 @@ class Variant:
     any_classes: bool = False  # it may hold any part of the classes, and is scored among all of them (extra.py)
     numbered: bool = False  # class folders are named by class index
     merged: bool = False  # classes that one object folder stands for are scored as one (ObjectNet among 113)
+    # file of the superclasses that its class folders are, each with the ImageNet classes in it (superclasses.py)
+    superclasses: str = ""
+    # what decides between columns that stand for several classes: the highest logit among these, or their mean
+    # probability after a softmax over all classes
+    pooling: Literal["max", "mean_probability"] = "max"
     imagenet_only: bool = False  # what is right for its images is told in ImageNet's classes
     cropped: bool = False  # images were resized and cropped when the set was made, so they are not cropped again
     border: int = 0  # pixels that are cut off at each side before anything else
     watermark: bool = False  # a watermark is laid over the resized and cropped image (package imagenet-w)
-    filtered: bool = False  # made of a plain model's mistakes, so accuracy may lie below chance
-    metric: Literal["top1", "mce", "mean_top1", "aupr"] = "top1"  # the headline number among its scores
+    filtered: bool = False  # made of a plain model's mistakes, or against its habits: accuracy may lie below chance
+    metric: Metric = "top1"  # the headline number among its scores
     corruptions: tuple[str, ...] = ()  # it has folders <corruption>/<severity>/<class> of these, which the metric needs
     extra_corruptions: tuple[str, ...] = ()  # and maybe of these, which do not count
-    severity_folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where not "1" to "5", by corruption
+    levels: int = 5  # severities of each corruption
+    axes: tuple[str, str] = ("corruption", "severity")  # what these are, in a chart's words
+    severity_folders: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # where not "1", "2" ..., by corruption

@@ -47,3 +47,12 @@ def test_names_that_cannot_be_told_apart_or_found_are_refused() -> None:
         find_scoreboard([PLAIN], ["r"])
     with pytest.raises(UsageError, match="--baseline base: no such model; --scores has plain, dad"):
         find_scoreboard([PLAIN, DAD], ["imagenet"]).relative_to("base", ["imagenet"])
+
+
+def test_a_shape_bias_is_no_performance() -> None:
+    biased = row("plain", 80, 40, 70, **{"shape-bias": {"shape_bias": 99.0, "top1": 3.0}})
+    scoreboard = find_scoreboard([biased], ["imagenet"])
+    assert (
+        scoreboard.means["plain"] == pytest.approx((80 + 40 + 30) / 3)
+        and "shape-bias" not in scoreboard.scores["plain"]
+    )

@@ -114,3 +114,11 @@ def test_an_incomplete_set_has_no_number() -> None:
     result = {"model": "m", "variants": {"imagenet-c": {"mce": 70.0, "mce_interval": [69, 71], "complete": False}}}
     assert column.is_incomplete(result) and column.value(result) is None
     assert column.interval(result) == (69, 71) and column.heading == "C (mCE ↓)" and column.lower_is_better
+
+
+def test_shape_bias_has_a_column_and_an_interval_of_its_own() -> None:
+    scores = {"top1": 20.0, "metric": "shape_bias", "shape_bias": 25.0, "shape_bias_interval": [20.0, 31.0]}
+    result = {"model": "resnet50", "variants": {"shape-bias": scores, "cue-conflict": {"top1": 21.0}}}
+    columns = {column.name: column for column in columns_of([result])}
+    assert (columns["shape-bias"].heading, columns["shape-bias"].value(result)) == ("Shape bias", 25.0)
+    assert columns["shape-bias"].interval(result) == (20.0, 31.0) and columns["cue-conflict"].value(result) == 21.0

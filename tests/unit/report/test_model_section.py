@@ -43,3 +43,10 @@ def test_weights_and_the_checkpoint_are_told(made_up: list[dict], text_of: Calla
     made_up[0].update(weights="ema", variants={})
     page = text_of(model_section(made_up[0], {}))
     assert page.startswith("vitb_ce vit_base_patch16_224 · 86.6 M parameters · averaged weights (EMA) · output/vitb_ce")
+
+
+def test_charts_of_parts_speak_in_their_sets_words(made_up: list[dict], text_of: Callable[[str], str]) -> None:
+    known = {"l1": {"top1": 2.0, "severities": [2.0] * 27}}
+    made_up[0]["variants"] = {"imagenet-es": {"mean_top1": 2.0, "corruptions": known, "complete": False}}
+    page = text_of(model_section(made_up[0], {}))
+    assert "ES by light Top-1 accuracy by setting." in page and "corruption" not in page

@@ -1,7 +1,10 @@
 """Made-up trees of every test set, of empty files: what is listed is decided by names."""
 
+import io
 import json
 import os
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import numpy as np
 from dad.images.classes import ClassList, imagenet_folders
 from dad.variants import ImageSet
 from dad.variants.subsets import load_subset
+from dad.variants.superclasses import load_superclasses
 from dad.variants.table import VARIANTS
 from dad.variants.variant import Variant
 
@@ -74,6 +78,38 @@ def val_name(number: int) -> str:
     return f"ILSVRC2012_val_{number:08d}.JPEG"
 
 
+def superclasses_of(variant: Variant) -> tuple[str, ...]:
+    """The folders of the superclasses of a row."""
+    return load_superclasses(variant, IMAGENET).folders.folders
+
+
+def first_folder(variant: Variant, place: int = 0) -> str:
+    """The folder of a corruption's first severity, as the set was published."""
+    corruption = variant.corruptions[place]
+    return f"{corruption}/{variant.severity_folders.get(corruption, ('1',))[0]}"
+
+
+def write_sample(
+    archive: tarfile.TarFile, number: int, label: int, content: bytes = b"pixels", source: str | None = None
+) -> None:
+    """Write a sample as CCC's generate.py does; `source` is the folder that it tells, None: that of the class."""
+    told = f"++dir++{WNIDS[label] if source is None else source}++name++ILSVRC2012_val_00000001.JPEG++n1++fog++s1++1.0"
+    for suffix, value in ((".info", told.encode()), (".input.jpg", content), (".output.cls", str(label).encode())):
+        member = tarfile.TarInfo(f"sample_{number}{suffix}")
+        member.size = len(value)
+        archive.addfile(member, io.BytesIO(value))
+
+
+def write_stream(folder: Path, *tars: Iterable[int], first: int = 0) -> Path:
+    """Write a stream's tars, each of images of these classes, from the serial number `first` on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for serial, labels in enumerate(tars, start=first):
+        with tarfile.open(folder / f"serial_{serial:05d}.tar", "w") as archive:
+            for number, label in enumerate(labels):
+                write_sample(archive, number, label)
+    return folder
+
+
 def make_set(folder: Path, variant: Variant, val: Path) -> Path:
     """Make a small, whole tree of `variant` for ImageNet's class list, mostly of links into `val` (of `make_val`)."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +122,20 @@ def make_set(folder: Path, variant: Variant, val: Path) -> Path:
         return make_tree(folder, *(f"{part}/{name}/0.png" for part, name in pairs), "questions/texture.csv")
     if variant.layout == "outliers":
         return link(folder, {name: val / name for name in WNIDS[100:300]})
+    if variant.layout == "stream":
+        for names in variant.severity_folders.values():
+            write_stream(folder / names[0], [3], [0])
+        return folder
+    if variant.layout == "cue_conflict":
+        names = superclasses_of(variant)
+        pairs = [*zip(names, (*names[1:], names[0]), strict=True), ("cat", "cat")]
+        return make_tree(folder, *(f"{shape}/{shape}1-{texture}2.png" for shape, texture in pairs))
+    if variant.superclasses:
+        places = (first_folder(variant), first_folder(variant, -1))
+        return make_tree(folder, *(f"{place}/{name}/0.jpg" for place in places for name in superclasses_of(variant)))
+    if variant.layout == "corruptions" and variant.subset:
+        places = (first_folder(variant), first_folder(variant, -1))
+        return link(folder, {f"{place}/{name}": val / name for place in places for name in load_subset(variant)})
     if variant.layout == "corruptions":
         return link(folder, {f"{variant.corruptions[0]}/1": val, f"{variant.corruptions[-1]}/5": val})
     if variant.numbered:

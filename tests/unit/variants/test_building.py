@@ -24,13 +24,14 @@ def test_a_listed_set_agrees_with_itself(made: Callable[..., ImageSet], variant:
     assert len(image_set.paths) == len(image_set) > 1
     assert sorted(set(image_set.columns.tolist()) - {-1}) == list(range(image_set.num_columns))
     assert (image_set.columns[image_set.labels[image_set.labels >= 0]] >= 0).all()
-    assert image_set.count_warning.startswith(f"{variant.name}: {len(image_set):,} images, but the published set has")
+    told = f"{variant.name}: {len(image_set):,} images, but the published set has"
+    assert image_set.count_warning.startswith(told) if variant.images else image_set.count_warning == ""
 
 
 @EVERY_ROW
 def test_a_class_folders_name_decides(made: Callable[..., ImageSet], variant: Variant) -> None:
     labels = by_place(made(variant))
-    if variant.layout in ("folders", "corruptions"):
+    if variant.layout in ("folders", "corruptions") and not variant.superclasses:
         for folder, label in ((name.split("/")[0], label) for name, label in labels.items()):
             assert label == (int(folder) if variant.numbered else WNIDS.index(folder))
 

@@ -157,6 +157,8 @@ def test_imagenet_r_itself_is_no_data_root(tmp_path: Path, val: Path) -> None:
 def test_a_set_is_found_under_every_folder_name(tmp_path: Path, variant: Variant, folder: str) -> None:
     inliers = ["val"] if variant.layout == "outliers" else []
     make_tree(tmp_path, *(f"{name}/{WNIDS[0]}/{val_name(1)}" for name in (folder, *inliers)))
+    if variant.layout == "stream":
+        (tmp_path / folder / variant.severity_folders["speed_2000"][1]).mkdir()
     assert find_folder(tmp_path, variant) == tmp_path / folder
     found, missing = find_variants(tmp_path, "all", IMAGENET)
     assert dict(found).get(variant) == tmp_path / folder or (variant.watermark and variant in dict(missing))

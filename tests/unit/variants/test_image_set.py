@@ -73,3 +73,9 @@ def test_only_twins_that_are_scored_among_are_merged(
     five: ImageSet, columns: list[int], twins: tuple[int, ...] | None, merged: list[int]
 ) -> None:
     assert replace(five, columns=np.array(columns)).with_twins(twins).columns.tolist() == merged
+
+
+@pytest.mark.parametrize("facts", ["spans", "rivals", "labels"])
+def test_facts_of_other_images_are_no_set(five: ImageSet, facts: str) -> None:
+    with pytest.raises(AssertionError, match="facts of other images"):
+        replace(five, **{facts: np.zeros(4, dtype=np.int64)})
