@@ -2,7 +2,8 @@
 
     python -m dad.report output/results.json --html --out output/report.html
 
-Our table as Markdown, unless another form is asked for; `--paper 3,5` adds tables of the paper with our rows in them.
+Our table as Markdown, unless another form is asked for; `--paper 3,5` adds tables of the paper with our rows in them,
+`--baseline NAME` how much of the teacher's robustness each student has.
 """
 
 import sys
@@ -14,6 +15,8 @@ from dad.files import write_atomically
 from dad.report import format_csv, format_table, load_results
 from dad.report.beside import format_paper
 from dad.report.paper import resolve_tables
+from dad.report.robustness import resolve_comparison
+from dad.report.robustness_tables import format_robustness, format_transfer
 from dad.report.table import format_attacks
 
 
@@ -33,21 +36,34 @@ def main(argv: list[str] | None = None) -> None:
         help="tables of the paper to set our rows beside: numbers as in 3,5, or all "
         "(default: none in Markdown; on the card 3,5 if the results are of ImageNet)",
     )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="row that transfer is measured from: a student trained without the teacher"
+    )
+    parser.add_argument(
+        "--teacher", metavar="NAME", help="row that transfer is measured to (default: the one that is a teacher's)"
+    )
     parser.add_argument("--out", metavar="FILE", help="write here instead of printing")
     args = parser.parse_args(argv)
 
     if args.csv and args.paper:
         raise UsageError("--paper: CSV has no room for the paper's tables; leave it out, or use --markdown or --html")
+    if args.csv and args.baseline:
+        raise UsageError("--baseline: CSV has no room for transfer; leave it out, or use --markdown or --html")
+    if args.teacher and not args.baseline:
+        raise UsageError(f"--teacher {args.teacher}: it has a surplus over another row only; give --baseline NAME too")
     tables = resolve_tables(args.paper) if args.paper else None
     results = load_results(args.results)
+    comparison = resolve_comparison(results, args.baseline, args.teacher or "") if args.baseline else None
     if args.html:
         from dad.report.card import format_card  # reads images with torch, which is slow to import
 
-        text = format_card(results, tables)
+        text = format_card(results, tables, comparison)
     elif args.csv:
         text = format_csv(results)
     else:
-        parts = [format_table(results), format_attacks(results), format_paper(tables, results) if tables else ""]
+        parts = [format_table(results), format_attacks(results), format_robustness(results)]
+        parts += [format_transfer(comparison)] if comparison else []
+        parts += [format_paper(tables, results)] if tables else []
         text = "\n\n".join(part for part in parts if part) + "\n"
     content = text.encode(errors="backslashreplace")  # a file's name may be no text
     if args.out:

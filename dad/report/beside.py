@@ -66,13 +66,13 @@ def caveats(results: Iterable[Result]) -> list[str]:
     names: dict[str, list[str]] = {}
     for result in results:
         if not has_imagenets_classes(result):
-            names.setdefault(_other_classes(result), []).append(row_name(result))
+            names.setdefault(other_classes(result), []).append(row_name(result))
     return [
         f"{', '.join(found)}: {why}; no number of theirs compares with the paper's." for why, found in names.items()
     ]
 
 
-def _other_classes(result: Result) -> str:
+def other_classes(result: Result) -> str:
     """Say which classes a model has that are not ImageNet's."""
     count = result.get("settings", {}).get("num_classes")
     if not count:

@@ -14,6 +14,8 @@ from dad.report.model_section import model_section
 from dad.report.notes import notes_of
 from dad.report.paper import PaperTable, paper_tables
 from dad.report.results import Result, has_imagenets_classes, is_teacher, row_name
+from dad.report.robustness import Comparison
+from dad.report.robustness_section import robustness_section, transfer_section
 from dad.report.score_table import score_tables
 from dad.report.side_tables import attack_table, paper_table, provenance_table
 from dad.report.table import format_number
@@ -21,8 +23,11 @@ from dad.report.table import format_number
 _PAPER = ("3", "5")  # of ViT-B/16 by objective, and of other students and teachers
 
 
-def format_card(results: Sequence[Result], tables: Sequence[PaperTable] | None = None) -> str:
+def format_card(
+    results: Sequence[Result], tables: Sequence[PaperTable] | None = None, comparison: Comparison | None = None
+) -> str:
     """Return the page. `tables` of the paper stand beside all `results`; if None, the main ones beside ImageNet's.
+    With a comparison, transfer is told.
 
     Thumbnails are read from the image files that the results name; where one is gone, its name stands in its place.
     """
@@ -31,6 +36,8 @@ def format_card(results: Sequence[Result], tables: Sequence[PaperTable] | None =
         _header(results),
         _notes(notes_of(results)),
         section("Scores", _scores_about(results), score_tables(results)),
+        robustness_section(results),
+        transfer_section(comparison),
         *(model_section(result, best) for result in results),
         _attacks(results),
         _beside_paper(results, tables),

@@ -74,6 +74,11 @@ def columns_of(results: Iterable[Result]) -> list[Column]:
     return [*seven, *others, *extra]
 
 
+def column_of(name: str) -> Column:
+    """Return the column of a set of the table of variants."""
+    return next(column for column in _TABLE if column.name == name)
+
+
 def metrics_of(result: Result) -> dict[str, float | None]:
     """Return a model's number of each set of the table of variants; those of others are not the paper's."""
     return {column.name: column.value(result) for column in _TABLE}

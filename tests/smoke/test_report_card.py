@@ -21,6 +21,10 @@ LETTERS = """Math.min(...[...document.querySelectorAll('svg text')].map(text =>
   parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
 NAMES = """(widths => [Math.min(...widths), Math.max(...widths)])([...document.querySelectorAll(
   '.scroll th[scope=row]')].map(name => name.getBoundingClientRect().width))"""
+CROSSING = """[...document.querySelectorAll('svg')].flatMap(chart => {
+  const boxes = [...chart.querySelectorAll('.name')].map(name => [name.textContent, name.getBoundingClientRect()]);
+  return boxes.flatMap(([one, a], i) => boxes.slice(i + 1).filter(([, b]) => a.left < b.right && b.left < a.right &&
+    a.top + 1 < b.bottom && b.top + 1 < a.bottom).map(([other]) => `${one} x ${other}`)) })"""
 ROWS = "[...document.querySelectorAll('%s')].map(row => [...row.children].map(cell => cell.innerText))"
 
 
@@ -117,7 +121,17 @@ def test_pictures_are_decoded_and_charts_have_a_size(browser: Browser, card: Pat
     images = browser.evaluate("[...document.images].map(image => [image.naturalWidth, image.naturalHeight])")
     assert len(images) == 2 * 16 - 1 and set(map(tuple, images)) == {(96, 64)}
     heights = browser.evaluate("[...document.querySelectorAll('svg')].map(chart => chart.clientHeight)")
-    assert len(heights) == 2 * 4 and min(heights) > 100
+    assert len(heights) == 2 * 4 + 5 and min(heights) > 100  # those of each model, and the scatters
+
+
+@pytest.mark.parametrize("names", ["card", "long_card"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_no_name_beside_a_scatter_crosses_another(
+    browser: Browser, names: str, width: int, request: pytest.FixtureRequest
+) -> None:
+    browser.open(request.getfixturevalue(names), width)
+    assert browser.evaluate("document.querySelectorAll('svg .name').length") > 4 * 17  # the paper's and ours
+    assert browser.evaluate(CROSSING) == []
 
 
 def test_a_dark_page_has_light_letters(browser: Browser, card: Path) -> None:

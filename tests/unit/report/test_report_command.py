@@ -51,3 +51,30 @@ def test_file_names_that_are_no_text_do_no_harm(made_up: list[dict], tmp_path: P
 def test_csv_has_no_room_for_the_paper(file: str) -> None:
     with pytest.raises(UsageError, match="--paper: CSV has no room"):
         main([file, "--csv", "--paper", "3"])
+
+
+def test_transfer_is_told_with_a_baseline(made_up: list[dict], tmp_path: Path, capsys) -> None:
+    teacher = {**made_up[1], "name": "clip", "weights": "teacher"}
+    (tmp_path / "others.json").write_text(json.dumps([{**made_up[0], "name": "student"}, teacher]))
+    (tmp_path / "base.json").write_text(json.dumps(made_up[0]))
+    files = [str(tmp_path / "others.json"), str(tmp_path / "base.json")]  # rows of several files
+    main(files)
+    assert "Transfer" not in capsys.readouterr().out
+    main([*files, "--baseline", "vitb_ce"])
+    printed = capsys.readouterr().out
+    assert printed.index("Effective robustness") < printed.index("the share of the surplus of clip over vitb_ce")
+    main([*files, "--baseline", "vitb_ce", "--html", "--out", str(tmp_path / "card.html")])
+    assert "The share of the surplus of clip over vitb_ce" in (tmp_path / "card.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--csv", "--baseline", "vitb_ce"], "--baseline: CSV has no room"),
+        (["--teacher", "clip"], "--teacher clip: .* give --baseline NAME too"),
+        (["--baseline", "nobody"], "--baseline nobody: no row has this name"),
+    ],
+)
+def test_a_transfer_that_cannot_be_told_is_refused(file: str, flags: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        main([file, *flags])
