@@ -147,8 +147,9 @@ def require_sets(args: Namespace, is_stream: bool) -> None:
 
 
 def _require_extra_sets_alone(args: Namespace) -> None:
+    attacks_validation = args.attack if not args.attack_sets else ""
     for flag, value, unset in (
-        ("--attack", args.attack, ("",)),
+        ("--attack", attacks_validation, ("",)),
         ("--split", args.split, ("validation",)),
         ("--variants", args.variants, ("all", "none")),
     ):

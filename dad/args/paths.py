@@ -44,11 +44,13 @@ def _exists(path: Path) -> bool:
 
 
 def _places(dest: str, value: Any) -> Iterator[str]:
-    """Yield the paths in a value; a teacher's follows `@`, `local-dir:` or `clip/<model>/`."""
+    """Yield the paths in a value; a teacher's follows `@`, `local-dir:` or `clip/<model>/`, a list's `SET=`."""
     for text in value if isinstance(value, list) else [value]:
         if not text:
             continue
-        if dest != "teacher":
+        if dest == "attack_images":
+            yield from (word.rpartition("=")[2].strip() for word in str(text).split(","))
+        elif dest != "teacher":
             yield str(text)
         elif "@" in text:
             yield text.partition("@")[2]

@@ -28,9 +28,17 @@ def add_threat_args(parser: ArgumentParser) -> None:
     )
     group.add_argument("--attack-steps", default=None, type=int, metavar="N", help="of pgd; by default 5")
     group.add_argument(
+        "--attack-sets",
+        default="",
+        type=str,
+        metavar="LIST",
+        help="sets to attack, comma-separated, of those that are scored, own ones too; by default imagenet",
+    )
+    group.add_argument(
         "--attack-images",
         default="",
         type=str,
-        metavar="FILE",
-        help="the images to attack, one <class folder>/<file name> a line; by default all",
+        metavar="[SET=]FILE",
+        help="the images to attack, a <class folder>/<file name> or a number a line; of several sets SET=FILE, "
+        "comma-separated; by default all",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dad.attacks import NORMS
-from dad.evaluation.attacked import evaluate_attack, is_attacked, without_outdated
+from dad.evaluation.attacked import evaluate_attack, is_attacked, told, without_outdated
 from dad.evaluation.candidates import Candidate
 from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings, is_any_readable
@@ -21,14 +21,14 @@ class Task:
     """What every model of a session is scored on.
 
     Attributes:
-        attacked: the images that each of `threats` attacks.
+        attacked: the images that each of `threats` attacks, by set.
         classes: the name of each class.
         log_freq: batches from one line to the next.
         average: how precision, recall and F1 are averaged over classes; None: they are not asked for.
     """
 
     image_sets: Sequence[ImageSet]
-    attacked: ImageSet | None
+    attacked: Sequence[ImageSet]
     threats: Sequence[Threat]
     classes: Sequence[str]
     seed: int
@@ -53,8 +53,8 @@ class Session:
             entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
             self.results.write()
             self.runtime.say(format_scores(name, scores))
-        if task.attacked is not None:
-            self._attack(candidate, pool, task.attacked, entry)
+        for place in range(len(task.attacked)):
+            self._attack(candidate, pool, place, entry)
 
     def _wanted(self, entry: Entry) -> list[int]:
         """Return the numbers of the sets that are not scored yet; the primary process decides for all."""
@@ -71,20 +71,20 @@ class Session:
         shared: list[int] = self.runtime.gather(wanted)[0]
         return shared
 
-    def _attack(self, candidate: Candidate, pool: ImagePool, attacked: ImageSet, entry: Entry) -> None:
+    def _attack(self, candidate: Candidate, pool: ImagePool, place: int, entry: Entry) -> None:
+        attacked, which = self.task.attacked[place], len(self.task.image_sets) + place
         for threat in self.task.threats:
             done = is_attacked(entry["attacks"], threat, attacked, self.task.seed)
             if self.runtime.gather(done)[0]:
-                self.runtime.say(f"{threat.name:<21} is in {self.results.path} already")
+                self.runtime.say(f"{told(threat, attacked):<21} is in {self.results.path} already")
                 continue
-            which = len(self.task.image_sets)
             row = evaluate_attack(
                 candidate.model, pool, which, threat, self.task.seed, self.task.log_freq, candidate.twins
             )
             entry["attacks"] = [*without_outdated(entry["attacks"], row), row]
             self.results.write()
             self.runtime.say(
-                f"{threat.name:<21} Acc@1 {row['top1']:.3f} (clean {row['clean_top1']:.3f}; {threat.norm} "
+                f"{told(threat, attacked):<21} Acc@1 {row['top1']:.3f} (clean {row['clean_top1']:.3f}; {threat.norm} "
                 f"{NORMS[threat.norm].describe(threat.epsilon)}, {row['count']} images, {row['seconds']:.1f} s)"
             )
 
@@ -92,6 +92,6 @@ class Session:
         """Return the workers that read as the model wants it: the last model's, if it wanted the same."""
         if self._pool is None or self._pool[0] != candidate.data_config:
             self._pool = None  # ends the workers of the last one
-            sets = [*self.task.image_sets, *([self.task.attacked] if self.task.attacked else [])]
+            sets = [*self.task.image_sets, *self.task.attacked]
             self._pool = candidate.data_config, ImagePool(sets, candidate.data_config, self.loader, self.runtime)
         return self._pool[1]

@@ -9,7 +9,6 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +19,6 @@ from dad.args.checks import length_of
 from dad.attacks import NORMS, Attack
 from dad.errors import DataError, UsageError
 from dad.evaluation.autoattack import load_autoattack, run_autoattack
-from dad.files import read_text
 
 _EPSILON = {"fgsm": 1 / 255, "pgd": 1 / 255, "autoattack": 4 / 255}  # Linf
 _STEPS = 5
@@ -124,30 +122,6 @@ def robust_hits(
     return clean, robust
 
 
-def load_attack_list(path: str) -> set[str]:
-    """Read the images to attack, `<class folder>/<file name>` each, e.g. RobustBench's 5,000 of ImageNet.
-
-    Raises:
-        DataError: no such file, an empty one, or a line that is not of this form or stands there twice.
-    """
-    form = "expected one <class folder>/<file name> a line, e.g. n01440764/ILSVRC2012_val_00000293.JPEG"
-    try:
-        lines = [line.strip() for line in read_text(Path(path), "--attack-images").splitlines()]
-    except DataError as error:
-        raise DataError(f"{error}; {form}") from None
-    images: set[str] = set()
-    for number, line in enumerate(lines, start=1):
-        folder, _, name = line.partition("/")
-        if line and (not folder or not name or "/" in name):
-            raise DataError(f"--attack-images {path}, line {number}: '{line}'; {form}")
-        if line in images:
-            raise DataError(f"--attack-images {path}, line {number}: '{line}' stands there twice; remove one")
-        images |= {line} if line else set()
-    if not images:
-        raise DataError(f"--attack-images {path}: no image is in it; {form}")
-    return images
-
-
 def _require_read(args: argparse.Namespace, names: list[str]) -> None:
     """Refuse what would have no effect."""
     given = {
@@ -155,6 +129,7 @@ def _require_read(args: argparse.Namespace, names: list[str]) -> None:
         "--attack-step-size": args.attack_step_size,
         "--attack-steps": args.attack_steps,
         "--attack-images": args.attack_images or None,
+        "--attack-sets": args.attack_sets or None,
     }
     for flag, value in given.items():
         if value is not None and not names:

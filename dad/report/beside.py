@@ -10,7 +10,7 @@ from dad.images.classes import imagenet_folders
 from dad.markdown import format_rows
 from dad.report.columns import average_over, metrics_of
 from dad.report.paper import PaperTable
-from dad.report.results import Result, has_imagenets_classes, row_name
+from dad.report.results import Result, attacked_set, has_imagenets_classes, row_name
 from dad.report.table import MISSING, format_number, format_radius
 
 
@@ -83,9 +83,12 @@ def other_classes(result: Result) -> str:
 
 
 def _under_attack(result: Result) -> dict[str, str]:
-    """Return a model's accuracy under each attack, with the radius that the number means nothing without."""
+    """Return a model's accuracy under each attack of the validation images, with the radius that the number means
+    nothing without."""
     cells: dict[str, list[str]] = {}
     for attack in result.get("attacks", ()):
+        if attacked_set(attack) != "imagenet":
+            continue
         text = f"{format_number(attack.get('top1'))} at {format_radius(attack.get('epsilon'))}"
         cells.setdefault(str(attack["attack"]), []).append(text)
     return {name: ", ".join(texts) for name, texts in cells.items()}

@@ -49,6 +49,11 @@ def is_teacher(result: Result) -> bool:
     return bool(result.get("weights") == "teacher")
 
 
+def attacked_set(attack: Mapping[str, Any]) -> str:
+    """Return the name of the set that a row of `attacks` is of; rows that name none are of the validation images."""
+    return str(attack.get("variant") or "imagenet")
+
+
 def class_name(result: Result, folder: str) -> str:
     """Return the readable name of a class, or its folder's where the results have none."""
     return str(result.get("class_names", {}).get(folder, folder))

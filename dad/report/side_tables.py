@@ -20,13 +20,13 @@ def attack_table(results: Iterable[Result]) -> str:
     rows = []
     for result in results:
         for attack in result.get("attacks", ()):
-            name, norm, *numbers, robust = attack_cells(attack)
-            words = [element("td", escape(word), class_="word") for word in (name, norm)]
+            name, images, norm, *numbers, robust = attack_cells(attack)
+            words = [element("td", escape(word), class_="word") for word in (name, images, norm)]
             interval = interval_text(attack.get("top1_interval"))
             last = element("td", robust, element("small", interval) if interval else "")
             plain = (element("td", escape(number)) for number in numbers)
             rows.append(element("tr", row_head(row_name(result)), *words, *plain, last))
-    return scrolling_table([head_row(["Model", *ATTACK_HEADINGS], 3)], rows, "numbers", "attacks") if rows else ""
+    return scrolling_table([head_row(["Model", *ATTACK_HEADINGS], 4)], rows, "numbers", "attacks") if rows else ""
 
 
 def paper_table(table: PaperTable, results: Iterable[Result]) -> str:

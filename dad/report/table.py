@@ -6,12 +6,12 @@ from typing import Any
 
 from dad.markdown import format_rows
 from dad.report.columns import SEVEN, Column, average_natural, average_seven, columns_of, metrics_of
-from dad.report.results import Result, row_name
+from dad.report.results import Result, attacked_set, row_name
 
 MISSING = "–"
 INCOMPLETE = "incomplete"
 ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "autoattack": "AutoAttack"}
-ATTACK_HEADINGS = ("Attack", "Norm", "Epsilon", "Step size", "Steps", "Images", "Clean", "Under attack")
+ATTACK_HEADINGS = ("Attack", "Set", "Norm", "Epsilon", "Step size", "Steps", "Images", "Clean", "Under attack")
 _AVERAGES = ("Avg natural", "Avg")  # in the order of `averages`
 _LEVELS = 16  # larger radii are of other norms, and written as they are
 _NORMS = {"linf": "L∞", "l2": "L2"}
@@ -51,6 +51,7 @@ def attack_cells(attack: Mapping[str, Any]) -> list[str]:
     """Return the cells of an attack below `ATTACK_HEADINGS`."""
     return [
         ATTACKS.get(attack["attack"], str(attack["attack"])),
+        _set_title(attack),
         _NORMS.get(attack.get("norm", MISSING), str(attack.get("norm", MISSING))),
         format_radius(attack.get("epsilon")),
         format_radius(attack.get("step_size")),
@@ -59,6 +60,12 @@ def attack_cells(attack: Mapping[str, Any]) -> list[str]:
         format_number(attack.get("clean_top1")),
         format_number(attack.get("top1")),
     ]
+
+
+def _set_title(attack: Mapping[str, Any]) -> str:
+    name = attacked_set(attack)
+    known = {column.name: column.title for column in columns_of([])}
+    return str(attack.get("title") or known.get(name, name))
 
 
 def averages(result: Result) -> tuple[float | None, float | None]:

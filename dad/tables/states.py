@@ -13,7 +13,7 @@ from dad.errors import DataError, SettingsError
 from dad.files import read_json, read_text
 from dad.locks import is_held
 from dad.report.columns import columns_of
-from dad.report.results import Result, load_results
+from dad.report.results import Result, attacked_set, load_results
 from dad.report.table import ATTACKS
 from dad.shards.manifest import MANIFEST, read_manifest
 from dad.soft_targets.manifest import read_soft_manifest
@@ -81,7 +81,8 @@ def state_of_scores(
         key, value = "checkpoint", str(checkpoint)
     own = [result for result in found if (result.get(key), result.get("weights")) == (value, weights)]
     lacking = [column.title for column in columns_of([]) if column.name in variants and not _has(own, column.name)]
-    done = {attack.get("attack") for result in own for attack in result.get("attacks", ())}
+    rows = [attack for result in own for attack in result.get("attacks", ())]
+    done = {attack.get("attack") for attack in rows if attacked_set(attack) == "imagenet"}
     lacking += [ATTACKS[name] for name in attacks if name not in done]
     if not own:
         return State("not scored")

@@ -1,8 +1,9 @@
 """The images of a variant and what is right for each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,17 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def only(self, places: NDArray[np.int64], digest: str) -> "ImageSet":
+        """Return the images at `places` (ascending), of no parts.
+
+        Args:
+            digest: their hash.
+        """
+        assert self.accepted is None, "what is right is told by places too"
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "columns"}
+        kept: dict[str, Any] = {name: value[places] for name, value in told.items() if isinstance(value, np.ndarray)}
+        return replace(self, **kept, parts={}, digest=digest, expected=None)
 
     @property
     def num_columns(self) -> int:

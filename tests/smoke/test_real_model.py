@@ -68,14 +68,13 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             photo, root / "photos" / folder / f"ILSVRC2012_val_{number:08d}.JPEG"
         )  # ImageNet has PNGs of it too
     torch.save({"state_dict": load_model().state_dict()}, root / "lite0.pth")
-    words = (
-        f"--model {MODEL} --checkpoint {root}/lite0.pth --extra-set photos={root}/photos --results-file {root}/r.json"
-    )
-    assert validate.main([*words.split(), "--device", "cpu", "--workers", "0", "-b", "4"]) == 0
+    files = f"--checkpoint {root}/lite0.pth --extra-set photos={root}/photos --results-file {root}/r.json"
+    words = f"--model {MODEL} {files} --attack pgd --attack-sets photos --device cpu --workers 0 -b 4"
+    assert validate.main(words.split()) == 0
     entry = json.loads((root / "r.json").read_bytes())
     assert len(entry["class_names"]) == 1000
     found: dict[str, Any] = entry["variants"]["photos"]
-    return found
+    return {**found, "attacks": entry["attacks"]}
 
 
 def test_the_right_classes_come_first(scores: dict[str, Any]) -> None:
@@ -84,6 +83,12 @@ def test_the_right_classes_come_first(scores: dict[str, Any]) -> None:
     (mistake,) = scores["mistakes"]
     assert mistake["prediction"] == ROCKET
     assert (scores["correct"], scores["count"], scores["top5"]) == (5, 6, 100)  # a rocket is like a shuttle
+
+
+def test_an_attack_that_nobody_sees_takes_most_of_them(scores: dict[str, Any]) -> None:
+    (row,) = scores["attacks"]
+    assert (row["variant"], row["count"], row["epsilon"]) == ("photos", 6, 1 / 255)
+    assert row["clean_top1"] == pytest.approx(scores["top1"]) and row["top1"] < scores["top1"] / 2
 
 
 def test_the_scores_are_those_of_a_plain_loop(scores: dict[str, Any]) -> None:

@@ -113,7 +113,7 @@ def test_the_table_says_what_the_results_say(browser: Browser, card: Path, resul
 def test_attacks_are_there_with_their_radius(browser: Browser, card: Path) -> None:
     browser.open(card, 1280)
     rows = browser.evaluate(ROWS % "[aria-label=attacks] tbody tr")
-    assert rows[1] == ["vitb_ce", "PGD", "L∞", "1/255", "0.5/255", "5", "5,000", "79.9", "24.7\n23.5–25.9"]
+    assert rows[1] == ["vitb_ce", "PGD", "ImageNet", "L∞", "1/255", "0.5/255", "5", "5,000", "79.9", "24.7\n23.5–25.9"]
 
 
 def test_pictures_are_decoded_and_charts_have_a_size(browser: Browser, card: Path) -> None:

@@ -137,6 +137,32 @@ def test_the_csv_and_the_report_card_have_these_numbers(world: Path, tmp_path: P
     assert f"{top1:.1f}" in card and "run1" in card and "data:image/jpeg;base64," in card
 
 
+def test_shifted_and_own_sets_are_attacked_too(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.txt").write_text("0\n5\n")
+    flags = words(world, "--results-file", str(tmp_path / "r.json"), "--variants", "imagenet,imagenet-r,imagenet-c")
+    flags += ["--extra-set", f"mine={world / 'imagenet-r'}", "--attack", "fgsm,pgd"]
+    sets = ["--attack-sets", "imagenet-r,imagenet-c,mine", "--attack-images", f"imagenet-r={tmp_path / 'r.txt'}"]
+    assert validate.main([*flags, *sets]) == 0
+    found = {(row["attack"], row["variant"]): row for row in scores_of(tmp_path / "r.json")["attacks"]}
+    counts = {"imagenet-r": 2, "imagenet-c": 36, "mine": 18}  # of C without `saturate`, which does not count
+    assert {place: row["count"] for place, row in found.items()} == {
+        (attack, name): count for attack in ("fgsm", "pgd") for name, count in counts.items()
+    }
+    scores = scores_of(tmp_path / "r.json")["variants"]
+    assert found["fgsm", "mine"]["clean_top1"] == pytest.approx(scores["mine"]["top1"])
+    assert found["fgsm", "imagenet-c"]["clean_top1"] == pytest.approx(scores["imagenet-c"]["top1"])
+    capsys.readouterr()
+    assert validate.main([*flags, *sets]) == 0 and capsys.readouterr().out.count("is in") == 4 + 6
+
+
+def test_an_own_set_alone_can_be_attacked(world: Path, tmp_path: Path) -> None:
+    flags = words(world, "--results-file", str(tmp_path / "r.json"), "--extra-set", f"mine={world / 'imagenet-r'}")
+    flags += ["--data-dir", "", "--class-map", str(world / "classes.txt"), "--attack", "fgsm", "--attack-sets", "mine"]
+    (world / "classes.txt").write_text("\n".join(NAMES))
+    assert validate.main(flags) == 0
+    assert [row["variant"] for row in scores_of(tmp_path / "r.json")["attacks"]] == ["mine"]
+
+
 def test_an_extra_set_has_a_column_of_its_own_everywhere(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,13 @@ def test_a_path_that_would_follow_the_file_is_refused_with_the_one_to_write(writ
     assert "start at the current folder" in said and f"write {tmp_path}/sub/there" in said
 
 
+def test_the_list_of_a_set_is_a_path_too(write):
+    write("", "sub/there/f")
+    recipe = write("attack_images: mine=there/f, imagenet-r=there/f", "sub/recipe.yaml")
+    with pytest.raises(UsageError, match="key 'attack_images' names there/f, which is beside this file"):
+        parse("validate", "-c", recipe)
+
+
 def test_a_path_below_the_current_folder_counts_before_one_beside_the_file(write, tmp_path, monkeypatch):
     write("", "classes.txt")
     write("", "sub/classes.txt")

@@ -14,7 +14,7 @@ Parse = Callable[..., Namespace]
 
 def test_without_a_word_nothing_is_attacked_and_every_attack_has_its_own_budget(parse: Parse) -> None:
     args = parse(add_threat_args)
-    assert (args.attack, args.attack_norm, args.attack_images) == ("", "linf", "")
+    assert (args.attack, args.attack_norm, args.attack_images, args.attack_sets) == ("", "linf", "", "")
     assert args.attack_eps is None and args.attack_step_size is None and args.attack_steps is None
 
 

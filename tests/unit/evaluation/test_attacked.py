@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from known_answers import CONFIG, CPU, SIX, GreyLevel, make_pool, make_set
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
 from dad.errors import DataError, UsageError
-from dad.evaluation.attacked import evaluate_attack, find_attacked, is_attacked
+from dad.evaluation.attacked import _key, evaluate_attack, find_attacked, is_attacked
 from dad.evaluation.loop import Forward
 from dad.evaluation.metrics import wilson_interval
 from dad.evaluation.threats import Threat
@@ -37,9 +38,14 @@ class Bright(nn.Module):
         return torch.stack([torch.zeros_like(score), score, *[torch.full_like(score, -9)] * 4], dim=1)
 
 
-def find(image_set: ImageSet, *words: object) -> ImageSet:
+def find_all(image_sets: list[ImageSet], *words: object) -> list[ImageSet]:
     args = parse_args(create_validate_parser(), ["--attack", "fgsm", *map(str, words)])[0]
-    return find_attacked(args, [image_set])
+    return find_attacked(args, image_sets)
+
+
+def find(image_set: ImageSet, *words: object) -> ImageSet:
+    (found,) = find_all([image_set], *words)
+    return found
 
 
 @pytest.fixture
@@ -145,6 +151,81 @@ def test_a_list_with_images_that_are_not_there_is_refused(mixed: ImageSet, tmp_p
         find(mixed, "--attack-images", tmp_path / "list.txt")
 
 
+def test_sets_are_attacked_by_name_each_with_its_list(three_sets: list[ImageSet], tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("b/0.png\ne/0.png")
+    words = ("--attack-sets", "imagenet-r, imagenet", "--attack-images", f"imagenet-r={tmp_path / 'r.txt'}")
+    found = find_all(three_sets, *words)
+    assert [(one.variant.name, len(one)) for one in found] == [("imagenet-r", 2), ("imagenet", 13)]
+    assert found[1] is three_sets[0] and found[0].columns is three_sets[2].columns  # still among all classes of the set
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "--attack-sets imagenetv2",
+            "--attack-sets imagenetv2: it is not among the sets that are scored, which are im",
+        ),
+        ("--attack-sets imagenet,", "--attack-sets 'imagenet,': it is not among"),
+        ("--attack-sets imagenet,imagenet-r --attack-images f.txt", "--attack-images f.txt: of which set"),
+        ("--attack-sets imagenet-r --attack-images imagenet=f.txt", "imagenet=f.txt: imagenet is not attacked"),
+    ],
+)
+def test_sets_and_lists_that_do_not_fit_are_refused(three_sets: list[ImageSet], words: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        find_all(three_sets, *words.split())
+
+
+def test_sets_whose_rule_no_attack_follows_are_refused(mixed: ImageSet) -> None:
+    outliers = replace(mixed, variant=next(row for row in VARIANTS if row.name == "imagenet-o"))
+    with pytest.raises(UsageError, match="--attack-sets imagenet-o: it is scored by how sure a model is"):
+        find(outliers, "--attack-sets", "imagenet-o")
+    several = (np.arange(14), np.zeros(13, dtype=np.int64))
+    with pytest.raises(UsageError, match="--attack-sets imagenet: several classes are right"):
+        find(replace(mixed, accepted=several), "--attack-sets", "imagenet")
+
+
+def test_images_that_do_not_count_are_not_attacked(mixed: ImageSet) -> None:
+    variant = replace(mixed.variant, corruptions=("fog",), extra_corruptions=("saturate",))
+    found = find(replace(mixed, variant=variant, parts={"fog/1": slice(0, 10), "saturate/3": slice(10, 13)}))
+    assert len(found) == 10 and found.digest == mixed.digest and found.parts == {}
+    unlabelled = replace(mixed, labels=np.where(np.arange(13) < 3, -1, mixed.labels))
+    assert find(unlabelled).labels.tolist() == mixed.labels[3:].tolist()
+
+
+def test_an_attack_aims_at_the_classes_alone_that_a_set_is_scored_among(tmp_path: Path) -> None:
+    """A model that any change would drive from b to d, and that a set of a, b and c is scored by."""
+
+    class Torn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3, 8, 8) / 192)
+
+        def forward(self, images: Tensor) -> Tensor:
+            mean = (images * self.weight).sum(dim=(1, 2, 3))
+            return torch.stack([mean - 0.6, 0 * mean, 0.1 * (mean - 9), 99 * (mean - 0.501), mean, mean], dim=1)
+
+    image_set = make_set(tmp_path / "set", {"a": "a", "b": "b", "c": "c"}, "imagenet-r")  # scored among a, b and c
+    for path in (tmp_path / "set").glob("*/*.png"):
+        Image.new("RGB", (8, 8), (128,) * 3).save(path)  # 0.502: all but 0.01 of the budget is needed to reach a
+    rows = {epsilon: evaluate_attack(Torn(), make_pool([image_set]), 0, Threat("fgsm", "linf", epsilon, epsilon, 1), 0)
+            for epsilon in (0.05, 0.12)}  # fmt: skip
+    assert image_set.num_columns == 3
+    assert [(round(row["clean_top1"]), round(row["top1"])) for row in rows.values()] == [(33, 33), (33, 0)]
+
+
+def test_where_columns_are_pooled_the_attack_aims_at_the_pooled_ones(greys: ImageSet) -> None:
+    pooled = replace(greys, variant=replace(greys.variant, pooling="mean_probability"))
+    apart = replace(pooled, columns=np.array([0, 1, 1, 1, 1, 1]))  # b's probability is shared by five: a always wins
+    assert attack(apart) == (6, 50, 50)
+    assert attack(replace(pooled, columns=np.array([0, 1, 2, 2, 2, 2]))) == attack(greys)
+
+
+def test_images_of_one_tar_have_draws_of_their_own(greys: ImageSet) -> None:
+    tar = replace(greys, paths=np.array([b"/data/0.tar"] * 6), spans=np.arange(12).reshape(6, 2))
+    assert len({_key(tar, number) for number in range(6)}) == 6 and _key(greys, 3) == "b/0.png"
+
+
 def test_attacks_need_the_validation_images(mixed: ImageSet) -> None:
     other = replace(mixed, variant=next(row for row in VARIANTS if row.name == "imagenet-r"))
     with pytest.raises(UsageError, match=r"--attack fgsm: .* let --variants name imagenet"):
@@ -165,4 +246,4 @@ def test_a_model_that_was_scored_before_can_be_attacked(mixed: ImageSet) -> None
 
 
 def test_nothing_is_attacked_without_the_flag(greys: ImageSet) -> None:
-    assert find_attacked(parse_args(create_validate_parser(), [])[0], [greys]) is None
+    assert find_attacked(parse_args(create_validate_parser(), [])[0], [greys]) == []

@@ -48,7 +48,7 @@ def start(three_sets: list[ImageSet], tmp_path: Path) -> Callable[..., Session]:
     """Begin a session, as a run of the script does."""
 
     def begin(sets: list[ImageSet] = three_sets, threats: tuple[Threat, ...] = (), **changes: Any) -> Session:
-        task = Task(sets, sets[0] if threats else None, threats, SIX.folders, seed=0)
+        task = Task(sets, sets[:1] if threats else [], threats, SIX.folders, seed=0)
         task = replace(task, **changes)
         return Session(task, LoaderSettings(4, 0), ResultsFile(tmp_path / "results.json", CPU), CPU)
 
@@ -136,7 +136,7 @@ def test_an_attack_on_images_that_have_changed_is_replaced(
 ) -> None:
     changed = replace(three_sets[0], digest="new")
     for attacked in (three_sets[0], changed):
-        run(start(threats=THREATS, attacked=attacked), candidate())
+        run(start(threats=THREATS, attacked=[attacked]), candidate())
     rows = written(tmp_path)["attacks"]
     assert [(row["attack"], row["images"]) for row in rows] == [("fgsm", "new"), ("pgd", "new")]
 
@@ -162,8 +162,24 @@ def test_other_images_may_be_attacked_than_are_scored(
     start: Callable[..., Session], three_sets, tmp_path: Path
 ) -> None:
     few = replace(three_sets[0], paths=three_sets[0].paths[:5], labels=three_sets[0].labels[:5], digest="few")
-    run(start(threats=THREATS[:1], attacked=few), candidate())
+    run(start(threats=THREATS[:1], attacked=[few]), candidate())
     assert written(tmp_path)["attacks"][0]["count"] == 5 and written(tmp_path)["variants"]["imagenet"]["count"] == 13
+
+
+def test_each_set_is_attacked_and_taken_up_by_itself(
+    start: Callable[..., Session], three_sets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(start(threats=THREATS[:1], attacked=three_sets[1:2]), candidate())
+    capsys.readouterr()
+    run(start(threats=THREATS, attacked=three_sets), candidate())
+    rows = written(tmp_path)["attacks"]
+    assert [(row["variant"], row["attack"], row["count"]) for row in rows] == [
+        ("imagenet-sketch", "fgsm", 6), ("imagenet", "fgsm", 13), ("imagenet", "pgd", 13),
+        ("imagenet-sketch", "pgd", 6), ("imagenet-r", "fgsm", 3), ("imagenet-r", "pgd", 3),
+    ]  # fmt: skip
+    printed = capsys.readouterr().out
+    assert printed.count("fgsm imagenet-sketch  is in") == 1 and "pgd imagenet-r        Acc@1" in printed
+    assert run(start(threats=THREATS, attacked=three_sets), candidate()) == 0
 
 
 def test_models_that_want_the_same_images_share_their_workers(start: Callable[..., Session], tmp_path: Path) -> None:

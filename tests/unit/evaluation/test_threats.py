@@ -1,7 +1,6 @@
 """The attacks of an evaluation: closed forms on a linear classifier, budgets, what counts as robust, and the flags."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
 from dad.attacks import NORMS, keyed_generator
 from dad.errors import DataError, UsageError
-from dad.evaluation.threats import Threat, attack_batch, create_threats, load_attack_list, robust_hits
+from dad.evaluation.threats import Threat, attack_batch, create_threats, robust_hits
 
 KEYS = tuple(f"ant/{number}.png" for number in range(6))
 LABELS = torch.zeros(6, dtype=torch.long)
@@ -181,6 +180,7 @@ def test_a_budget_is_a_number_or_a_fraction(text: str, epsilon: float) -> None:
         ("--attack pgd --attack-norm l1", "give --attack-eps"),
         ("--attack-eps 4/255", "there is no attack"),
         ("--attack-images list.txt", "there is no attack"),
+        ("--attack-sets imagenet-r", "--attack-sets imagenet-r: there is no attack"),
     ],
 )
 def test_flags_that_cannot_work_are_refused(flags: str, message: str) -> None:
@@ -194,28 +194,3 @@ def test_autoattack_is_refused_under_a_norm_that_it_does_not_have(monkeypatch: p
     with pytest.raises(UsageError, match="--attack autoattack: it has no --attack-norm l0; it knows l1, l2, linf"):
         threats("--attack", "pgd,autoattack", *flags)
     assert threats("--attack", "pgd", *flags) == [Threat("pgd", "l0", 9.0, 4.5, 5)]
-
-
-def test_the_list_of_images_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
-    path.write_text("n01440764/a.JPEG\n\nn01443537/b.JPEG\n")
-    assert load_attack_list(str(path)) == {"n01440764/a.JPEG", "n01443537/b.JPEG"}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "no image is in it"),
-        (b"a.JPEG\n", "line 1: 'a.JPEG'; expected one <class folder>/<file name> a line"),
-        (b"n01/a\nval/n01/a\n", "line 2"),
-        (b"n01/a\nn01/a\n", "line 2: 'n01/a' stands there twice"),
-        (b"\xff\xd8\xff", "not a text file"),
-    ],
-)
-def test_a_list_that_is_none_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "list.txt"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        load_attack_list(str(path))
-    with pytest.raises(DataError, match="No such file"):
-        load_attack_list(str(tmp_path / "other.txt"))

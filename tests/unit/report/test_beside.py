@@ -14,6 +14,13 @@ def test_our_rows_under_attack_say_how_strong_it_was(made_up: list[dict]) -> Non
     assert rows[0] == ["vitb_ce", "49.4 at 1/255", "24.7 at 1/255", "0.0 at 4/255"]
 
 
+def test_attacks_of_other_sets_are_not_those_of_table_12(made_up: list[dict]) -> None:
+    before = our_rows(paper_tables()["12"], made_up)
+    made_up[0]["attacks"].append({**made_up[0]["attacks"][0], "variant": "imagenet-r", "top1": 9.9})
+    del made_up[0]["attacks"][1]["variant"]  # an old file's: of the validation images
+    assert our_rows(paper_tables()["12"], made_up) == before
+
+
 def test_a_result_without_a_number_for_a_table_has_no_row(made_up: list[dict], first_format: dict) -> None:
     assert our_rows(paper_tables()["7"], made_up) == [] == our_rows(paper_tables()["12"], [first_format])
 

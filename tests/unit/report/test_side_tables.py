@@ -23,7 +23,7 @@ def test_sets_of_one_transform_are_told_together(made_up: list[dict]) -> None:
 def test_each_attack_of_each_model_has_a_row(made_up: list[dict], text_of: Callable[[str], str]) -> None:
     assert attack_table([{"model": "m", "variants": {}}]) == ""
     rows = text_of(attack_table(made_up)).split("vitb_")
-    assert rows[2] == "ce PGD L∞ 1/255 0.5/255 5 5,000 79.9 24.7 23.5–25.9 " and len(rows) == 1 + 6
+    assert rows[2] == "ce PGD ImageNet L∞ 1/255 0.5/255 5 5,000 79.9 24.7 23.5–25.9 " and len(rows) == 1 + 6
 
 
 def test_a_misprinted_average_is_struck_out_beside_the_right_one(made_up: list[dict]) -> None:

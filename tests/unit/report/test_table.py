@@ -57,7 +57,7 @@ def test_a_file_of_the_first_format_has_its_row(first_format: dict) -> None:
 def test_attacks_are_listed_with_their_radius_norm_and_steps(made_up: list[dict]) -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in format_attacks(made_up).splitlines()]
     assert len(rows) == 2 + 6
-    assert rows[3] == ["vitb_ce", "PGD", "L∞", "1/255", "0.5/255", "5", "5,000", "79.9", "24.7"]
+    assert rows[3] == ["vitb_ce", "PGD", "ImageNet", "L∞", "1/255", "0.5/255", "5", "5,000", "79.9", "24.7"]
 
 
 def test_there_is_no_table_without_attacks(first_format: dict) -> None:
@@ -70,3 +70,10 @@ def test_there_is_no_table_without_attacks(first_format: dict) -> None:
 )
 def test_a_radius_is_written_in_255ths_where_it_is_one(value: float | None, expected: str) -> None:
     assert format_radius(value) == expected
+
+
+def test_an_attack_names_its_set_and_without_a_name_imagenets_validation_images() -> None:
+    attacks = [{"attack": "fgsm"}, {"attack": "fgsm", "variant": "imagenet-r"},
+               {"attack": "fgsm", "variant": "mine", "title": "my phone"}]  # fmt: skip
+    rows = format_attacks([{"model": "m", "variants": {}, "attacks": attacks}]).splitlines()[2:]
+    assert [row.split("|")[3].strip() for row in rows] == ["ImageNet", "R", "my phone"]

@@ -107,6 +107,12 @@ def test_scores_count_if_they_are_all_there(checkpoint: Path) -> None:
     assert scores_in(checkpoint, variants=part).text == "scored but for C"
 
 
+def test_attacks_of_other_sets_are_not_those_of_the_table(checkpoint: Path) -> None:
+    other = [{"attack": "fgsm", "variant": "imagenet-r"}]
+    assert scores_in(checkpoint, attacks=other).text == "scored but for FGSM"
+    assert scores_in(checkpoint, attacks=[*other, {"attack": "fgsm", "variant": "imagenet"}]).is_done
+
+
 @pytest.mark.parametrize("changes", [{"checkpoint_hash": "of an earlier training"}, {"weights": "state_dict"}])
 def test_scores_of_other_weights_do_not_count(changes: dict, checkpoint: Path) -> None:
     assert scores_in(checkpoint, **changes) == State("not scored")

@@ -79,3 +79,11 @@ def test_only_twins_that_are_scored_among_are_merged(
 def test_facts_of_other_images_are_no_set(five: ImageSet, facts: str) -> None:
     with pytest.raises(AssertionError, match="facts of other images"):
         replace(five, **{facts: np.zeros(4, dtype=np.int64)})
+
+
+def test_a_part_of_its_images_is_scored_among_the_same_columns(five: ImageSet) -> None:
+    spans = np.arange(10).reshape(5, 2)
+    part = replace(five, parts={"fog/1": slice(0, 5)}, expected=5, spans=spans).only(np.array([1, 4]), "part")
+    assert part.paths.tolist() == [b"1.png", b"4.png"] and part.labels.tolist() == [0, 2]
+    assert part.spans is not None and part.spans.tolist() == [[2, 3], [8, 9]]
+    assert part.columns is five.columns and (part.digest, part.expected, part.parts) == ("part", None, {})
