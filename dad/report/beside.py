@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from dad.images.classes import imagenet_folders
 from dad.markdown import format_rows
-from dad.report.columns import average_over, metrics_of
+from dad.report.columns import average_over, columns_of, metrics_of
 from dad.report.paper import PaperTable
 from dad.report.results import Result, attacked_set, has_imagenets_classes, row_name
-from dad.report.table import MISSING, format_number, format_radius
+from dad.report.table import ATTACKS, MISSING, format_norm, format_number, format_radius
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ def our_rows(table: PaperTable, results: Iterable[Result]) -> list[list[Cell]]:
     return rows
 
 
+def without_row(table: PaperTable, results: Iterable[Result]) -> list[str]:
+    """Say which results have no row in a table, for want of its numbers; nothing of a table that none can have."""
+    columns = {column.name for column in columns_of([])} | ATTACKS.keys()
+    if columns.isdisjoint(table.columns):
+        return []
+    names = [row_name(result) for result in results if not our_rows(table, [result])]
+    return [f"Without a number of this table: {', '.join(names)}."] if names else []
+
+
 def printed_rows(table: PaperTable) -> list[list[Cell]]:
     """Return the rows of the paper."""
     rows = []
@@ -57,7 +66,8 @@ def format_paper(tables: Iterable[PaperTable], results: Sequence[Result]) -> str
         parts += [f"Table {table.number}: {table.title}\n"]
         cells = [[f"{cell.text} (sic; {cell.correction})" if cell.correction else cell.text for cell in row]
                  for row in ours + printed]  # fmt: skip
-        parts += [format_rows([table.headings, *cells]) + "\n", *(f"{note}\n" for note in table.notes)]
+        notes = [*table.notes, *without_row(table, results)]
+        parts += [format_rows([table.headings, *cells]) + "\n", *(f"{note}\n" for note in notes)]
     return "\n".join(parts).rstrip("\n")
 
 
@@ -84,11 +94,13 @@ def other_classes(result: Result) -> str:
 
 def _under_attack(result: Result) -> dict[str, str]:
     """Return a model's accuracy under each attack of the validation images, with the radius that the number means
-    nothing without."""
+    nothing without, and its norm where it is not the paper's attacks'."""
     cells: dict[str, list[str]] = {}
     for attack in result.get("attacks", ()):
         if attacked_set(attack) != "imagenet":
             continue
-        text = f"{format_number(attack.get('top1'))} at {format_radius(attack.get('epsilon'))}"
+        norm = attack.get("norm", "linf")
+        radius = f"{'' if norm == 'linf' else f'{format_norm(norm)} '}{format_radius(attack.get('epsilon'))}"
+        text = f"{format_number(attack.get('top1'))} at {radius}"
         cells.setdefault(str(attack["attack"]), []).append(text)
     return {name: ", ".join(texts) for name, texts in cells.items()}

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from dad.charts.svg import element
-from dad.report.beside import Cell, our_rows, printed_rows
+from dad.report.beside import Cell, our_rows, printed_rows, without_row
 from dad.report.columns import columns_of
 from dad.report.markup import head_row, interval_text, row_head, scrolling_table
 from dad.report.paper import PaperTable
@@ -29,14 +29,14 @@ def attack_table(results: Iterable[Result]) -> str:
     return scrolling_table([head_row(["Model", *ATTACK_HEADINGS], 4)], rows, "numbers", "attacks") if rows else ""
 
 
-def paper_table(table: PaperTable, results: Iterable[Result]) -> str:
+def paper_table(table: PaperTable, results: Sequence[Result]) -> str:
     """Return a table of the paper with our rows on top; a misprinted average is struck out beside the right one."""
     split = len(table.labels)
     ours = [_paper_row(row, split, class_="ours") for row in our_rows(table, results)]
     printed = [_paper_row(row, split) for row in printed_rows(table)]
     title = f"Table {table.number}: {table.title}"
     body = scrolling_table([head_row(table.headings, split)], ours + printed, "numbers", title)
-    notes = "".join(element("p", escape(note), class_="about") for note in table.notes)
+    notes = "".join(element("p", escape(note), class_="about") for note in [*table.notes, *without_row(table, results)])
     return element("h3", escape(title)) + body + notes
 
 

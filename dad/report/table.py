@@ -52,7 +52,7 @@ def attack_cells(attack: Mapping[str, Any]) -> list[str]:
     return [
         ATTACKS.get(attack["attack"], str(attack["attack"])),
         _set_title(attack),
-        _NORMS.get(attack.get("norm", MISSING), str(attack.get("norm", MISSING))),
+        format_norm(str(attack.get("norm", MISSING))),
         format_radius(attack.get("epsilon")),
         format_radius(attack.get("step_size")),
         MISSING if attack.get("steps") is None else str(attack["steps"]),
@@ -77,6 +77,11 @@ def averages(result: Result) -> tuple[float | None, float | None]:
 def format_number(value: float | None) -> str:
     """Return a percentage as the paper prints it, or a dash."""
     return MISSING if value is None else f"{value:.1f}"
+
+
+def format_norm(name: str) -> str:
+    """Return a norm as papers write it."""
+    return _NORMS.get(name, name)
 
 
 def format_radius(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """Our rows beside the paper's, and what is said where they do not compare."""
 
-from dad.report.beside import caveats, format_paper, our_rows, printed_rows
+from dad.report.beside import caveats, format_paper, our_rows, printed_rows, without_row
 from dad.report.paper import paper_tables
 
 
@@ -23,6 +23,19 @@ def test_attacks_of_other_sets_are_not_those_of_table_12(made_up: list[dict]) ->
 
 def test_a_result_without_a_number_for_a_table_has_no_row(made_up: list[dict], first_format: dict) -> None:
     assert our_rows(paper_tables()["7"], made_up) == [] == our_rows(paper_tables()["12"], [first_format])
+
+
+def test_who_has_no_row_is_said_where_there_could_be_one(made_up: list[dict]) -> None:
+    made_up[0]["attacks"] = []
+    assert without_row(paper_tables()["12"], made_up) == ["Without a number of this table: vitb_ce."]
+    assert without_row(paper_tables()["3"], made_up) == [] == without_row(paper_tables()["7"], made_up)
+    text = format_paper([paper_tables()["7"], paper_tables()["12"]], made_up)
+    assert "No results file tells a budget: benchmarks/train_step.py" in text and text.endswith("table: vitb_ce.")
+
+
+def test_a_norm_that_is_not_the_papers_is_named(made_up: list[dict]) -> None:
+    made_up[0]["attacks"] = [{**made_up[0]["attacks"][0], "norm": "l2", "epsilon": 0.5}]
+    assert our_rows(paper_tables()["12"], made_up)[0][1].text == "49.4 at L2 0.5"
 
 
 def test_a_misprint_stays_as_printed_with_its_correction() -> None:

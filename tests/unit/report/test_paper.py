@@ -3,6 +3,7 @@
 import pytest
 
 from dad.errors import UsageError
+from dad.report.beside import our_rows
 from dad.report.paper import paper_tables, resolve_tables
 
 ROWS = {"1": 17, "2": 17, "3": 5, "4": 3, "5": 17, "6": 4, "7": 6, "8": 10, "9": 6, "10": 2, "11": 2, "12": 6}
@@ -62,3 +63,7 @@ def test_tables_are_named_by_number() -> None:
     assert len(resolve_tables("all")) == 12
     with pytest.raises(UsageError, match=r"no table '13'; known are all, 1, 2"):
         resolve_tables("3,13")
+
+
+def test_every_table_of_scores_takes_our_row(made_up: list[dict]) -> None:
+    assert [number for number, table in paper_tables().items() if not our_rows(table, made_up)] == ["7"]
