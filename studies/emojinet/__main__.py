@@ -3,6 +3,7 @@
 python -m studies.emojinet look
 python -m studies.emojinet run --seeds 5 --workers 2
 python -m studies.emojinet table
+python -m studies.emojinet power
 python -m studies.emojinet plot
 """
 
@@ -16,6 +17,7 @@ from dad.errors import UsageError, run_script
 from dad.files import write_atomically
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.plot import difference_plot
+from studies.emojinet.power import format_power, plan_power
 from studies.emojinet.records import Records, load_records, save_records
 from studies.emojinet.runner import Runner
 from studies.emojinet.table import format_study
@@ -32,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
         print(look_at(args.data, args.results))
     elif args.command == "table":
         print(format_study(Records(load_records(args.results))))
+    elif args.command == "power":
+        print(format_power(plan_power(Records(load_records(args.results)))))
     elif args.command == "plot":
         write_atomically(args.out, to_file(difference_plot(Records(load_records(args.results)))))
         print(f"written: {args.out}")
@@ -56,6 +60,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     table = commands.add_parser("table", help="print means, differences and verdicts")
     table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
+    power = commands.add_parser("power", help="print how many seeds each claim takes, by the spread of those there are")
+    power.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     plot = commands.add_parser("plot", help="draw what each method adds to plain training")
     plot.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     plot.add_argument("--out", type=Path, default=RESULTS / "differences.svg", help="default: beside the results")

@@ -9,6 +9,7 @@ from studies.emojinet.__main__ import RESULTS
 from studies.emojinet.look import format_look
 from studies.emojinet.plan import METHODS, STUDENTS
 from studies.emojinet.plot import difference_plot
+from studies.emojinet.power import format_power, plan_power
 from studies.emojinet.records import Records, load_records
 from studies.emojinet.table import format_study
 
@@ -22,6 +23,7 @@ def records() -> Records:
 
 def test_tables_and_verdicts_are_those_of_the_committed_runs(records: Records) -> None:
     assert format_study(records) in README
+    assert format_power(plan_power(records)) in README
 
 
 def test_the_look_before_the_study_is_the_committed_one() -> None:

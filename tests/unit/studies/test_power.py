@@ -1,0 +1,44 @@
+"""How many seeds a claim takes, against the t test itself."""
+
+import math
+import random
+from statistics import fmean, stdev
+
+import pytest
+
+from studies.emojinet.power import format_power, plan_power, seeds_needed
+from studies.emojinet.statistics import t_quantile
+
+
+def test_so_many_seeds_find_the_difference_in_four_of_five_studies() -> None:
+    count = seeds_needed(2.0, 1.5)
+    assert count is not None
+    rng = random.Random(0)
+    found = 0
+    for _ in range(2000):
+        sample = [rng.gauss(1.5, 2.0) for _ in range(count)]
+        found += abs(fmean(sample)) > t_quantile(count - 1) * stdev(sample) / math.sqrt(count)
+    assert found / 2000 == pytest.approx(0.8, abs=0.04)
+
+
+def test_twice_the_difference_takes_about_a_quarter_of_the_seeds() -> None:
+    few, many = seeds_needed(4.0, 2.0), seeds_needed(4.0, 1.0)
+    assert few is not None and many is not None and 3.3 < many / few < 4
+
+
+def test_no_difference_takes_more_seeds_than_anybody_has() -> None:
+    assert seeds_needed(1.0, 0.0) is None
+
+
+def test_the_deviation_is_that_of_the_seeds_and_pooled_over_a_students_comparisons(make_records) -> None:
+    records = make_records({"ce": [0.0] * 3, "kd": [1.0, 2.0, 3.0], "dad": [3.0, 6.0, 9.0]})
+    lines = {line.comparison.text: line for line in plan_power(records)}
+    assert lines["kd - ce"].deviation == pytest.approx(1.0)
+    assert lines["dad - kd"].deviation == pytest.approx(2.0)
+    assert lines["kd - ce"].pooled == pytest.approx(math.sqrt((1 + 4) / 2))
+    assert "dad / ce" not in lines
+    assert "kd - ce" in format_power(list(lines.values()))
+
+
+def test_a_single_seed_has_no_spread(make_records) -> None:
+    assert plan_power(make_records({"ce": [1.0], "kd": [2.0]})) == []
