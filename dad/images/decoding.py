@@ -26,7 +26,7 @@ class UnreadableError(Exception):
     """An image that cannot be read; its text is the reason, "<type of error>: <message>"."""
 
 
-def read_file(path: Path | str, offset: int = 0, size: int | None = None) -> bytes:
+def read_file(path: Path | str | bytes, offset: int = 0, size: int | None = None) -> bytes:
     """Return the bytes [offset, offset + size) of a file, or all of them if `size` is None; never wait for a writer.
 
     Raises:

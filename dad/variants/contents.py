@@ -16,6 +16,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dad.images.decoding import read_file
+
 SMALL = 64 << 20  # bytes
 _THREADS, _CHUNK = 16, 1024  # a network's file system answers slowly, but many at a time
 _ABSENT = -1  # size of what is no file that can be read
@@ -68,9 +70,7 @@ def _facts(path: bytes) -> tuple[int, int]:
 
 
 def _hash(path: bytes) -> bytes:
-    if _facts(path)[0] == _ABSENT:
-        return b"\0"
     try:
-        return hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest()
+        return hashlib.sha256(read_file(path)).digest()
     except OSError:
         return b"\0"
