@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     is_stream = resolve_timm_dataset(args)
     require_values(args, is_stream)
     require_sets(args, is_stream)
-    extra_sets = resolve_extra_sets(args.extra_set)
+    extra_sets = resolve_extra_sets(args.extra_set, args.extra_set_groups)
     threats = create_threats(args)
     results_path = resolve_results_path(args)
     runtime = setup_runtime(args)
@@ -163,6 +163,8 @@ def _require_stream_alone(args: Namespace) -> None:
         ("--metrics-avg", args.metrics_avg, None),
         ("--variants", args.variants, "all"),
         ("--extra-set", args.extra_set, []),
+        ("--extra-set-groups", args.extra_set_groups, []),
+        ("--folder-map", args.folder_map, ""),
     ):
         if value != unset:
             raise UsageError(f"{flag} needs image folders; --dataset {args.dataset} is scored as it is")

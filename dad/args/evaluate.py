@@ -32,8 +32,25 @@ def add_evaluate_args(parser: ArgumentParser) -> None:
         nargs="+",
         action=Repeatable,
         metavar="NAME=FOLDER",
-        help="further test sets: folders of class folders, all or a part of the class list, scored among all of it; "
-        "repeatable; without --data-dir they alone are scored",
+        help="further test sets: folders of class folders, of all or a part of the class list, scored among all of it "
+        "and, beside that, among their own classes; repeatable; without --data-dir they alone are scored",
+    )
+    group.add_argument(
+        "--extra-set-groups",
+        default=[],
+        type=str,
+        nargs="+",
+        action=Repeatable,
+        metavar="NAME",
+        help="those of --extra-set that lie as FOLDER/<group>/<class>/<image>: scored by group too",
+    )
+    group.add_argument(
+        "--folder-map",
+        default="",
+        type=str,
+        metavar="FILE",
+        help="class folders of val and of --extra-set that have other names (English ones, say): "
+        "<folder> <class folder or index> a line",
     )
     group.add_argument(
         "--split", default="validation", metavar="NAME", help="of --dataset; of folders, one to score in place of val"

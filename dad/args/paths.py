@@ -13,7 +13,7 @@ from dad.errors import UsageError
 _READ = (
     "data_dir", "class_map", "class_names", "templates", "teacher", "vqgan_config", "vqgan_checkpoint",
     "diffusion_model", "style_weights", "pretrained_path", "initial_checkpoint", "resume", "checkpoint",
-    "attack_images", "valid_labels",
+    "attack_images", "valid_labels", "folder_map",
 )  # fmt: skip
 
 

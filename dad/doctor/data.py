@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dad.doctor.findings import Finding, attempt, fail, ok, warn
@@ -18,7 +19,7 @@ from dad.teachers.clip import label_of
 from dad.trained_classes import require_trained_classes
 from dad.training.loaders import open_dad_set, resolve_classes
 from dad.training.views import resolve_views
-from dad.variants import find_folder, find_variants, list_image_set, resolve_extra_sets
+from dad.variants import find_folder, find_variants, list_image_set, load_folder_map, resolve_extra_sets
 from dad.variants.table import VARIANTS
 from dad.variants.variant import Variant
 
@@ -130,13 +131,17 @@ def find_test_sets(args: Namespace, found: list[Finding]) -> ClassList | None:
         found.append(ok("data", f"--dataset {args.dataset}, which timm opens"))
         return attempt("classes", lambda: find_classes(args, True), found)
     classes = attempt("classes", lambda: find_classes(args, False), found)
-    extra = attempt("data", lambda: resolve_extra_sets(args.extra_set), found)
+    extra = attempt("data", lambda: resolve_extra_sets(args.extra_set, args.extra_set_groups), found)
     if classes is None or extra is None:
         return classes
+    folder_map = attempt("data", lambda: load_folder_map(args.folder_map, classes), found)
+    if folder_map is None:
+        return classes
+    extra = [(replace(variant, folder_map=folder_map), folder) for variant, folder in extra]
     sets: list[tuple[Variant, Path]] = []
     root = Path(args.data_dir or ".")
     if args.data_dir:
-        looked = attempt("data", lambda: find_variants(root, args.variants, classes), found)
+        looked = attempt("data", lambda: find_variants(root, args.variants, classes, folder_map), found)
         if looked is not None:
             sets, missing = looked
             names = ", ".join(variant.name for variant, _ in missing)

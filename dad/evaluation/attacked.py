@@ -42,8 +42,8 @@ def find_attacked(args: argparse.Namespace, image_sets: Sequence[ImageSet]) -> l
 
 
 def _find(args: argparse.Namespace, name: str, image_sets: Sequence[ImageSet]) -> ImageSet:
-    """Return the images of a set that count."""
-    found = next((images for images in image_sets if images.variant.name == name), None)
+    """Return the images of a set that count, or of the part of it that is there."""
+    found = next((images for images in image_sets if name and name in _names(images)), None)
     if found is None and not args.attack_sets:
         raise UsageError(
             f"--attack {args.attack}: it attacks the validation images; let --variants name {name}, or name other sets "
@@ -63,6 +63,11 @@ def _find(args: argparse.Namespace, name: str, image_sets: Sequence[ImageSet]) -
         )
     counted = (np.arange(len(found)) < found.num_counted) & (found.labels >= 0)
     return found if counted.all() else found.only(np.flatnonzero(counted), found.digest)
+
+
+def _names(images: ImageSet) -> tuple[str, str]:
+    """Return what a set may be called: its own name, and that of the set that it is a part of."""
+    return images.variant.name, images.variant.part_of
 
 
 def is_attacked(rows: Sequence[dict[str, Any]], threat: Threat, image_set: ImageSet, seed: int) -> bool:

@@ -207,7 +207,8 @@ def _require_classes(model: str, published: int | None, classes: ClassList) -> N
     if published not in (None, len(classes)):
         raise UsageError(
             f"--model {model} --pretrained: its weights are for {published:,} classes, the class list has "
-            f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint"
+            f"{len(classes):,}; score a checkpoint that was trained for them, with --checkpoint, or say with "
+            "--folder-map which of the weights' classes each folder is"
         )
 
 

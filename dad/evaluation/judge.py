@@ -25,20 +25,23 @@ class Verdicts:
         losses: cross-entropy of the label; infinity where logits are no numbers; 0 without a label.
         predictions: class index of the best class, of the best column where columns stand for several.
         confidences: probability of the best column among the columns.
+        own_places: as `places`, among the classes alone that the set has images of, where it has not all of them.
     """
 
     places: Tensor
     losses: Tensor
     predictions: Tensor
     confidences: Tensor
+    own_places: Tensor | None = None
 
     def numpy(self) -> "Answers":
         """Return the same on the CPU."""
         return Answers(*(column.cpu().numpy() for column in self.columns()))
 
     def columns(self) -> tuple[Tensor, ...]:
-        """Return the four tensors."""
-        return self.places, self.losses, self.predictions, self.confidences
+        """Return the tensors that are there."""
+        own = () if self.own_places is None else (self.own_places,)
+        return self.places, self.losses, self.predictions, self.confidences, *own
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ class Answers:
     losses: NDArray[np.float32]
     predictions: NDArray[np.int64]
     confidences: NDArray[np.float32]
+    own_places: NDArray[np.int64] | None = None
 
 
 class Judge:
@@ -68,12 +72,16 @@ class Judge:
         ]
         labels = torch.from_numpy(image_set.labels)
         self.targets = torch.where(labels >= 0, columns[labels.clamp(min=0)], -1).to(device)
+        others = torch.ones(image_set.num_columns, dtype=torch.bool)
+        others[columns[torch.from_numpy(image_set.own_classes)]] = False
+        self.others = others.to(device) if image_set.is_part and others.any() else None  # columns of no image
         size = len(image_set)
         self.verdicts = Verdicts(
             torch.full((size,), -1, device=device),
             torch.full((size,), -torch.inf, device=device),
             torch.full((size,), -1, device=device),
             torch.full((size,), -1.0, device=device),
+            None if self.others is None else torch.full((size,), -1, device=device),
         )
 
     def record(self, logits: Tensor, numbers: NDArray[np.int64], readable: Tensor) -> None:
@@ -81,13 +89,15 @@ class Judge:
         scores = self.scores(logits)
         places = torch.from_numpy(numbers).to(self.device)
         target = self.targets[places]
-        best = scores.topk(min(TOP, scores.shape[1])).indices
-        hits = self._right(best, target, numbers).int()
-        found = torch.where(hits.any(dim=1), hits.argmax(dim=1), MISSED)
+        best = self._best(scores)
+        found = self._places(best, target, numbers)
         losses = nn.functional.cross_entropy(scores, target, reduction="none", ignore_index=-1)
         confidences = scores.softmax(dim=1).amax(dim=1)  # also of images without a label, whose loss is 0
         verdicts = self.verdicts
         verdicts.places[places] = torch.where(readable, found, UNREADABLE)
+        if verdicts.own_places is not None and self.others is not None:
+            own = self._places(self._best(scores.masked_fill(self.others, -torch.inf)), target, numbers)
+            verdicts.own_places[places] = torch.where(readable, own, UNREADABLE)
         # Infinity stands for "not a number", which would get lost in a maximum over processes.
         verdicts.losses[places] = torch.where(readable, losses.where(confidences.isfinite(), torch.inf), 0.0)
         verdicts.predictions[places] = self._predictions(logits[:, self.classes], best[:, 0])
@@ -112,6 +122,15 @@ class Judge:
         if self.pooled:
             logits = logits.masked_fill(self.column_of_class != best[:, None], -torch.inf)
         return self.classes[logits.argmax(dim=1)]
+
+    def _best(self, scores: Tensor) -> Tensor:
+        """Return the best five columns [B, 5] of `scores` [B, columns], or all where there are fewer."""
+        return scores.topk(min(TOP, scores.shape[1])).indices
+
+    def _places(self, best: Tensor, target: Tensor, numbers: NDArray[np.int64]) -> Tensor:
+        """Return where the first right class stands among the columns `best` [B, 5], or `MISSED`; [B]."""
+        hits = self._right(best, target, numbers).int()
+        return torch.where(hits.any(dim=1), hits.argmax(dim=1), MISSED)
 
     def _right(self, best: Tensor, target: Tensor, numbers: NDArray[np.int64]) -> Tensor:
         """Return which of the columns `best` [B, 5] are right answers."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dad.errors import DataError
+from dad.evaluation.groups import describe_groups, group_scores, own_scores
 from dad.evaluation.judge import TOP, UNREADABLE, Answers, Verdicts
 from dad.evaluation.metrics import (
     average_precision,
@@ -55,6 +56,7 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
     scores = share_scores(correct, among_best, count) | {
         "title": image_set.variant.title,
         "metric": image_set.variant.metric,
+        **({"part_of": image_set.variant.part_of} if image_set.variant.part_of else {}),
         "loss": float(answers.losses[scored].astype(np.float64).mean()),
         "listed": len(image_set),
         "expected": image_set.expected,
@@ -63,10 +65,10 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
         "per_class": _per_class(image_set, answers, scored, classes),
         "mistakes": _mistakes(image_set, answers, scored, classes),
     }
-    if image_set.variant.layout in ("folders", "stream") and not image_set.variant.filtered:
+    if image_set.variant.layout in ("folders", "stream", "groups") and not image_set.variant.filtered:
         scores |= _renamed(image_set.labels[scored], answers.predictions[scored])
-    scores |= class_scores(answers, image_set.labels, scored, average)
-    for part in (_by_corruption, _by_anomaly, _by_shape):
+    scores |= class_scores(answers, image_set.labels, scored, average) | own_scores(image_set, answers, scored)
+    for part in (_by_corruption, _by_anomaly, _by_shape, group_scores):
         scores |= part(image_set, answers, readable)
     return scores
 
@@ -118,6 +120,7 @@ def format_scores(name: str, scores: Mapping[str, Any]) -> str:
     line = f"{name:<21}"
     for key, title in _SHOWN:
         line += "" if scores.get(key) is None else f" {title} {scores[key]:.3f}"
+    line += describe_groups(scores)
     if not scores.get("complete", True):
         line += " incomplete: not all of its folders are there"
     return f"{line} ({scores['count']} images, {scores['seconds']:.1f} s)"

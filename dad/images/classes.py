@@ -145,9 +145,9 @@ def resolve_vocabulary(class_map: str, class_names: str) -> ClassList:
     return ClassList(tuple(names), tuple(names))
 
 
-def require_known(folders: Iterable[str], classes: ClassList, source: str) -> None:
-    """Raise a DataError unless every one of `folders` is a class of `classes`; `source` says where the list came
-    from."""
+def require_known(folders: Iterable[str], classes: ClassList, source: str, otherwise: str = "") -> None:
+    """Raise a DataError unless every one of `folders` is a class of `classes`; `source` says where the list came from,
+    `otherwise` what else would work."""
     unknown = sorted(set(folders) - set(classes.folders))
     if unknown:
         spellings = {_plain(folder): folder for folder in classes.folders}
@@ -155,7 +155,8 @@ def require_known(folders: Iterable[str], classes: ClassList, source: str) -> No
         hint = f"rename it to '{meant}', or " if meant else ""
         raise DataError(
             f"{len(unknown)} class folders are not in {source} ({len(classes)} classes), e.g. '{unknown[0]}'; "
-            f"{hint}give the list that names them with --class-map (first known class: '{classes.folders[0]}')"
+            f"{hint}give the list that names them with --class-map{otherwise} "
+            f"(first known class: '{classes.folders[0]}')"
         )
 
 

@@ -63,7 +63,8 @@ def format_card(
 
 
 def _header(results: Sequence[Result]) -> str:
-    sets = [column for column in columns_of(results) if any(column.scores(result) for result in results)]
+    columns = [column for column in columns_of(results) if not column.beside]
+    sets = [column for column in columns if any(column.scores(result) for result in results)]
     facts = [_counted(len(results), "model"), _counted(len(sets), "test set")]
     classes = {count for result in results if (count := result.get("settings", {}).get("num_classes"))}
     facts += [f"{count:,} classes" for count in sorted(classes)]

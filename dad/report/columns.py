@@ -11,6 +11,8 @@ from dad.variants.table import VARIANTS
 NATURAL = ("imagenet-r", "imagenet-sketch", "imagenet-a")
 SEVEN = ("imagenet", "imagenetv2", *NATURAL, "imagenet-c", "imagenet-style")
 _MARKS = {"mce": " (mCE ↓)", "aupr": " (AUPR)", "mean_top1": " (mean)", "shape_bias": ""}
+# Further numbers of sets that the table does not have, each in a column beside the set's own.
+_BESIDE = {"own_top1": " (own classes)", "worst_group_top1": " (worst group)"}
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,12 @@ class Column:
     name: str
     title: str
     metric: str
+    beside: str = ""  # the set whose further number this is: such a column stands beside the set's own
 
     @property
     def heading(self) -> str:
         """The title, with the metric where it is not top-1."""
-        return self.title + _MARKS.get(self.metric, "")
+        return self.title + (_MARKS | _BESIDE).get(self.metric, "")
 
     @property
     def lower_is_better(self) -> bool:
@@ -33,7 +36,7 @@ class Column:
 
     def scores(self, result: Result) -> Mapping[str, Any] | None:
         """Return a model's scores on the set, if it was scored on it."""
-        scores: Mapping[str, Any] | None = result["variants"].get(self.name)
+        scores: Mapping[str, Any] | None = result["variants"].get(self.beside or self.name)
         return scores
 
     def is_incomplete(self, result: Result) -> bool:
@@ -70,7 +73,8 @@ def columns_of(results: Iterable[Result]) -> list[Column]:
             seven = [replace(seven[0], title="Validation")]
     others = [column for column in _TABLE if column.name in scored and column.name not in SEVEN]
     known = {column.name for column in _TABLE}
-    extra = [_extra_column(name, scores) for name, scores in sorted(scored.items()) if name not in known]
+    own = sorted(scored.keys() - known, key=lambda name: (not scored[name].get("part_of"), name))  # parts come first
+    extra = [column for name in own for column in _extra_columns(name, results)]
     return [*seven, *others, *extra]
 
 
@@ -110,7 +114,14 @@ def _is_of_the_paper(result: Result) -> bool:
     return not has_other_classes(result) and any(name in result["variants"] for name in SEVEN)
 
 
-def _extra_column(name: str, scores: Mapping[str, Any]) -> Column:
-    """Return the column of a set that the table of variants does not have: as its scores say, in files that say it."""
-    metric = next((metric for metric in _MARKS if scores.get(metric) is not None), "top1")
-    return Column(name, str(scores.get("title", name)), str(scores.get("metric", metric)))
+def _extra_columns(name: str, results: Iterable[Result]) -> list[Column]:
+    """Return the columns of a set that the table of variants does not have: as its scores say, in files that say it."""
+    found: list[Mapping[str, Any]] = [result["variants"][name] for result in results if name in result["variants"]]
+    last = found[-1]
+    metric = next((metric for metric in _MARKS if last.get(metric) is not None), "top1")
+    title = str(last.get("title", name))
+    further = [metric for metric in _BESIDE if any(scores.get(metric) is not None for scores in found)]
+    return [
+        Column(name, title, str(last.get("metric", metric))),
+        *(Column(f"{name} {metric}", title, metric, beside=name) for metric in further),
+    ]

@@ -42,14 +42,14 @@ def fitting_rows(rows: Sequence[HeatRow]) -> tuple[list[str], list[str], list[He
 
 
 def missing_parts(name: str, scores: Mapping[str, Any]) -> list[str]:
-    """Return which corruptions of the set `name`, or which of their severities, were not there."""
+    """Return which corruptions of the set `name`, which of their severities, or which of its groups were not there."""
     known = scores.get("corruptions", {})
     parts = [corruption for corruption in _PUBLISHED.get(name, ()) if known and corruption not in known]
     for corruption, found in sorted(known.items()):
         parts += [
             f"{corruption}/{number}" for number, top1 in enumerate(found.get("severities", ()), 1) if top1 is None
         ]
-    return parts
+    return [*parts, *(group for group, found in scores.get("groups", {}).items() if not found["count"])]
 
 
 def _row(name: str, found: Mapping[str, Any], starts_group: bool) -> HeatRow:

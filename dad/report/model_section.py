@@ -10,6 +10,7 @@ from dad.charts.heatmap import heat_map
 from dad.charts.svg import element
 from dad.report.columns import SEVEN, Column, columns_of
 from dad.report.corruptions import fitting_rows, heat_rows
+from dad.report.groups import about_groups, group_bars
 from dad.report.markup import interval_text, row_head
 from dad.report.results import Result, class_name, row_name
 from dad.report.table import INCOMPLETE, format_number
@@ -24,18 +25,20 @@ _AXES = {variant.name: variant.axes for variant in VARIANTS}
 def model_section(result: Result, best: Mapping[str, float]) -> str:
     """Return the section on `result`; `best` is the number of each set's clear leader among the models of the card."""
     columns = [column for column in columns_of([result]) if column.scores(result)]
-    shown = SEVEN if any(column.name in SEVEN for column in columns) else [column.name for column in columns]
+    sets = [column for column in columns if not column.beside]
+    shown = SEVEN if any(column.name in SEVEN for column in sets) else [column.name for column in sets]
     about = [str(result["model"]), f"{result['param_count']:.1f} M parameters" if result.get("param_count") else ""]
     weights = result.get("weights", "")
     about += [{"ema": "averaged weights (EMA)", "pretrained": "published weights"}.get(weights, "")]
     facts = " · ".join(escape(fact) for fact in about if fact)
     checkpoint = element("code", escape(str(result["checkpoint"]))) if result.get("checkpoint") else ""
+    figures = [*_heat_maps(result, sets), *_groups(result, sets)]
     return element(
         "section",
         element("h2", escape(row_name(result))),
         element("p", facts, " · " if checkpoint else "", checkpoint, class_="about"),
-        element("div", _bars(result, columns, best), *_heat_maps(result, columns), class_="charts"),
-        *(_set_details(result, column, column.name in shown) for column in columns),
+        element("div", _bars(result, columns, best), *figures, class_="charts"),
+        *(_set_details(result, column, column.name in shown) for column in sets),
         class_="model",
     )
 
@@ -75,6 +78,17 @@ def _heat_maps(result: Result, columns: list[Column]) -> list[str]:
             chart = heat_map(title, cells, summary, rows)
             told = {0: ".", 1: ", and its mean.", 2: ", its mean, and the corruption error (CE ↓)."}[len(summary)]
             figures.append(_figure(f"{column.title} by {first}", f"Top-1 accuracy by {second}{told}", chart))
+    return figures
+
+
+def _groups(result: Result, columns: list[Column]) -> list[str]:
+    figures = []
+    for column in columns:
+        scores = column.scores(result) or {}
+        bars = group_bars(scores)
+        if bars:
+            chart = bar_chart(f"{row_name(result)} on {column.title} by group", bars)
+            figures.append(_figure(f"{column.title} by group", about_groups(scores), chart))
     return figures
 
 

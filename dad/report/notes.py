@@ -20,6 +20,8 @@ def _notes(result: Result) -> list[str]:
     parts = result.get("trained_with", {}).items()
     lines = [f"trained with {name}: {value}" for name, value in parts if "substitute" in str(value)]
     for column in columns_of([result]):
+        if column.beside:
+            continue
         scores = column.scores(result) or {}
         if column.is_incomplete(result):
             parts = _some(missing_parts(column.name, scores))

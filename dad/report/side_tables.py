@@ -69,7 +69,7 @@ def _facts(result: Result) -> dict[str, str]:
         facts |= {name.replace("_", " "): _text(value) for name, value in result.get(group, {}).items()}
     transforms: dict[str, list[str]] = {}
     for column in columns_of([result]):
-        if transform := (column.scores(result) or {}).get("transform"):
+        if not column.beside and (transform := (column.scores(result) or {}).get("transform")):
             transforms.setdefault(transform, []).append(column.title)
     facts |= {f"images of {', '.join(titles)}": transform for transform, titles in transforms.items()}
     seconds = sum(scores.get("seconds", 0) for scores in result["variants"].values())

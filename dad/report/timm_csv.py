@@ -48,7 +48,7 @@ def _line(result: Result, column: Column) -> dict[str, Any]:
         "interpolation": settings.get("interpolation"),
         "name": row_name(result),
         "checkpoint": result.get("checkpoint"),
-        "variant": column.name,
+        "variant": column.beside or column.name,
         "count": scores.get("count"),
         "metric": column.metric,
         "value": _rounded(column.value(result)),

@@ -8,6 +8,15 @@ tree from which a wrong number would follow is refused.
 from dad.variants.building import list_image_set
 from dad.variants.extra import resolve_extra_sets
 from dad.variants.finding import find_folder, find_variants, unknown_folders
+from dad.variants.folder_map import load_folder_map
 from dad.variants.image_set import ImageSet
 
-__all__ = ["ImageSet", "find_folder", "find_variants", "list_image_set", "resolve_extra_sets", "unknown_folders"]
+__all__ = [
+    "ImageSet",
+    "find_folder",
+    "find_variants",
+    "list_image_set",
+    "load_folder_map",
+    "resolve_extra_sets",
+    "unknown_folders",
+]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.images.classes import ClassList, is_imagenet
 from dad.variants.contents import contents_digest
+from dad.variants.groups import list_groups
 from dad.variants.image_set import ImageSet
 from dad.variants.labels import Labelled, list_attributes, list_labelled, list_objects, list_outliers, list_real
 from dad.variants.listing import corruption_folders, list_images
@@ -36,6 +37,8 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
         return _streams(variant, folder, classes)
     if variant.layout == "cue_conflict":
         return _cue_conflicts(variant, folder, classes)
+    if variant.layout == "groups":
+        return _grouped_set(variant, folder, classes)
     labelled, columns = _labelled(variant, folder, classes, val)
     base = Path(os.path.commonpath([folder, val])) if variant.layout == "outliers" and val else folder
     labels, accepted = _accepted([image.right for image in labelled], columns)
@@ -143,6 +146,19 @@ def _streams(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
         spans=spans,
         expected=variant.images * variant.levels * len(variant.corruptions),
     )
+
+
+def _grouped_set(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
+    """Return the images of all groups, one after the other."""
+    groups, parts, count = list_groups(variant, folder, classes), {}, 0
+    for name, images in groups.items():
+        parts[name] = slice(count, count := count + len(images))
+    labelled = [image for images in groups.values() for image in images]
+    columns = np.arange(len(classes))
+    labels, accepted = _accepted([image.right for image in labelled], columns)
+    paths = _path_array(image.path for image in labelled)
+    digest = contents_digest(folder, paths, _rule(variant), labels, columns, *(accepted or ()))
+    return ImageSet(variant, paths, labels, columns, accepted, parts, digest=digest)
 
 
 def _subset(labelled: Iterable[Labelled], num_classes: int) -> NDArray[np.int64]:

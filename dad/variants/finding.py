@@ -1,27 +1,31 @@
 """Which test sets lie below a data root, and why the others cannot be scored."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, imagenet_folders, is_imagenet
 from dad.images.sources import folder_names
+from dad.variants.part import TRAIN_FOLDERS, resolve_part
 from dad.variants.streams import find_streams
 from dad.variants.subsets import load_subset, read_classes
 from dad.variants.table import VARIANTS
 from dad.variants.variant import Variant
 
 _IMAGENET = VARIANTS[0]
-_TRAINING = {"train", "training"}
 
 
 def find_variants(
-    root: Path, requested: str, classes: ClassList
+    root: Path, requested: str, classes: ClassList, folder_map: Mapping[str, str] | None = None
 ) -> tuple[list[tuple[Variant, Path]], list[tuple[Variant, str]]]:
     """Look below `root` for the variants that `requested` names (comma-separated, "all" or "none"), in the table's
-    order.
+    order. Of the validation images a part may be there, which is then a row of its own (part.py).
+
+    Args:
+        folder_map: which class a folder of the validation images is that has another name (folder_map.py).
 
     Returns:
         (found variants with their folders, those that cannot be scored with the reason).
@@ -40,7 +44,7 @@ def find_variants(
     for variant, folder in folders.items():
         if folder is None:
             missing.append((variant, f"not found below {root} (expected {' or '.join(variant.folders)})"))
-        elif reason := _obstacle(variant, root, folder, classes):
+        elif reason := _obstacle(variant, root, folder, classes, folder_map or {}):
             if requested != "all":
                 raise DataError(f"--variants {variant.name}: {reason}")
             missing.append((variant, reason))
@@ -49,7 +53,7 @@ def find_variants(
                 load_subset(variant)  # a row whose file is missing shows before millions of images are listed
             if variant.superclasses:
                 read_classes(variant, variant.superclasses)
-            found.append((variant, folder))
+            found.append((_as_it_is(variant, root, folder, classes, folder_map or {}), folder))
     return found, missing
 
 
@@ -67,7 +71,7 @@ def find_folder(root: Path, variant: Variant, class_folders: Collection[str] = (
 
 def unknown_folders(root: Path, classes: ClassList) -> list[str]:
     """Return the folders below a data root that are no test set of the table, and no training images."""
-    known = {_plain(Path(name).parts[0]) for variant in VARIANTS for name in variant.folders} | _TRAINING
+    known = {_plain(Path(name).parts[0]) for variant in VARIANTS for name in variant.folders} | {*TRAIN_FOLDERS}
     return [name for name in folder_names(root) if _plain(name) not in known and name not in classes.index]
 
 
@@ -83,16 +87,27 @@ def _requested(names: str) -> tuple[Variant, ...]:
     return tuple(variant for variant in VARIANTS if variant.name in wanted)
 
 
-def _obstacle(variant: Variant, root: Path, folder: Path, classes: ClassList) -> str:
+def _as_it_is(variant: Variant, root: Path, folder: Path, classes: ClassList, folder_map: Mapping[str, str]) -> Variant:
+    """Return the row of the validation images for what their folder holds; another row as it is."""
+    if variant.folders != _IMAGENET.folders:
+        return variant
+    return resolve_part(replace(variant, folder_map=folder_map) if folder_map else variant, root, folder, classes)
+
+
+def _obstacle(variant: Variant, root: Path, folder: Path, classes: ClassList, folder_map: Mapping[str, str]) -> str:
     """Return why a variant that is there cannot be scored, or nothing."""
     if variant.imagenet_only and not is_imagenet(classes.folders):
         return f"its labels are ImageNet's 1,000 classes, the class list has {len(classes)} others"
     if variant.layout == "real" and next(folder.glob("*/ILSVRC2012_val_*"), None) is None:
         return f"its labels go by file name, and no file in {folder} is named ILSVRC2012_val_*"
-    if variant.layout == "outliers" and find_folder(root, _IMAGENET) is None:
-        return f"its inliers are validation images, and {root} has no {' or '.join(_IMAGENET.folders)}"
     if variant.layout == "stream" and not find_streams(folder, variant):
         return f"none of its streams is in {folder}, e.g. {variant.severity_folders[variant.corruptions[0]][0]}"
+    if variant.layout == "outliers":
+        val = find_folder(root, _IMAGENET)
+        if val is None:
+            return f"its inliers are validation images, and {root} has no {' or '.join(_IMAGENET.folders)}"
+        if (part := _as_it_is(_IMAGENET, root, val, classes, folder_map)).part_of:
+            return f"its inliers are validation images, and {val} has {part.classes} of the {len(classes)} classes"
     if variant.watermark and find_spec("imagenet_w") is None:
         return "needs the package that draws the watermark: pip install imagenet-w (or -r requirements-validate.txt)"
     return ""

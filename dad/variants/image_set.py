@@ -26,7 +26,7 @@ class ImageSet:
     columns: NDArray[np.int64]  # [C] the column that a class is scored in (Variant.pooling), -1: in none
     # (offsets [N + 1], columns [M]): columns[offsets[i]:offsets[i + 1]] are right for image i; None: its label's alone
     accepted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
-    parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>"
+    parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>", or group
     digest: str = ""  # hash of names, contents and what is right for them: a rerun sees any change
     spans: NDArray[np.int64] | None = None  # [N, 2] offset and size of images that lie in tars; None: whole files
     rivals: NDArray[np.int64] | None = None  # [N] a class of the texture, where a shape is the label
@@ -50,6 +50,16 @@ class ImageSet:
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "columns"}
         kept: dict[str, Any] = {name: value[places] for name, value in told.items() if isinstance(value, np.ndarray)}
         return replace(self, **kept, parts={}, digest=digest, expected=None)
+
+    @property
+    def own_classes(self) -> NDArray[np.int64]:
+        """The classes of its images, in class order."""
+        return np.unique(self.labels[self.labels >= 0])
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it may hold images of some classes and holds no others, but is scored among all of them."""
+        return self.variant.any_classes and self.accepted is None and len(self.own_classes) < len(self.columns)
 
     @property
     def num_columns(self) -> int:

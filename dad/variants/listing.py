@@ -5,8 +5,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dad.errors import DataError
-from dad.images.classes import ClassList, imagenet_folders, is_imagenet
+from dad.images.classes import ClassList, imagenet_folders, is_imagenet, require_known
 from dad.images.sources import SourceImage, class_folders, folder_names, list_sources
+from dad.variants.folder_map import rename_classes
 from dad.variants.subsets import load_subset
 from dad.variants.variant import Variant
 
@@ -20,13 +21,17 @@ def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[Sour
         DataError: images outside class folders, an empty class folder, one that is no class, or a class without folder.
     """
     names = _numbered(folder, classes) if variant.numbered else classes
+    if variant.folder_map:
+        names = rename_classes(folder, classes, variant.folder_map)
+    elif variant.any_classes:
+        _require_known(folder, classes)
     sources = list_folders(folder, names)
     found = {source.label for source in sources}
     expected = _expected_classes(variant, classes) or found
     if wrong := sorted(expected ^ found):
         raise DataError(
             f"{folder} ({variant.name}) has {len(found)} class folders, expected {len(expected)}: "
-            f"'{names.folders[wrong[0]]}' is {'missing' if wrong[0] in expected else 'too many'}; "
+            f"'{names.folders[wrong[0]].lstrip('/')}' is {'missing' if wrong[0] in expected else 'too many'}; "
             f"{_advice(variant, folder)}"
         )
     return sources
@@ -68,6 +73,15 @@ def tell_of_others(folder: Path, known: Collection[str]) -> None:
     others = [name for name in folder_names(folder) if name not in known]
     if others:
         _logger.warning("%s: folders that are not looked at: %s", folder, ", ".join(others))
+
+
+def _require_known(folder: Path, classes: ClassList) -> None:
+    """Refuse folders that are no classes, with what would work for a set of one's own."""
+    otherwise = ", or say which class each folder is with --folder-map"
+    unknown = [name for name in folder_names(folder) if name not in classes.index]
+    if unknown and any(name in classes.index for name in folder_names(folder / unknown[0])):
+        otherwise = f", or, as '{unknown[0]}' holds class folders, name the set with --extra-set-groups"
+    require_known(folder_names(folder), classes, f"the class list used for {folder}", otherwise)
 
 
 def _advice(variant: Variant, folder: Path) -> str:

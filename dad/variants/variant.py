@@ -8,7 +8,16 @@ from typing import Literal
 # settings; renders of 3D models; optimised against models; a user's own.
 Kind = Literal["natural", "synthetic", "camera", "rendered", "adversarial", "own"]
 Layout = Literal[
-    "folders", "corruptions", "real", "objectnet", "outliers", "labels", "attributes", "cue_conflict", "stream"
+    "folders",
+    "corruptions",
+    "real",
+    "objectnet",
+    "outliers",
+    "labels",
+    "attributes",
+    "cue_conflict",
+    "stream",
+    "groups",
 ]
 Metric = Literal["top1", "mce", "mean_top1", "aupr", "shape_bias"]
 
@@ -28,6 +37,8 @@ class Variant:
     # file of the class folders that it holds and is scored among, beside this one or timm's (subsets.py); "": all
     subset: str = ""
     any_classes: bool = False  # it may hold any part of the classes, and is scored among all of them (extra.py)
+    part_of: str = ""  # the row that it is a part of: it holds images of some of its classes (part.py)
+    folder_map: Mapping[str, str] = field(default_factory=dict)  # its class, by a folder (folder_map.py)
     numbered: bool = False  # class folders are named by class index
     merged: bool = False  # classes that one object folder stands for are scored as one (ObjectNet among 113)
     # file of the superclasses that its class folders are, each with the ImageNet classes in it (superclasses.py)

@@ -208,6 +208,13 @@ CASES = [
     ("validate", "--data-dir '' --split val --extra-set mine={bad}/hollow", "--data-dir is needed for --split val"),
     ("validate", "--data-dir '' --variants imagenet --extra-set a={bad}/hollow", "--data-dir is needed for --variants"),
     ("validate", "--dataset wds/x --extra-set mine={bad}/hollow", "--extra-set needs image folders"),
+    ("validate", "--dataset wds/x --folder-map {bad}/map.txt", "--folder-map needs image folders"),
+    ("validate", "--folder-map {bad}/nowhere.txt", "--folder-map .*nowhere.txt: no such file"),
+    (
+        "validate",
+        "--extra-set mine={bad}/hollow --extra-set-groups min",
+        "--extra-set-groups min: .* did you mean 'mine'",
+    ),
     ("validate", "--results-file {bad}/r.csv", "--results-file .*r.csv: scores are JSON, name it .*r.json"),
     ("train", "--opt nosuch", "--opt nosuch"),
     ("train", "--sched nosuch", "--sched nosuch"),

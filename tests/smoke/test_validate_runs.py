@@ -198,6 +198,30 @@ def test_extra_sets_are_scored_alone_without_a_data_root(
     assert {name: variants["whole"]["per_class"][name] for name in "bd"} == variants["part"]["per_class"]
 
 
+def test_groups_and_a_part_of_the_classes_are_told_everywhere(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, letters in {"first": "bcd", "second": "cd"}.items():
+        for letter in letters:  # letters' folders have other names
+            shutil.copytree(world / "val" / letter, tmp_path / "mine" / name / f"the {letter}")
+    (tmp_path / "map.txt").write_text("".join(f"the {letter} {letter}\n" for letter in "bcd"))
+    flags = words(world, "--results-file", str(tmp_path / "r.json"), "--variants", "imagenet")
+    mine = ["--extra-set", f"mine={tmp_path / 'mine'}", "--extra-set-groups", "mine"]
+    assert validate.main([*flags, *mine, "--folder-map", str(tmp_path / "map.txt")]) == 0
+    printed, variants = capsys.readouterr().out, scores_of(tmp_path / "r.json")["variants"]
+    groups, whole = variants["mine"]["groups"], variants["imagenet"]["per_class"]
+    for name, letters in {"first": "bcd", "second": "cd"}.items():
+        assert groups[name]["correct"] == sum(whole[letter][0] for letter in letters)
+    worst = min(group["top1"] for group in groups.values())
+    assert f"worst group '{variants['mine']['worst_group']}' {worst:.3f}" in printed
+    assert "mine: images of 3 of the 6 classes" in printed
+    header = next(line for line in printed.splitlines() if line.startswith("| Model"))
+    assert [cell.strip() for cell in header.split("|")][-4:-1] == ["mine", "mine (own classes)", "mine (worst group)"]
+    assert f",mine,15,worst_group_top1,{round(worst, 4)}\n" in (tmp_path / "r.csv").read_text()
+    report([str(tmp_path / "r.json"), "--html"])
+    assert "mine by group" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_two_processes_score_as_one(world: Path, tmp_path: Path) -> None:
     flags = words(world, "--attack", "pgd", "-b", "4", "--workers", "1")

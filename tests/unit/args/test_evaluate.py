@@ -13,6 +13,7 @@ Parse = Callable[..., Namespace]
 def test_all_test_sets_and_no_further_ones_are_scored_by_default(parse: Parse) -> None:
     args = parse(add_evaluate_args)
     assert (args.checkpoint, args.variants, args.extra_set) == ([], "all", [])
+    assert (args.extra_set_groups, args.folder_map) == ([], "")
 
 
 def test_several_checkpoints_are_scored_in_one_call(parse: Parse) -> None:
@@ -25,7 +26,7 @@ def test_further_sets_are_named_at_once_or_one_by_one(parse: Parse) -> None:
 
 
 def test_neither_checkpoints_nor_sets_may_be_an_empty_list(parse: Parse) -> None:
-    for flag in ("--checkpoint", "--extra-set"):
+    for flag in ("--checkpoint", "--extra-set", "--extra-set-groups"):
         with pytest.raises(ValueError, match=flag):
             parse(add_evaluate_args, flag)
 

@@ -33,6 +33,7 @@ def parse(script, *words):
         ("validate", "checkpoint", "[there/f]"),
         ("validate", "attack_images", "there/f"),
         ("validate", "valid_labels", "there/f"),
+        ("validate", "folder_map", "there/f"),
     ],
 )
 def test_a_path_that_would_follow_the_file_is_refused_with_the_one_to_write(write, tmp_path, script, key, value):

@@ -118,6 +118,19 @@ def test_test_sets_are_listed_and_missing_ones_named(world: Path, tmp_path: Path
     assert said[1].startswith("imagenet: 12 images in ") and said[-1].startswith("night: 12 images in ")
 
 
+def test_groups_of_folders_with_other_names_are_listed_and_a_wrong_map_is_told(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "data" / "val", tmp_path / "mine" / "night")
+    one, *_ = sorted(path.name for path in (tmp_path / "mine" / "night").iterdir())
+    (tmp_path / "mine" / "night" / one).rename(tmp_path / "mine" / "night" / "other")
+    words = ["--class-map", str(world / "classes.txt"), "--extra-set", f"mine={tmp_path / 'mine'}"]
+    words += ["--extra-set-groups", "mine", "--folder-map", str(tmp_path / "map.txt")]
+    for text, level, said in ((f"other {one}", Level.OK, "mine: 12 images"), ("other no", Level.FAIL, "'other no'")):
+        (tmp_path / "map.txt").write_text(text)
+        found: list[Finding] = []
+        find_test_sets(parse_args(create_validate_parser(), words)[0], found)
+        assert levels(found) == {level} and said in found[0].said
+
+
 def test_a_v2_in_an_order_of_its_own_is_refused(world: Path, tmp_path: Path) -> None:
     """Its folders are class indices; names that are none would be given to other classes by their order."""
     for number in (*range(5), 10):

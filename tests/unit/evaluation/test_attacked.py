@@ -176,6 +176,11 @@ def test_sets_and_lists_that_do_not_fit_are_refused(three_sets: list[ImageSet], 
         find_all(three_sets, *words.split())
 
 
+def test_a_part_of_the_validation_images_is_attacked_in_their_place(mixed: ImageSet) -> None:
+    part = replace(mixed, variant=replace(mixed.variant, name="imagenet-2", part_of="imagenet"))
+    assert find(part) is find(part, "--attack-sets", "imagenet-2") is part
+
+
 def test_sets_whose_rule_no_attack_follows_are_refused(mixed: ImageSet) -> None:
     outliers = replace(mixed, variant=next(row for row in VARIANTS if row.name == "imagenet-o"))
     with pytest.raises(UsageError, match="--attack-sets imagenet-o: it is scored by how sure a model is"):

@@ -1,5 +1,6 @@
 """Which classes and which image sets a run of validate.py scores."""
 
+import shutil
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,53 @@ def test_folders_that_are_no_test_set_are_told_in_one_line(root: Path, capsys: p
 def test_extra_sets_follow_the_others(root: Path) -> None:
     words = ("--data-dir", root, "--variants", "imagenet-r", "--extra-set", f"mine={root}/../mine", f"more={root}/val")
     assert names_of(resolve(*words)) == [("imagenet-r", 2), ("mine", 3), ("more", 6)]
+
+
+def test_what_a_part_of_the_classes_is_scored_among_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names_of(resolve("--extra-set", f"mine={root}/../mine", f"whole={root}/val"))
+    assert capsys.readouterr().out == (
+        "mine: images of 2 of the 6 classes; Acc@1 and Acc@5 are among all 6, the accuracy among these 2 alone is told "
+        "beside them\n"
+    )
+
+
+@pytest.fixture
+def english(tmp_path: Path) -> Path:
+    """A data root whose classes have other names, and the map of these beside it."""
+    write_images(tmp_path / "english" / "val", {"apple": "a", "bee": "b"})
+    (tmp_path / "map.txt").write_text("apple\ta\nbee 1\nzoo f\n")
+    return tmp_path / "english"
+
+
+def test_folders_of_other_names_are_scored_by_their_map(root: Path, english: Path, tmp_path: Path) -> None:
+    flags = ("--data-dir", english, "--folder-map", tmp_path / "map.txt", "--variants", "imagenet")
+    assert names_of(resolve(*flags)) == [("imagenet-2", 2)]
+    extra = ("--extra-set", f"mine={english}/val", "--folder-map", tmp_path / "map.txt")
+    assert names_of(resolve(*extra, f"--extra-set=other={root}/val")) == [("mine", 2), ("other", 6)]
+    assert names_of(resolve(*flags[:4], "--split", "val")) == [("imagenet-2", 2)]
+
+
+def test_mapped_folders_are_no_class_list(english: Path, tmp_path: Path) -> None:
+    args = resolve("--data-dir", english, "--folder-map", tmp_path / "map.txt")
+    assert find_classes(args, False).folders == imagenet_folders()
+    write_images(english / "train", EVERY)
+    assert find_classes(args, False).folders == tuple("abcdef")
+    write_images(english / "train", {"bee": "b"})
+    assert find_classes(args, False).folders == imagenet_folders()
+
+
+def test_a_map_of_which_no_folder_is_there_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_text("apple a\nbee b\n")
+    words = ("--data-dir", root, "--variants", "imagenet", "--extra-set", f"mine={root}/../mine")
+    with pytest.raises(DataError, match=r"^--folder-map .*: none of its 2 folders, e.g. 'apple', is a class folder of"):
+        names_of(resolve(*words, "--folder-map", tmp_path / "map.txt"))
+
+
+def test_an_extra_set_of_the_name_of_a_part_is_refused(root: Path) -> None:
+    for name in "cdef":
+        shutil.rmtree(root / "val" / name)
+    with pytest.raises(UsageError, match=r"--extra-set imagenet-2=...: a set below --data-dir has this name; choose"):
+        names_of(resolve("--data-dir", root, "--variants", "imagenet", "--extra-set", f"imagenet-2={root}/../mine"))
 
 
 @pytest.mark.parametrize("words", [("--data-dir", "{root}", "--variants", "none"), ()])

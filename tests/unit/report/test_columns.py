@@ -122,3 +122,23 @@ def test_shape_bias_has_a_column_and_an_interval_of_its_own() -> None:
     columns = {column.name: column for column in columns_of([result])}
     assert (columns["shape-bias"].heading, columns["shape-bias"].value(result)) == ("Shape bias", 25.0)
     assert columns["shape-bias"].interval(result) == (20.0, 31.0) and columns["cue-conflict"].value(result) == 21.0
+
+
+def test_further_numbers_of_own_sets_stand_beside_them_in_columns_of_their_own() -> None:
+    grouped = {"title": "mine", "metric": "top1", "top1": 50.0, "own_top1": 60.0, "worst_group_top1": 10.0}
+    plain = {"title": "mine", "metric": "top1", "top1": 40.0}
+    results = [{"model": "m", "variants": {"mine": scores}} for scores in (grouped, plain)]
+    columns = [column for column in columns_of(results) if column.name.startswith("mine")]
+    assert [(column.heading, column.beside) for column in columns] == [
+        ("mine", ""), ("mine (own classes)", "mine"), ("mine (worst group)", "mine")
+    ]  # fmt: skip
+    assert [[column.value(result) for column in columns] for result in results] == [[50, 60, 10], [40, None, None]]
+    assert len({column.name for column in columns}) == 3
+
+
+def test_a_part_of_a_set_comes_before_own_sets() -> None:
+    variants = {"apples": {"top1": 1.0}, "imagenet-9": {"top1": 2.0, "part_of": "imagenet"}}
+    assert [column.name for column in columns_of([{"model": "m", "variants": variants}])][-2:] == [
+        "imagenet-9",
+        "apples",
+    ]

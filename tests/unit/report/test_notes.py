@@ -27,3 +27,11 @@ def test_a_substitute_in_the_training_of_a_model_is_noted() -> None:
     parts = {"style_transfer": "colours, a substitute for relu4_1", "style_sizes": "full"}
     result = {"model": "m", "variants": {}, "trained_with": parts}
     assert notes_of([result]) == ["m, trained with style_transfer: colours, a substitute for relu4_1"]
+
+
+def test_a_group_that_could_not_be_read_is_noted_once() -> None:
+    groups = {"day": {"count": 3, "top1": 50.0}, "night": {"count": 0, "top1": None}}
+    scores = {"title": "Mine", "complete": False, "groups": groups, "own_top1": 50.0, "top1": 50.0}
+    assert notes_of([{"model": "m", "variants": {"mine": scores}}]) == [
+        "m, Mine: incomplete, so there is no number for it; missing: night"
+    ]

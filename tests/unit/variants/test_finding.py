@@ -71,7 +71,8 @@ def test_what_cannot_be_found_is_an_error(tmp_path: Path, root: str, requested: 
 
 
 def test_sets_with_imagenets_labels_are_not_for_another_class_list(tmp_path: Path) -> None:
-    make_tree(tmp_path, "val/ant/ILSVRC2012_val_00000001.JPEG", "imagenet-hard/labels.json", "objectnet-1.0/README")
+    val = [f"val/{name}/ILSVRC2012_val_00000001.JPEG" for name in CLASSES.folders]
+    make_tree(tmp_path, *val, "imagenet-hard/labels.json", "objectnet-1.0/README")
     found, missing = find_variants(tmp_path, "all", CLASSES)
     assert "imagenet" in [variant.name for variant, _ in found]
     reasons = {variant.name: reason for variant, reason in missing}
@@ -159,6 +160,7 @@ def test_a_set_is_found_under_every_folder_name(tmp_path: Path, variant: Variant
     make_tree(tmp_path, *(f"{name}/{WNIDS[0]}/{val_name(1)}" for name in (folder, *inliers)))
     if variant.layout == "stream":
         (tmp_path / folder / variant.severity_folders["speed_2000"][1]).mkdir()
+    make_tree(tmp_path, *(f"train/{name}/0.JPEG" for name in WNIDS[:2]))  # so that val is not meant to be a part
     assert find_folder(tmp_path, variant) == tmp_path / folder
     found, missing = find_variants(tmp_path, "all", IMAGENET)
     assert dict(found).get(variant) == tmp_path / folder or (variant.watermark and variant in dict(missing))
