@@ -68,7 +68,8 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
     if image_set.variant.layout in ("folders", "stream", "groups") and not image_set.variant.filtered:
         scores |= _renamed(image_set.labels[scored], answers.predictions[scored])
     scores |= class_scores(answers, image_set.labels, scored, average) | own_scores(image_set, answers, scored)
-    for part in (_by_corruption, _by_anomaly, _by_shape, group_scores):
+    scores |= group_scores(image_set, answers, readable, classes)
+    for part in (_by_corruption, _by_anomaly, _by_shape):
         scores |= part(image_set, answers, readable)
     return scores
 

@@ -74,9 +74,9 @@ def find_split(data_dir: str, split: str) -> Path:
     )
 
 
-def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
+def list_sources(split_dir: Path, classes: ClassList, allow_empty: bool = False) -> list[SourceImage]:
     """Return every image of `split_dir`, sorted by key; a subset of the classes will do. For no classes, all images are
-    without labels: see `list_unlabelled`.
+    without labels: see `list_unlabelled`. With `allow_empty`, class folders may be without images.
 
     The images are `<class>/<image>`, or the members of `<shard>.tar` (see `dad.images.tars`). What counts as an image
     is decided by suffix, as in timm; whether it can be read shows only when it is read.
@@ -89,7 +89,10 @@ def list_sources(split_dir: Path, classes: ClassList) -> list[SourceImage]:
     if not classes:
         return list_unlabelled(split_dir)
     folders, tars = _layout(split_dir)
-    sources = _sources_of_tars(split_dir, tars, classes) if tars else _sources_of_folders(split_dir, folders, classes)
+    if tars:
+        sources = _sources_of_tars(split_dir, tars, classes)
+    else:
+        sources = _sources_of_folders(split_dir, folders, classes, allow_empty)
     sources.sort(key=lambda source: source.key)
     _require_distinct(sources)
     return sources
@@ -165,9 +168,11 @@ def _layout(split_dir: Path) -> tuple[list[str], list[str]]:
     return folders, tars
 
 
-def _sources_of_folders(split_dir: Path, folders: list[str], classes: ClassList) -> list[SourceImage]:
+def _sources_of_folders(
+    split_dir: Path, folders: list[str], classes: ClassList, allow_empty: bool
+) -> list[SourceImage]:
     skipped = Counter[str]()
-    names = {folder: _images_of_class(split_dir / folder, skipped) for folder in folders}
+    names = {folder: _images_of_class(split_dir / folder, skipped, allow_empty) for folder in folders}
     _tell_of_skipped(split_dir, skipped)
     require_known(folders, classes, f"the class list used for {split_dir}")
     sources = []
@@ -257,12 +262,12 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _images_of_class(folder: Path, skipped: Counter[str]) -> list[str]:
+def _images_of_class(folder: Path, skipped: Counter[str], allow_empty: bool) -> list[str]:
     """Return the names of the images in a class folder; other files are counted in `skipped`, by suffix."""
     nested, images = _scan(folder, get_img_extensions(as_set=True), skipped)
     if nested:
         raise DataError(f"{folder}: a class folder holds the folder '{nested[0]}'; {_LAYOUT}{_if_too_deep(folder)}")
-    if not images:
+    if not images and not allow_empty:
         suffixes = " ".join(get_img_extensions())
         raise DataError(f"{folder}: a class folder without images ({suffixes}); fill it or remove it")
     return images

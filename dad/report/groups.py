@@ -20,7 +20,12 @@ def about_groups(scores: Mapping[str, Any]) -> str:
     groups = scores.get("groups", {})
     which = f"the worst {_SHOWN} of {len(groups)} groups" if len(groups) > _SHOWN else f"{len(groups)} groups"
     mean = "" if scores.get("mean_top1") is None else f"; their mean is {scores['mean_top1']:.1f}"
-    return f"Top-1 accuracy of {which}, with its 95 % interval{mean}."
+    more = ""
+    if scores.get("drop") is not None:
+        more += f" The originals have {scores['reference']['top1']:.1f}, so the drop is {scores['drop']:.1f}."
+    if scores.get("fooled") is not None:
+        more += f" Of images of other classes, {scores['fooled']:.1f} % are taken for their patch's class."
+    return f"Top-1 accuracy of {which}, with its 95 % interval{mean}.{more}"
 
 
 def _bar(name: str, group: Mapping[str, Any]) -> Bar:

@@ -11,9 +11,17 @@ from numpy.typing import NDArray
 from dad.errors import DataError
 from dad.images.classes import ClassList, is_imagenet
 from dad.variants.contents import contents_digest
-from dad.variants.groups import list_groups
+from dad.variants.groups import GROUPED, list_groups
 from dad.variants.image_set import ImageSet
-from dad.variants.labels import Labelled, list_attributes, list_labelled, list_objects, list_outliers, list_real
+from dad.variants.labels import (
+    Labelled,
+    list_attributes,
+    list_labelled,
+    list_mistakes,
+    list_objects,
+    list_outliers,
+    list_real,
+)
 from dad.variants.listing import corruption_folders, list_images
 from dad.variants.streams import find_streams, list_stream
 from dad.variants.superclasses import list_cue_conflicts, list_superclasses, load_superclasses
@@ -37,10 +45,10 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
         return _streams(variant, folder, classes)
     if variant.layout == "cue_conflict":
         return _cue_conflicts(variant, folder, classes)
-    if variant.layout == "groups":
+    if variant.layout in GROUPED:
         return _grouped_set(variant, folder, classes)
     labelled, columns = _labelled(variant, folder, classes, val)
-    base = Path(os.path.commonpath([folder, val])) if variant.layout == "outliers" and val else folder
+    base = Path(os.path.commonpath([folder, val])) if variant.layout in ("outliers", "mistakes") and val else folder
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
     expected = variant.images if variant.images and is_imagenet(classes.folders) else None
@@ -62,6 +70,10 @@ def _labelled(
     if variant.layout == "objectnet":
         objects = list_objects(folder, classes)
         return objects, _merged(objects, len(classes)) if variant.merged else columns
+    if variant.layout == "mistakes":
+        if val is None:
+            raise DataError(f"{folder} ({variant.name}): its images, ImageNet's validation images, are missing")
+        return list_mistakes(folder, val, classes, variant), columns
     if variant.layout == "outliers":
         if val is None:
             raise DataError(f"{folder} ({variant.name}): its inliers, ImageNet's validation images, are missing")
@@ -158,7 +170,8 @@ def _grouped_set(variant: Variant, folder: Path, classes: ClassList) -> ImageSet
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
     digest = contents_digest(folder, paths, _rule(variant), labels, columns, *(accepted or ()))
-    return ImageSet(variant, paths, labels, columns, accepted, parts, digest=digest)
+    expected = variant.images if variant.images and is_imagenet(classes.folders) else None
+    return ImageSet(variant, paths, labels, columns, accepted, parts, digest=digest, expected=expected)
 
 
 def _subset(labelled: Iterable[Labelled], num_classes: int) -> NDArray[np.int64]:

@@ -102,12 +102,13 @@ def _obstacle(variant: Variant, root: Path, folder: Path, classes: ClassList, fo
         return f"its labels go by file name, and no file in {folder} is named ILSVRC2012_val_*"
     if variant.layout == "stream" and not find_streams(folder, variant):
         return f"none of its streams is in {folder}, e.g. {variant.severity_folders[variant.corruptions[0]][0]}"
-    if variant.layout == "outliers":
+    if variant.layout in ("outliers", "mistakes"):
+        its = "its inliers" if variant.layout == "outliers" else "its images"
         val = find_folder(root, _IMAGENET)
         if val is None:
-            return f"its inliers are validation images, and {root} has no {' or '.join(_IMAGENET.folders)}"
+            return f"{its} are validation images, and {root} has no {' or '.join(_IMAGENET.folders)}"
         if (part := _as_it_is(_IMAGENET, root, val, classes, folder_map)).part_of:
-            return f"its inliers are validation images, and {val} has {part.classes} of the {len(classes)} classes"
+            return f"{its} are validation images, and {val} has {part.classes} of the {len(classes)} classes"
     if variant.watermark and find_spec("imagenet_w") is None:
         return "needs the package that draws the watermark: pip install imagenet-w (or -r requirements-validate.txt)"
     return ""

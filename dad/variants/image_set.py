@@ -92,8 +92,8 @@ class ImageSet:
 
     @property
     def num_counted(self) -> int:
-        """How many of the images, which come first, count: the others are of extra corruptions."""
-        extra = self.variant.extra_corruptions
+        """How many of the images, which come first, count: the others are of extra corruptions, or not changed."""
+        extra = {*self.variant.extra_corruptions, self.variant.reference}
         starts = [part.start for name, part in self.parts.items() if name.partition("/")[0] in extra]
         return min(starts, default=len(self))
 

@@ -20,6 +20,10 @@ from dad.variants.variant import Variant
 # Hugging Face's files have the class's id after the number
 _VAL_NAME = re.compile(r"(ILSVRC2012_val_\d{8})(?:_n\d{8})?")
 _ATTRIBUTES = ("background", "texture", "material")
+_M_LAYOUT = (
+    "ImageNet-M's images are validation images, and its labels lie in imagenet-m/human_accuracy_v3.0.0.json "
+    "(storage.googleapis.com/brain-car-datasets/imagenet-mistakes/)"
+)
 _HARD_LAYOUT = "expected images/<file> and labels.json, an object of lists: {'00000.png': [409, 892], ...}"
 
 
@@ -122,6 +126,41 @@ def list_objects(folder: Path, classes: ClassList) -> list[Labelled]:
     images = _with_classes(list_folders(folder / "images", ClassList(tuple(label_of), tuple(label_of))), right)
     _require_all(folder, right, images)
     return images
+
+
+def list_mistakes(folder: Path, val: Path, classes: ClassList, variant: Variant) -> list[Labelled]:
+    """Return ImageNet-M's validation images with the classes that its experts found correct or were not sure of, as
+    `human_accuracy*.json` has them: `imagenet_m` lists files, `initial_annots` has WordNet ids by file (Vasudevan et
+    al. 2022; shift-happens' imagenet_m.py).
+
+    Raises:
+        DataError: there is no such file or more than one, it has another form, or an image is not among the validation
+            images.
+    """
+    places = sorted(folder.glob("human_accuracy*.json"))
+    if len(places) != 1:
+        raise DataError(f"{folder} holds {len(places)} files human_accuracy*.json, expected one; {_M_LAYOUT}")
+    content, order = read_json(places[0], _M_LAYOUT), imagenet_order(classes)
+    try:
+        notes = {name: content["initial_annots"][name] for name in content["imagenet_m"]}
+        right = {
+            Path(name).stem: [order[wnid] for key in ("correct", "unclear") for wnid in found.get(key, ())]
+            for name, found in notes.items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{places[0]}: not as it was published ({error!r}); {_M_LAYOUT}") from None
+    if nameless := [name for name, found in right.items() if not found]:
+        raise DataError(f"{places[0]}: '{nameless[0]}' has no class that would be right; {_M_LAYOUT}")
+    images = {}
+    for source in list_images(val, classes, variant):
+        number = _VAL_NAME.fullmatch(source.path.stem)
+        if number is not None and (found := right.get(number[1])):
+            # its own class is its label where that is right
+            first = [source.label] if source.label in found else []
+            images[number[1]] = Labelled(source.path, tuple(dict.fromkeys([*first, *found])))
+    if missing := sorted(right.keys() - images.keys()):
+        raise DataError(f"{val}: {len(missing)} of ImageNet-M's {len(right)} images are not there, e.g. '{missing[0]}'")
+    return [images[name] for name in sorted(images)]
 
 
 def list_outliers(folder: Path, val: Path, classes: ClassList, variant: Variant) -> list[Labelled]:

@@ -37,15 +37,15 @@ def list_images(folder: Path, classes: ClassList, variant: Variant) -> list[Sour
     return sources
 
 
-def list_folders(folder: Path, classes: ClassList) -> list[SourceImage]:
-    """Return every image `folder/<class>/<image>` of the classes that are there.
+def list_folders(folder: Path, classes: ClassList, allow_empty: bool = False) -> list[SourceImage]:
+    """Return every image `folder/<class>/<image>` of the classes that are there; see `list_sources`.
 
     Raises:
         DataError: as `dad.images.sources.list_sources`, or there are tars.
     """
     if not class_folders(folder):
         raise DataError(f"{folder}: test sets are read from class folders, not from tars; unpack them")
-    return list_sources(folder, classes)
+    return list_sources(folder, classes, allow_empty)
 
 
 def corruption_folders(folder: Path, variant: Variant) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from dad.variants.conditions import CONDITIONS
 from dad.variants.corruptions import ALEXNET_ERRORS, C_BAR_SEVERITIES, CORRUPTIONS_3D, EXTRA_CORRUPTIONS
+from dad.variants.edits import EDITS
 from dad.variants.variant import Variant
 
 _VAL_FOLDERS = ("val", "validation", "imagenet-val", "ILSVRC2012_img_val")
@@ -190,4 +191,5 @@ VARIANTS = (
         "imagenet-drawing", "Drawing", ("imagenet-drawing",), "Salvador and Oberman 2022", 50_000, kind="synthetic"
     ),
     *CONDITIONS,
+    *EDITS,
 )

@@ -17,7 +17,10 @@ Layout = Literal[
     "attributes",
     "cue_conflict",
     "stream",
+    "mistakes",
     "groups",
+    "factors",
+    "edits",
 ]
 Metric = Literal["top1", "mce", "mean_top1", "aupr", "shape_bias"]
 
@@ -52,6 +55,11 @@ class Variant:
     watermark: bool = False  # a watermark is laid over the resized and cropped image (package imagenet-w)
     filtered: bool = False  # made of a plain model's mistakes, or against its habits: accuracy may lie below chance
     metric: Metric = "top1"  # the headline number among its scores
+    # group of images: the names that its folder may have (factors.py); its number is the mean over groups
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reference: str = ""  # the group of the images as they were before: it is told, and does not count
+    class_file: str = ""  # what its class folders are (factors.py): a file beside this one, or JSON in the set's folder
+    targets: Mapping[str, int] = field(default_factory=dict)  # ImageNet's class that a group is to be taken for
     corruptions: tuple[str, ...] = ()  # it has folders <corruption>/<severity>/<class> of these, which the metric needs
     extra_corruptions: tuple[str, ...] = ()  # and maybe of these, which do not count
     levels: int = 5  # severities of each corruption

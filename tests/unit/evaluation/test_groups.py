@@ -1,6 +1,8 @@
 """Scores of groups and of a set's own classes, where every answer is known."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from known_answers import SIX, make_pool, score, write_images
@@ -82,3 +84,33 @@ def test_one_line_tells_the_worst_group_and_the_mean(tmp_path: Path) -> None:
 def test_classes_in_another_order_are_suspected_in_groups_too(tmp_path: Path) -> None:
     shifted = dict(zip("abcdef", ("bbbbb", "ccccc", "ddddd", "eeeee", "fffff", "aaaaa"), strict=True))
     assert score(make_pool([grouped(tmp_path, {"day": shifted})]))[0]["renamed_top1"] == 100
+
+
+def published(images: ImageSet, **changes: Any) -> ImageSet:
+    """The images of a set of one's own as those of a published one."""
+    return replace(images, variant=replace(images.variant, layout="factors", any_classes=False, **changes))
+
+
+def test_originals_do_not_count_and_the_drop_is_told_from_them(tmp_path: Path) -> None:
+    images = grouped(tmp_path, {"big": {"a": "ab"}, "dark": {"a": "bb"}, "ori": {"a": "aa", "b": "ba"}})
+    scores = score(make_pool([published(images, reference="ori")]))[0]
+    assert (scores["reference"]["top1"], scores["mean_top1"], scores["drop"]) == (75, 25, 50)
+    assert (scores["worst_group"], scores["count"], scores["top1"], list(scores["groups"])) == (
+        "dark", 4, 25, ["big", "dark"]
+    )  # fmt: skip
+    assert "originals 75.000 drop 50.000" in format_scores("e", scores | {"seconds": 1.0})
+
+
+def test_a_published_set_without_one_of_its_groups_has_no_mean(tmp_path: Path) -> None:
+    images = published(grouped(tmp_path, {"size": {"a": "a"}}), groups={"size": ("area",), "angle": ("rotation",)})
+    scores = score(make_pool([images]))[0]
+    assert (scores["complete"], scores["groups"]["angle"]["count"], "mean_top1" in scores) == (False, 0, False)
+
+
+def test_how_many_are_taken_for_a_patchs_class_is_told_of_images_of_other_classes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("dad.evaluation.groups.imagenet_folders", lambda: tuple("fedcba"))
+    images = grouped(tmp_path, {"for b": {"a": "bbab", "b": "bb"}, "for c": {"b": "bb"}})
+    scores = score(make_pool([published(images, targets={"for b": 4, "for c": 3})]))[0]  # by ImageNet's own order
+    assert [group["fooled"] for group in scores["groups"].values()] == [75, 0]
+    assert (scores["fooled"], scores["mean_top1"]) == (37.5, 75)
+    assert "taken for the patch's class 37.500" in format_scores("patch", scores | {"seconds": 1.0})

@@ -24,3 +24,11 @@ def test_of_many_groups_the_worst_are_shown_and_said_to_be() -> None:
 
 def test_a_set_without_groups_has_no_bars() -> None:
     assert group_bars({"top1": 50.0}) == []
+
+
+def test_the_drop_and_how_many_are_taken_for_a_patchs_class_are_told() -> None:
+    about = about_groups({"groups": {}, "mean_top1": 50.0, "reference": {"top1": 62.5}, "drop": 12.5, "fooled": 3.0})
+    assert about.endswith(
+        "their mean is 50.0. The originals have 62.5, so the drop is 12.5. Of images of other classes, 3.0 % are taken "
+        "for their patch's class."
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from edit_trees import MAKERS, make_tree, val_name
 
 from dad.images.classes import ClassList, imagenet_folders
 from dad.variants import ImageSet
@@ -24,14 +25,6 @@ ALL = tuple(f"{name}/0.jpg" for name in CLASSES.folders)
 OBJECTS = {"alarm_clock": ("Alarm clock", "analog clock; digital clock"), "tie": ("Tie", "bow tie"), "rug": ("Rug", "")}
 OBJECTNET_LINES = {"409": 3, "530": 1, "457": 0}  # ImageNet's class: line of its name
 OBJECTNET_NAMES = ("bow tie", "digital clock", "a name that nobody maps", "analog clock")
-
-
-def make_tree(folder: Path, *names: str) -> Path:
-    """Make empty files below `folder`, which is returned."""
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    return folder
 
 
 def parts(*names: str) -> tuple[str, ...]:
@@ -73,11 +66,6 @@ def make_val(root: Path, folders: tuple[str, ...] = WNIDS) -> Path:
     return make_tree(root / "val", *(f"{name}/{val_name(number)}" for number, name in enumerate(folders, start=1)))
 
 
-def val_name(number: int) -> str:
-    """The file name of ImageNet's validation image `number`, from 1 on."""
-    return f"ILSVRC2012_val_{number:08d}.JPEG"
-
-
 def superclasses_of(variant: Variant) -> tuple[str, ...]:
     """The folders of the superclasses of a row."""
     return load_superclasses(variant, IMAGENET).folders.folders
@@ -113,6 +101,8 @@ def write_stream(folder: Path, *tars: Iterable[int], first: int = 0) -> Path:
 def make_set(folder: Path, variant: Variant, val: Path) -> Path:
     """Make a small, whole tree of `variant` for ImageNet's class list, mostly of links into `val` (of `make_val`)."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if variant.name in MAKERS:
+        return MAKERS[variant.name](folder)
     if variant.layout == "objectnet":
         return make_objectnet(folder)
     if variant.layout == "labels":

@@ -156,7 +156,7 @@ def test_imagenet_r_itself_is_no_data_root(tmp_path: Path, val: Path) -> None:
 
 @pytest.mark.parametrize(("variant", "folder"), NAMES)
 def test_a_set_is_found_under_every_folder_name(tmp_path: Path, variant: Variant, folder: str) -> None:
-    inliers = ["val"] if variant.layout == "outliers" else []
+    inliers = ["val"] if variant.layout in ("outliers", "mistakes") else []
     make_tree(tmp_path, *(f"{name}/{WNIDS[0]}/{val_name(1)}" for name in (folder, *inliers)))
     if variant.layout == "stream":
         (tmp_path / folder / variant.severity_folders["speed_2000"][1]).mkdir()

@@ -1,10 +1,13 @@
 """Sets that lie in groups: `<group>/<class>/<image>`."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from image_trees import CLASSES, make_tree
+from edit_trees import make_edits
+from image_trees import BY_NAME, CLASSES, IMAGENET, make_tree
 
 from dad.errors import DataError, UsageError
 from dad.variants import ImageSet, list_image_set, resolve_extra_sets
@@ -73,3 +76,30 @@ def test_groups_of_a_set_that_is_not_there_are_refused(tmp_path: Path, words: li
 
 def test_paths_are_those_of_the_files(tmp_path: Path) -> None:
     assert os.fsdecode(listed(tmp_path, "day/cat/0.jpg").paths[0]) == str(tmp_path / "day/cat/0.jpg")
+
+
+def test_imagenet_e_has_the_labels_of_its_file_and_its_originals_do_not_count(made: Callable[..., ImageSet]) -> None:
+    image_set = made(BY_NAME["imagenet-e"])
+    assert list(image_set.parts) == ["0.08", "bg_20", "ori"]
+    assert image_set.labels.tolist() == [970, 65] * 3
+    assert (len(image_set), image_set.num_counted, image_set.expected) == (6, 4, None)
+    assert image_set.paths[-1].endswith(b"ori/ILSVRC2012_val_00000007.JPEG")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda root: (root / "labels.txt").unlink(), "labels.txt: no such file; expected ImageNet-E as it is"),
+        (lambda root: make_edits(root, "a.JPEG 65\n"), "labels.txt: 'a.JPEG 65'; expected"),
+        (lambda root: make_edits(root, "a.JPEG\t1000\n"), r"labels.txt: 'a.JPEG\t1000'"),
+        (lambda root: make_edits(root, "a.JPEG\t1\na.JPEG\t2\n"), "'a.JPEG' stands there twice, with other numbers"),
+        (lambda root: shutil.rmtree(root / "ori"), r"the originals \('ori'\) or the edits are missing"),
+        (lambda root: (root / "bg_20" / "ILSVRC2012_val_00000007.png").unlink(), "bg_20: '.*07' is missing"),
+        (lambda root: make_tree(root, "bg_20/other.png"), "bg_20: 'other' has no line in labels.txt"),
+        (lambda root: make_tree(root, "bg_20/ILSVRC2012_val_00000007.jpg"), "bg_20: '.*07' is there with two suf"),
+    ],
+)
+def test_an_imagenet_e_that_would_give_a_wrong_number_is_refused(tmp_path: Path, change, named: str) -> None:
+    change(make_edits(tmp_path))
+    with pytest.raises(DataError, match=named):
+        list_image_set(BY_NAME["imagenet-e"], tmp_path, IMAGENET)

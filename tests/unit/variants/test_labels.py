@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edit_trees import make_mistakes, val_name
 from image_trees import (
     BY_NAME,
     IMAGENET,
@@ -133,3 +134,40 @@ def test_imagenet_d_has_three_attributes_of_113_objects(made: Callable[..., Imag
 def test_a_set_without_its_files_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"no such file|is missing|are missing|no class folders"):
         list_image_set(BY_NAME[name], make_tree(tmp_path, "README.md"), IMAGENET)
+
+
+def test_imagenet_m_accepts_what_experts_found_right_or_were_not_sure_of(made: Callable[..., ImageSet]) -> None:
+    image_set = made(BY_NAME["imagenet-m"])
+    assert [path.rpartition(b"/")[2].decode() for path in image_set.paths] == [val_name(1), val_name(3), val_name(4)]
+    assert (image_set.labels.tolist(), accepted(image_set)) == ([0, 7, 3], [[0, 5, 9], [7], [3]])
+    assert (image_set.num_columns, image_set.expected) == (1000, 68)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ([], "expected a JSON object, found list"),
+        ({"imagenet_m": [val_name(1)]}, "not as it was published .*initial_annots"),
+        ({"imagenet_m": [val_name(1)], "initial_annots": {}}, "not as it was published .*00000001"),
+        ({"imagenet_m": [val_name(1)], "initial_annots": {val_name(1): {"correct": ["n0"]}}}, "published .*n0"),
+        ({"imagenet_m": [val_name(1)], "initial_annots": {val_name(1): {"wrong": []}}}, "has no class that would be"),
+        (
+            {"imagenet_m": ["ILSVRC2012_val_00050000.JPEG"], "initial_annots": {"ILSVRC2012_val_00050000.JPEG": {
+                "correct": ["n01440764"]}}},
+            "1 of ImageNet-M's 1 images are not there, e.g. 'ILSVRC2012_val_00050000'",
+        ),
+    ],
+)  # fmt: skip
+def test_an_imagenet_m_that_would_give_a_wrong_number_is_refused(
+    tmp_path: Path, val: Path, content: object, named: str
+) -> None:
+    with pytest.raises(DataError, match=named):
+        list_image_set(BY_NAME["imagenet-m"], make_mistakes(tmp_path, content), IMAGENET, val)
+
+
+def test_imagenet_m_needs_one_file_of_labels_and_the_validation_images(tmp_path: Path, val: Path) -> None:
+    (tmp_path / "m").mkdir()
+    with pytest.raises(DataError, match=r"holds 0 files human_accuracy\*.json, expected one; .*brain-car-datasets"):
+        list_image_set(BY_NAME["imagenet-m"], tmp_path / "m", IMAGENET, val)
+    with pytest.raises(DataError, match="its images, ImageNet's validation images, are missing"):
+        list_image_set(BY_NAME["imagenet-m"], make_mistakes(tmp_path / "m"), IMAGENET)

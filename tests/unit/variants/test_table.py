@@ -2,6 +2,7 @@
 
 import pytest
 
+from dad.variants.groups import GROUPED
 from dad.variants.table import VARIANTS
 from dad.variants.variant import Variant
 
@@ -33,11 +34,14 @@ def test_only_sets_of_the_same_images_share_a_folder() -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_a_row_is_whole(variant: Variant) -> None:
     assert variant.title and variant.folders and variant.source and variant.kind != "own"
-    assert variant.images >= variant.classes > 0 or variant.name == "laion-c"  # which does not say how many
+    assert variant.images >= variant.classes > 0 or variant.name in ("laion-c", "imagenet-e", "imagenet-m")
     in_parts = variant.layout in ("corruptions", "stream")
-    assert bool(variant.corruptions) == in_parts == (variant.metric in ("mce", "mean_top1"))
+    assert bool(variant.corruptions) == in_parts
+    assert (variant.metric in ("mce", "mean_top1")) == (in_parts or variant.layout in GROUPED)
     digital = in_parts and variant.kind == "synthetic"
-    assert variant.cropped == (digital or variant.name in ("imagenet-style", "cue-conflict", "shape-bias"))
+    assert variant.cropped == (
+        digital or variant.name in ("imagenet-style", "cue-conflict", "shape-bias", "imagenet-patch")
+    )
     assert all(len(folders) == variant.levels for folders in variant.severity_folders.values())
     assert set(variant.severity_folders) <= set(variant.corruptions)
     assert bool(variant.superclasses) == (variant.pooling == "mean_probability")
