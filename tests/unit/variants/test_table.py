@@ -1,5 +1,7 @@
 """The table of test sets."""
 
+from pathlib import Path
+
 import pytest
 
 from dad.variants.groups import GROUPED
@@ -45,6 +47,12 @@ def test_a_row_is_whole(variant: Variant) -> None:
     assert all(len(folders) == variant.levels for folders in variant.severity_folders.values())
     assert set(variant.severity_folders) <= set(variant.corruptions)
     assert bool(variant.superclasses) == (variant.pooling == "mean_probability")
+
+
+def test_readme_lists_every_row_by_kind() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    for kind in {variant.kind for variant in VARIANTS}:
+        assert f"\n- {kind}: {', '.join(variant.title for variant in VARIANTS if variant.kind == kind)}\n" in readme
 
 
 def test_corrupted_sets_have_their_published_corruptions() -> None:
