@@ -13,9 +13,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from timm.utils import random_seed
-from timm.utils.distributed import init_distributed_device_so, world_info_from_env
+from timm.utils.distributed import init_distributed_device_so
 
 from dad.errors import UsageError
+from dad.launch import place_from_environment
 
 _logger = logging.getLogger(__name__)
 _COMPILER_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -92,7 +93,7 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
             place[name] for name in ("device", "global_rank", "local_rank", "world_size")
         )
     else:
-        local_rank, rank, world_size = world_info_from_env()
+        local_rank, rank, world_size = place_from_environment()
         device = f"cuda:{local_rank}" if args.device == "cuda" and world_size > 1 else args.device
     dtype = _model_dtype(args)
     runtime = Runtime(torch.device(device), rank, local_rank, world_size, _precision(args), dtype)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from timm.utils import ParseKwargs
 
+from dad.args.key_values import KeyValues
 from dad.args.other_names import DROPPED, Dropped, other_name
 from dad.errors import UsageError
 from dad.names import nearest_name
@@ -122,7 +122,7 @@ def convert(action: Action, value: Any) -> Any:
     """
     if value is None and action.default in _EMPTY:
         return action.default
-    if isinstance(action, ParseKwargs):
+    if isinstance(action, KeyValues):
         return _require(value, isinstance(value, dict) and all(isinstance(key, str) for key in value))
     if action.nargs == 0:
         return _require(value, isinstance(value, bool))
@@ -184,7 +184,7 @@ def _expected(action: Action) -> str:
     kind = kinds.get(action.type, "text (in quotes if need be)")  # type: ignore[call-overload]
     if action.choices is not None:
         kind = "one of " + ", ".join(repr(choice) for choice in action.choices)
-    if isinstance(action, ParseKwargs):
+    if isinstance(action, KeyValues):
         kind = "a mapping such as {name: value}"
     elif action.nargs == 0:
         kind = "true or false"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from timm.utils.distributed import world_info_from_env
 
 from dad.args.command_line import read_words, require_folder
 from dad.args.config import ConfigFile, Setting, convert, read_config
@@ -15,6 +14,7 @@ from dad.args.paths import require_paths
 from dad.args.sizing import FLAG as SIZED
 from dad.args.sizing import left_open, line
 from dad.args.switches import Switch
+from dad.launch import place_from_environment
 
 _NOT_SETTINGS = {"help", "config", "print_config"}
 _logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def _resolve(actions: Mapping[str, Action], given: Mapping[str, Any]) -> dict[st
     if _is_plain(file, settings):
         settings["objective"] = Setting("ce", given["config"])
         lines.append("it names a model, but no objective, teacher or DAD set: it trains by labels (objective: ce)")
-    if lines and world_info_from_env()[1] == 0:
+    if lines and place_from_environment().rank == 0:
         _logger.warning("%s: %s", given["config"], "; ".join(lines))
     require_paths(settings)
     return settings

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from timm.utils.distributed import world_info_from_env
 
 from dad.args.sizing import TRAINED, describe, open_names, sizes_for_training, with_sizes
 from dad.checkpoints import read_checkpoint
@@ -15,6 +14,7 @@ from dad.errors import UsageError
 from dad.files import read_json
 from dad.images.sources import find_split, list_sources
 from dad.images.timm_datasets import resolve_timm_dataset
+from dad.launch import place_from_environment
 from dad.shards.manifest import SETTINGS
 from dad.training.checkpoint_saver import has_checkpoints
 from dad.training.loaders import resolve_classes
@@ -41,7 +41,7 @@ def resolve_sizes(args: argparse.Namespace, args_text: str) -> tuple[argparse.Na
         sizes, reason = recorded, "as the run began"
     else:
         count = len(list_sources(find_split(args.data_dir, args.train_split), resolve_classes(args)))
-        sizes, reason = sizes_for_training(count, world_info_from_env()[2]), f"for {count:,} training images"
+        sizes, reason = sizes_for_training(count, place_from_environment().world_size), f"for {count:,} training images"
         side = _find_side(args)
         if side is not None:
             sizes["img_size"] = side

@@ -9,9 +9,9 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
         "errors", "environment", "markdown", "rng", "draws", "names", "passing", "pixels", "losses", "attacks",
-        "gradients", "verdicts", "charts",
+        "gradients", "verdicts", "charts", "launch",
     },
-    {"files", "memory", "pyramid", "virtual_epochs"},
+    {"ahead", "files", "memory", "pyramid", "virtual_epochs"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},
     {"args", "discretizers", "shards", "trained_classes", "variants"},
     {"models", "soft_targets", "styles"},
