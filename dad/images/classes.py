@@ -10,14 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-
-from timm.data import ImageNetInfo
-from timm.utils.misc import natural_key
 
 from dad.errors import DataError, UsageError
 from dad.files import read_text
+from dad.images.timm_rules import imagenet_folders, natural_key
 
 _WORDNET_ID = re.compile(r"n\d{8}")
 _STRAYS = 0.1  # of all class folders: fewer among ImageNet's are no classes, but something that lies there too
@@ -63,12 +61,6 @@ class ClassList:
 
 
 NO_CLASSES = ClassList((), ())  # of images that nobody has labelled, and of outputs that are no classes
-
-
-@cache
-def imagenet_folders() -> tuple[str, ...]:
-    """Return ImageNet's 1,000 WordNet ids in class order, which is their own."""
-    return tuple(ImageNetInfo().label_names())
 
 
 def is_imagenet(folders: Iterable[str]) -> bool:

@@ -14,12 +14,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from timm.data.readers.img_extensions import get_img_extensions
-
 from dad.errors import DataError, UsageError, describe_rights
 from dad.images.classes import ClassList, require_known
 from dad.images.decoding import read_file
 from dad.images.tars import list_tars
+from dad.images.timm_rules import image_suffixes
 from dad.passing import is_of_disk, read_patiently
 
 _logger = logging.getLogger(__name__)
@@ -121,7 +120,7 @@ def list_unlabelled(split_dir: Path) -> list[SourceImage]:
     else:
         _tell_of_skipped(split_dir, skipped)
     if not sources:
-        raise DataError(f"{split_dir}: no images ({' '.join(get_img_extensions())}) in it or in folders below it")
+        raise DataError(f"{split_dir}: no images ({' '.join(image_suffixes())}) in it or in folders below it")
     sources.sort(key=lambda source: source.key)
     _require_distinct(sources)
     if held_out := sorted({source.key.partition("/")[0] for source in sources} & _HELD_OUT):
@@ -156,7 +155,7 @@ def _layout(split_dir: Path) -> tuple[list[str], list[str]]:
     """Return the class folders or the tars of a split; one of the two is empty."""
     if not split_dir.is_dir():
         raise DataError(f"{split_dir}: no such folder; {_LAYOUT}")
-    folders, strays = _scan(split_dir, get_img_extensions(as_set=True))
+    folders, strays = _scan(split_dir, set(image_suffixes()))
     tars = _scan(split_dir, {".tar"})[1]
     if strays:
         remedy = _FLAT if strays[0].startswith("ILSVRC2012_val_") else _LAYOUT
@@ -191,7 +190,7 @@ def _images_below(
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    folders, names = _scan(folder, get_img_extensions(as_set=True), skipped)
+    folders, names = _scan(folder, set(image_suffixes()), skipped)
     for name in names:
         yield SourceImage(f"{prefix}{_stem(name)}", folder / name, UNLABELLED)
     for name in folders:
@@ -202,7 +201,7 @@ def _sources_of_tars(split_dir: Path, tars: list[str], classes: ClassList | None
     members = list_tars([split_dir / tar for tar in tars], None if classes is None else classes.index)
     sources = [SourceImage(image.key, tar, image.label, image.offset, image.size) for tar, image in members]
     if not sources:
-        raise DataError(f"{split_dir}: {len(tars)} tars without images ({' '.join(get_img_extensions())})")
+        raise DataError(f"{split_dir}: {len(tars)} tars without images ({' '.join(image_suffixes())})")
     return sources
 
 
@@ -215,7 +214,7 @@ def _tell_of_skipped(split_dir: Path, skipped: Counter[str]) -> None:
     """Warn of files in class folders that are no images by their suffix: some of them may be meant as such."""
     if skipped:
         counts = ", ".join(f"{count:,} {suffix}" for suffix, count in skipped.most_common())
-        images = " ".join(get_img_extensions())
+        images = " ".join(image_suffixes())
         _logger.warning("%s: files that are not looked at: %s; images are %s", split_dir, counts, images)
 
 
@@ -264,11 +263,11 @@ def _stem(name: str) -> str:
 
 def _images_of_class(folder: Path, skipped: Counter[str], allow_empty: bool) -> list[str]:
     """Return the names of the images in a class folder; other files are counted in `skipped`, by suffix."""
-    nested, images = _scan(folder, get_img_extensions(as_set=True), skipped)
+    nested, images = _scan(folder, set(image_suffixes()), skipped)
     if nested:
         raise DataError(f"{folder}: a class folder holds the folder '{nested[0]}'; {_LAYOUT}{_if_too_deep(folder)}")
     if not images and not allow_empty:
-        suffixes = " ".join(get_img_extensions())
+        suffixes = " ".join(image_suffixes())
         raise DataError(f"{folder}: a class folder without images ({suffixes}); fill it or remove it")
     return images
 

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from timm.data.readers.img_extensions import get_img_extensions
-
 from dad.errors import DataError
+from dad.images.timm_rules import image_suffixes
 from dad.passing import is_of_disk, read_patiently
 
 _THREADS = 8  # headers lie far apart, so that a network disk is mostly waited for
@@ -112,7 +111,7 @@ def _group(
 ) -> tuple[dict[str, Span], dict[str, dict[str, Span]], set[str]]:
     """Return the spans by key of the images and of the .cls and .json members, and the keys whose only sign of an
     image is an extension like `1.jpg`, which may as well be a mask's `seg.png`."""
-    suffixes = set(named.images) or get_img_extensions(as_set=True)
+    suffixes = set(named.images or image_suffixes())
     images: dict[str, Span] = {}
     labels: dict[str, dict[str, Span]] = {named.label: {}, ".json": {}}
     nameless: set[str] = set()

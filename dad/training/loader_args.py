@@ -20,6 +20,7 @@ def resolve_transform_args(args: argparse.Namespace, data_config: dict[str, Any]
         UsageError: an augmentation that timm does not know, or that `paired` views would not share.
     """
     _require_augmentation(args, paired)
+    _allow_no_bits()
     return {
         "no_aug": args.no_aug,
         "re_prob": args.reprob,
@@ -163,7 +164,8 @@ def _posterize(image: Image.Image, bits: int, **unused: Any) -> Image.Image:
     return posterize(image, bits) if bits > 0 else Image.new(image.mode, image.size)
 
 
-NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if operation is posterize})
+def _allow_no_bits() -> None:
+    NAME_TO_OP.update({name: _posterize for name, operation in NAME_TO_OP.items() if operation is posterize})
 
 
 def _require_augmentation(args: argparse.Namespace, paired: bool) -> None:
