@@ -8,8 +8,15 @@ Killed or interrupted, the same command goes on where it stopped. Processes shar
 other: those of torchrun by their rank, those of a job array by --shard-range.
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import logging
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +27,7 @@ from dad.args.generate import require_generation
 from dad.args.hparams import parse_args
 from dad.attacks import create_attack
 from dad.discretizers import create_discretizer
-from dad.doctor import require_card, warn_of_space
+from dad.doctor.at_start import require_card, warn_of_space
 from dad.doctor.writes import find_dad_set_need
 from dad.environment import versions
 from dad.errors import UsageError, run_script
@@ -53,13 +60,11 @@ _logger = logging.getLogger("generate")
 
 def main(argv: list[str] | None = None) -> int:
     """Generate whatever the DAD set still lacks."""
-    args, args_text = parse_args(create_generate_parser(), argv)
-    require_generation(args)
+    args, args_text, split = resolve_args(argv)
     runtime = setup_runtime(args, communicate=False)
     require_card(runtime)
 
     # What it is made of: the sources, Q and the teacher, whose size the images have.
-    split = find_split(args.data_dir, args.train_split)
     if args.unlabelled:
         classes, sources = resolve_vocabulary(args.class_map, args.class_names), list_unlabelled(split)
     else:
@@ -134,6 +139,14 @@ def main(argv: list[str] | None = None) -> int:
         progress.close()
         finish_set(writer, classes.names)
     return 0
+
+
+def resolve_args(argv: Sequence[str] | None) -> tuple[Namespace, str, Path]:
+    """Return the flags, their YAML and the folder of the sources; refuse all that can be refused before anything is
+    loaded."""
+    args, args_text = parse_args(create_generate_parser(), argv)
+    require_generation(args)
+    return args, args_text, find_split(args.data_dir, args.train_split)
 
 
 def report_tuning(done: int, total: int) -> None:

@@ -4,6 +4,11 @@
 ./distributed_train.sh 8 --config hparams/vitb_dad.yaml --data-dir /data/imagenet --dad-dir /data/imagenet-dad
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import logging
 import sys
 from argparse import Namespace
@@ -22,11 +27,12 @@ from dad.args.checks import missing_flags, require_given, require_names, require
 from dad.args.hparams import parse_args
 from dad.args.model import require_features
 from dad.asking.session import check_args_recordable, resolve_epochs
-from dad.doctor import require_card, setup_workers, warn_of_space
+from dad.doctor.at_start import require_card, setup_workers, warn_of_space
 from dad.doctor.writes import find_checkpoint_need
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.images.classes import ClassList
+from dad.images.sources import find_split
 from dad.images.timm_datasets import resolve_timm_dataset
 from dad.memory import explaining_out_of_memory
 from dad.models import create_student
@@ -35,7 +41,7 @@ from dad.models.head_only import freeze_body
 from dad.objectives import Weighted, load_objective
 from dad.rng import same_random_state
 from dad.runtime import Runtime, load_device_modules, setup_runtime
-from dad.soft_targets import SoftTargets
+from dad.soft_targets.reader import SoftTargets
 from dad.teachers import Teacher, create_teacher, require_fitting
 from dad.teachers._recorded import create_embedder, create_recorded_teacher
 from dad.trained_classes import resolve_new_head
@@ -52,7 +58,7 @@ from dad.training.sampled_loader import create_sampled_images
 from dad.training.sizing import resolve_sizes
 from dad.training.tracking import check_args_of_tracking
 from dad.training.train_loader import TrainLoader
-from dad.training.trainer import Settings, Trainer
+from dad.training.trainer import Trainer, resolve_settings
 from dad.training.updater import Updater
 from dad.training.validation import score_teacher
 from dad.training.views import DAD, resolve_views
@@ -63,9 +69,8 @@ _TEACHER_IMAGES = 64
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from the command line."""
-    args, args_text, taken = resolve_sizes(*parse_args(create_train_parser(), argv))
+    args, args_text, taken = resolve_args(argv)
     objective = load_objective(args.objective)
-    check_args(args, objective)
     load_device_modules(args.device_modules or ())
     runtime = setup_runtime(args)
     require_card(runtime)
@@ -150,6 +155,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def resolve_args(argv: Sequence[str] | None) -> tuple[Namespace, str, str]:
+    """Return the flags, their YAML, and what of them was taken from the data, in words; refuse all that can be refused
+    before anything is loaded."""
+    args, args_text, taken = resolve_sizes(*parse_args(create_train_parser(), argv))
+    check_args(args, load_objective(args.objective))
+    if not resolve_timm_dataset(args):
+        find_split(args.data_dir, args.train_split)
+    return args, args_text, taken
+
+
 def create_loader(
     args: Namespace, data_config: dict[str, Any], objective: type[Weighted], classes: ClassList, runtime: Runtime
 ) -> tuple[TrainLoader, SoftTargets | None]:
@@ -205,21 +220,6 @@ def prepare(args: Namespace, task: Any, runtime: Runtime) -> None:
         task.prepare_distributed(devices, broadcast_buffers=False)
     else:
         task.prepare_distributed(devices)
-
-
-def resolve_settings(args: Namespace, task: Any) -> Settings:
-    """Return how epochs go."""
-    return Settings(
-        metric=args.eval_metric,
-        channels_last=args.channels_last,
-        log_interval=args.log_interval,
-        recovery_interval=args.recovery_interval,
-        mixup_off_epoch=args.mixup_off_epoch,
-        val_interval=args.val_interval,
-        val_workers=args.workers,
-        scores_average=task.has_ema() and not args.model_ema_force_cpu,
-        dist_bn=None if args.sync_bn else args.dist_bn,
-    )
 
 
 def try_teacher(

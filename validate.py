@@ -8,10 +8,16 @@ again, it scores only what is not there yet. `python -m dad.report` draws a repo
 processes share the images of each set.
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -19,11 +25,11 @@ from torch import nn
 from dad.args import create_validate_parser
 from dad.args.checks import flag_of, require_given, require_names, require_numbers, require_preprocessing
 from dad.args.hparams import parse_args
-from dad.doctor import require_card, setup_workers
+from dad.doctor.at_start import require_card, setup_workers
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.evaluation.attacked import find_attacked
-from dad.evaluation.candidates import Candidate, create_candidates
+from dad.evaluation.candidates import Candidate, create_candidates, find_checkpoints
 from dad.evaluation.image_sets import find_classes, find_image_sets
 from dad.evaluation.loop import Forward
 from dad.evaluation.pool import LoaderSettings
@@ -38,15 +44,14 @@ from dad.images.timm_datasets import resolve_timm_dataset
 from dad.report import format_csv, format_table, in_short
 from dad.runtime import Runtime, setup_runtime
 from dad.variants import ImageSet, resolve_extra_sets
+from dad.variants.finding import require_root
 
 
 def main(argv: list[str] | None = None) -> int:
     """Score every candidate on every set that is there."""
     # parse
-    args, _ = parse_args(create_validate_parser(), argv)
+    args = resolve_args(argv)
     is_stream = resolve_timm_dataset(args)
-    require_values(args, is_stream)
-    require_sets(args, is_stream)
     extra_sets = resolve_extra_sets(args.extra_set, args.extra_set_groups)
     threats = create_threats(args)
     results_path = resolve_results_path(args)
@@ -94,6 +99,22 @@ def main(argv: list[str] | None = None) -> int:
     report(entries, results, runtime)
     runtime.close()
     return 0
+
+
+def resolve_args(argv: Sequence[str] | None) -> Namespace:
+    """Return the flags; refuse all that can be refused before anything is loaded."""
+    args, _ = parse_args(create_validate_parser(), argv)
+    is_stream = resolve_timm_dataset(args)
+    require_values(args, is_stream)
+    require_sets(args, is_stream)
+    resolve_extra_sets(args.extra_set, args.extra_set_groups)
+    create_threats(args)
+    resolve_results_path(args)
+    if args.data_dir and not is_stream and args.split == "validation":
+        require_root(Path(args.data_dir), args.variants)
+    if all(Path(place).is_file() or not Path(place).exists() for place in args.checkpoint):
+        find_checkpoints(args)  # those of a folder may have to be read, to tell copies apart
+    return args
 
 
 def require_values(args: Namespace, is_stream: bool) -> None:

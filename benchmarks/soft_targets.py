@@ -31,9 +31,10 @@ from dad.errors import run_script
 from dad.markdown import format_rows
 from dad.objectives import load_objective
 from dad.runtime import Runtime, setup_runtime
-from dad.soft_targets import SoftTargets, SoftTargetWriter
 from dad.soft_targets.payload import decode_payload
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import Division
+from dad.soft_targets.writer import SoftTargetWriter
 from dad.teachers import Teacher
 from dad.training.engine import TermMeter, train_epoch
 from dad.training.optim import Schedule

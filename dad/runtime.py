@@ -140,6 +140,17 @@ def require_device(device: str) -> None:
         raise UsageError(f"--device {device}: not available on this machine; what works here: {works}")
 
 
+def find_device(device: str) -> str:
+    """Return `device` where a network can be put on it; where none is named, CUDA if it is there, else the CPU.
+
+    Raises:
+        UsageError: as `require_device`.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    require_device(device)
+    return device
+
+
 def _is_numbered_well(device: str) -> bool:
     """Whether what stands behind the colon is the number of a device that is there, or nothing."""
     try:

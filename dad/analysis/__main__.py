@@ -1,5 +1,10 @@
 """Measure what the paper says of its own method: `python -m dad.analysis wasserstein` is appendix D and Fig. 2."""
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -24,7 +29,7 @@ from dad.files import temporary_beside, to_json, write_atomically, writing
 from dad.markdown import format_rows
 from dad.models import load_student
 from dad.report import load_results
-from dad.runtime import require_device
+from dad.runtime import find_device
 from dad.variants.pipeline import create_pipeline, find_rule
 
 _SETTINGS = ("checkpoint", "use_ema", "layers", "reduce", "normalise", "mode", "num_batches", "batch_size", "seed")
@@ -32,9 +37,17 @@ _SETTINGS = ("checkpoint", "use_ema", "layers", "reduce", "normalise", "mode", "
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command."""
-    args = create_parser().parse_args(argv)
+    args = resolve_args(argv)
+    args.device = find_device(args.device)
     code: int = args.run(args) or 0
     return code
+
+
+def resolve_args(argv: list[str] | None) -> Namespace:
+    """Return the flags; refuse a command line that is wrong, whatever the files hold."""
+    args = create_parser().parse_args(argv)
+    _check(args)
+    return args
 
 
 def create_parser() -> ToolParser:
@@ -61,7 +74,7 @@ def create_parser() -> ToolParser:
     add("-b", "--batch-size", type=int, default=32, metavar="N", help="default: 32")
     add("--seed", type=int, default=42, metavar="N", help="of the sample of images; default: 42")
     add("-j", "--workers", type=int, default=4, metavar="N", help="processes that load images; default: 4")
-    add("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="NAME")
+    add("--device", default="", metavar="NAME", help="default: cuda where there is one")
     add("--scores", nargs="+", default=[], metavar="FILE", help="results.json of validate.py, for the plots of Fig. 2")
     add("--baseline", default="", metavar="NAME", help="model of Fig. 2b's zero line; default: the first of --scores")
     add("--output", type=Path, default=Path("output/wasserstein"), metavar="DIR", help="default: output/wasserstein")
@@ -69,7 +82,6 @@ def create_parser() -> ToolParser:
 
 
 def _wasserstein(args: Namespace) -> None:
-    _check(args)
     folders = _find_folders(args.folders)
     scoreboard = Scoreboard({}, {})
     if args.scores:
@@ -116,7 +128,7 @@ def _check(args: Namespace) -> None:
     if args.baseline and not args.scores:
         raise UsageError(f"--baseline {args.baseline}: it is a model of --scores, which is not given")
     require_numbers(args)
-    require_device(args.device)
+    _find_folders(args.folders)
 
 
 def _require_place(file: Path) -> None:

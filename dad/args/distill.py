@@ -1,9 +1,11 @@
 """The teacher and the distillation objective. `--kd-*` and the loss weights are timm's, the others ours."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
+from typing import Any
 
 from dad.errors import UsageError
-from dad.plugins import list_plugins, load_plugin
+from dad.plugins import ask_plugin, ask_plugins, list_plugins
 
 
 def add_teacher_args(parser: ArgumentParser) -> None:
@@ -80,9 +82,15 @@ def add_distill_args(parser: ArgumentParser) -> None:
 def add_objective_args(parser: ArgumentParser) -> None:
     """Add the flags that objectives have of their own, each under its name; they stand in the objectives' files."""
     for name in list_plugins("objectives"):
-        objective = load_plugin("objectives", name).Objective
-        if "add_args" in vars(objective):  # those that it inherits are there already
-            objective.add_args(parser.add_argument_group(f"Objective {name}"))
+        parser._add_container_actions(ask_plugin("objectives", name, partial(_flags_of, name)))
+
+
+def _flags_of(name: str, part: Any) -> ArgumentParser:
+    """Return a parser of the flags that an objective has of its own; those that it inherits are another's."""
+    flags = ArgumentParser(add_help=False)
+    if "add_args" in vars(part.Objective):
+        part.Objective.add_args(flags.add_argument_group(f"Objective {name}"))
+    return flags
 
 
 def require_labels(args: Namespace, needed: bool) -> None:
@@ -93,8 +101,8 @@ def require_labels(args: Namespace, needed: bool) -> None:
         UsageError: with the flag to change.
     """
     if args.unlabelled and needed:
-        objectives = {name: load_plugin("objectives", name).Objective for name in list_plugins("objectives")}
-        others = ", ".join(name for name, objective in objectives.items() if not objective.needs_classes)
+        known = ask_plugins("objectives", lambda part: part.Objective)
+        others = ", ".join(name for name, objective in known.items() if not objective.needs_classes)
         raise UsageError(f"--unlabelled: --objective {args.objective} needs labels; {others} do not")
     if not args.unlabelled and not needed:
         raise UsageError(f"--objective {args.objective} looks at no labels, even if there are any; say --unlabelled")

@@ -4,11 +4,11 @@ import re
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 
+from dad.ahead import ask_ahead
 from dad.args.checks import missing_flags, require_given, require_numbers
 from dad.args.switches import Switch
-from dad.attacks import NORMS
 from dad.errors import UsageError
-from dad.plugins import list_plugins, load_plugin
+from dad.plugins import ask_plugin, list_plugins
 
 CORRECT, UNCHANGED = "teacher-correct", "teacher-unchanged"
 
@@ -137,7 +137,7 @@ def _require_place_beside(args: Namespace) -> None:
 
 def missing_discretizer_flags(args: Namespace) -> str:
     """Return in words what `--discretizer` needs and is not given."""
-    needed = getattr(load_plugin("discretizers", args.discretizer), "NEEDS", {})
+    needed = ask_plugin("discretizers", args.discretizer, lambda part: getattr(part, "NEEDS", {}))
     lacking = missing_flags(args, needed)
     return f"--discretizer {args.discretizer} needs {lacking}" if lacking else ""
 
@@ -147,11 +147,16 @@ def add_discretizer_args(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("Discretiser")
     known = ", ".join(list_plugins("discretizers"))
     group.add_argument("--discretizer", default="vqgan", type=str, metavar="NAME", help=f"one of {known}")
-    configs = ", ".join(load_plugin("discretizers", "vqgan").CONFIGS)
+    configs = ", ".join(ask_plugin("discretizers", "vqgan", lambda part: list(part.CONFIGS)))
     group.add_argument(
         "--vqgan-config", default="vq-f8-16384", type=str, metavar="NAME", help=f"one of {configs}, or a JSON file"
     )
     group.add_argument("--vqgan-checkpoint", default=None, type=str, metavar="FILE", help="the VQGAN's weights")
+
+
+def list_norms() -> list[str]:
+    """Return the names of the norms that attacks have."""
+    return ask_ahead("dad.attacks", lambda attacks: sorted(attacks.NORMS))
 
 
 def add_attack_args(parser: ArgumentParser) -> None:
@@ -167,7 +172,7 @@ def add_attack_args(parser: ArgumentParser) -> None:
         choices=["gradient", "none"],
         help="none gives samples of Q without gradient (Table 11)",
     )
-    group.add_argument("--attack-norm", default="l2", type=str, choices=sorted(NORMS), help="norm of the budget")
+    group.add_argument("--attack-norm", default="l2", type=str, choices=list_norms(), help="norm of the budget")
     # Appendix C gives step size and one iteration; norm, budget and random start are those of DAT's public code.
     group.add_argument("--attack-eps", default=0.1, type=float, metavar="X", help="budget")
     group.add_argument(

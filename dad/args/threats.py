@@ -6,7 +6,7 @@ in both: a norm over the whole image, pixels in [0,1].
 
 from argparse import ArgumentParser
 
-from dad.attacks import NORMS
+from dad.args.generate import list_norms
 
 
 def add_threat_args(parser: ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def add_threat_args(parser: ArgumentParser) -> None:
     group.add_argument(
         "--attack", default="", type=str, metavar="LIST", help="comma-separated: fgsm, pgd, autoattack (an extra)"
     )
-    group.add_argument("--attack-norm", default="linf", type=str, choices=sorted(NORMS), help="norm of the budget")
+    group.add_argument("--attack-norm", default="linf", type=str, choices=list_norms(), help="norm of the budget")
     group.add_argument(
         "--attack-eps",
         default=None,

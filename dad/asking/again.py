@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dad.asking.session import Session
 from dad.draws import Ask, permutation
-from dad.soft_targets import LOGITS, PAYLOADS, SoftTargets
-from dad.soft_targets.payload import decode_payload, encode_payload
+from dad.soft_targets.payload import LOGITS, PAYLOADS, decode_payload, encode_payload
+from dad.soft_targets.reader import SoftTargets
 from dad.virtual_epochs import View
 
 

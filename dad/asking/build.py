@@ -15,10 +15,10 @@ from dad.asking.session import Session
 from dad.draws import Ask
 from dad.errors import DataError
 from dad.generation.progress import ProgressBar
-from dad.soft_targets import SoftTargetWriter
 from dad.soft_targets.payload import encode_payload
 from dad.soft_targets.records import make_records, record_type
 from dad.soft_targets.shards import Division
+from dad.soft_targets.writer import SoftTargetWriter
 from dad.virtual_epochs import View
 
 _logger = logging.getLogger(__name__)

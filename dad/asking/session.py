@@ -16,8 +16,7 @@ from dad.images.classes import ClassList
 from dad.models import create_student
 from dad.objectives import load_objective
 from dad.runtime import Runtime
-from dad.soft_targets import LOGITS
-from dad.soft_targets.payload import require_payload
+from dad.soft_targets.payload import LOGITS, require_payload
 from dad.teachers import Teacher, create_teacher, require_fitting
 from dad.teachers.clip import resolve_head_path
 from dad.training.batches import TrainBatch

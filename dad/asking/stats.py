@@ -16,8 +16,8 @@ from dad.images.source_list import SourceList
 from dad.images.sources import find_split, list_sources
 from dad.markdown import format_rows
 from dad.shards import DadSet
-from dad.soft_targets import SoftTargets
 from dad.soft_targets.payload import decode_payload
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.records import PRESENT
 from dad.training.views import DAD
 from dad.virtual_epochs import View

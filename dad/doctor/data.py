@@ -14,7 +14,7 @@ from dad.images.sources import SourceImage, class_folders, find_split, list_sour
 from dad.images.timm_datasets import resolve_timm_dataset
 from dad.objectives import load_objective
 from dad.shards.manifest import read_manifest
-from dad.soft_targets import SoftTargets
+from dad.soft_targets.reader import SoftTargets
 from dad.teachers.clip import label_of
 from dad.trained_classes import require_trained_classes
 from dad.training.loaders import open_dad_set, resolve_classes

@@ -30,8 +30,7 @@ from dad.doctor.weights import judge_weights
 from dad.doctor.workers import Limits, Load, find_load, judge_open_files, judge_shared_memory
 from dad.doctor.writes import find_checkpoint_need, find_dad_set_need, find_soft_target_need
 from dad.evaluation.results import resolve_results_path
-from dad.fetch import Weights, find_needed
-from dad.fetch.needed import resolve_asks_teacher
+from dad.fetch.needed import Weights, find_needed, resolve_asks_teacher
 from dad.images.classes import ClassList
 from dad.images.cutting import Cut
 from dad.models import create_student

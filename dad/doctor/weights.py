@@ -9,7 +9,8 @@ from dad.checkpoints.downloads import can_reach, is_offline
 from dad.doctor.disk import human
 from dad.doctor.findings import Finding, fail, ok, warn
 from dad.errors import DataError
-from dad.fetch import Weights, recorded_sha256
+from dad.fetch.needed import Weights
+from dad.fetch.record import recorded_sha256
 from dad.shards.index import file_sha256
 
 

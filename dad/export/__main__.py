@@ -7,6 +7,11 @@
 Every file is read back and compared with the network before the folder appears.
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import io
 import logging
 import sys
@@ -79,8 +84,7 @@ def create_parser() -> ToolParser:
 
 def main(argv: list[str] | None = None) -> None:
     """Export a checkpoint, or write the card of an export anew."""
-    args = create_parser().parse_args(argv)
-    _require_values(args)
+    args = resolve_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     formats = tuple(dict.fromkeys(args.format or ["timm"]))
     record = None
@@ -109,6 +113,13 @@ def main(argv: list[str] | None = None) -> None:
     if hub is not None:
         names = [*record.files, CARD, RECORD]
         print(f"published: {push(hub, args.to, names, args.push_to_hub, private=args.private)}")
+
+
+def resolve_args(argv: list[str] | None) -> Namespace:
+    """Return the flags; refuse a command line that is wrong, whatever the files hold."""
+    args = create_parser().parse_args(argv)
+    _require_values(args)
+    return args
 
 
 def _require_values(args: Namespace) -> None:

@@ -4,6 +4,11 @@ python -m dad.fetch --config hparams/vitb_dad.yaml --list
 python -m dad.fetch --config hparams/vitb_dad.yaml --to /data/weights
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import shlex
 import sys
 from argparse import ArgumentParser
@@ -23,15 +28,8 @@ _UNKNOWN = "not known here"
 
 def main(argv: list[str] | None = None) -> int:
     """List or fetch what a recipe needs."""
-    words = sys.argv[1:] if argv is None else argv
-    call = parse_of_any("python -m dad.fetch", __doc__.partition("\n")[0], words, _add_own)
+    call = resolve_args(argv)
     args = call.args
-    if call.script == ANY:
-        raise UsageError(
-            "--config FILE is needed: the recipe whose weights are wanted, or its flags with --script NAME"
-        )
-    if not args.to and not args.list:
-        raise UsageError("--to DIR is needed: where the weights go; or --list, which only says what they are")
     root = Path(args.to).absolute() if args.to else Path("DIR")
     needed = find_needed(call.script, args)
     if not needed:
@@ -45,6 +43,19 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(_describe(weights, place, root)), flush=True)
     print("\n".join(_advise(call, needed, places, root)))
     return 0 if args.list or len(places) == len(needed) else DataError.exit_code
+
+
+def resolve_args(argv: list[str] | None) -> Call:
+    """Return the flags; refuse a command line that is wrong, whatever the files hold."""
+    words = sys.argv[1:] if argv is None else argv
+    call = parse_of_any("python -m dad.fetch", __doc__.partition("\n")[0], words, _add_own)
+    if call.script == ANY:
+        raise UsageError(
+            "--config FILE is needed: the recipe whose weights are wanted, or its flags with --script NAME"
+        )
+    if not call.args.to and not call.args.list:
+        raise UsageError("--to DIR is needed: where the weights go; or --list, which only says what they are")
+    return call
 
 
 def _add_own(parser: ArgumentParser) -> None:

@@ -24,7 +24,7 @@ from dad.errors import UsageError
 from dad.files import Settings
 from dad.losses import distillation_loss
 from dad.models.batch_norms import broadcast_buffers
-from dad.plugins import list_plugins, load_plugin
+from dad.plugins import ask_plugins, load_plugin
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
 from dad.training.engine import PlacedTask
@@ -80,10 +80,10 @@ class Weighted(PlacedTask):
             words = f"a batch of --objective {args.objective} is a multiple of {cls.batch_multiple}, e.g. {near}"
             raise UsageError(f"--batch-size {args.batch_size}: {words}")
         if args.bn_passes == "separate" and not cls.sees_several():
-            several = ", ".join(name for name in list_plugins("objectives") if load_objective(name).sees_several())
-            raise UsageError(
-                f"--bn-passes separate: --objective {args.objective} has nothing to separate; {several} do"
-            )
+            known = ask_plugins("objectives", lambda part: part.Objective)
+            several = ", ".join(name for name, objective in known.items() if objective.sees_several())
+            words = f"--objective {args.objective} has nothing to separate; {several} do"
+            raise UsageError(f"--bn-passes separate: {words}")
         require_labels(args, cls.needs_classes)
 
     @classmethod

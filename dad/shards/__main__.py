@@ -1,5 +1,10 @@
 """Look after a DAD set: `python -m dad.shards verify|repair|hydrate|export|pack|stats DIR`."""
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import shlex
 import subprocess
 import sys
@@ -18,7 +23,7 @@ from dad.discretizers import CodedDiscretizer, create_discretizer, is_coded
 from dad.errors import DataError, UsageError, run_script
 from dad.files import to_json, write_atomically
 from dad.generation.rerun import resolve_command, stored_flags
-from dad.runtime import require_device
+from dad.runtime import find_device
 from dad.shards.export import export
 from dad.shards.hydrate import coded_by, hydrate
 from dad.shards.reader import DadSet
@@ -32,15 +37,23 @@ _GENERATE = Path(__file__).parents[2] / "generate.py"  # of a clone; the install
 
 def main(argv: list[str] | None = None) -> int:
     """Run one of the commands."""
+    args = resolve_args(argv)
+    if "device" in args:
+        args.device = find_device(args.device)
+    code: int = args.run(args) or 0
+    return code
+
+
+def resolve_args(argv: list[str] | None) -> Namespace:
+    """Return the flags; refuse a command line that is wrong, whatever the files hold."""
     parser = create_parser()
+    args: Namespace
     args, given = parser.parse_known_args(argv)
     args.given = given
     if args.given and args.run is not _repair:
         parser.error(f"unrecognized arguments: {' '.join(args.given)}")
     require_numbers(args)
-    require_device(getattr(args, "device", "cpu"))
-    code: int = args.run(args) or 0
-    return code
+    return args
 
 
 def create_parser() -> ToolParser:
@@ -70,7 +83,7 @@ def create_parser() -> ToolParser:
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new set")
     command.add_argument("--image-format", default="png", choices=["jpeg", "png", "webp"], help="default: png")
     command.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg; default: 95")
-    command.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="NAME")
+    command.add_argument("--device", default="", metavar="NAME", help="default: cuda where there is one")
     command.add_argument("-b", "--batch-size", default=32, type=int, metavar="N", help="default: 32")
     add_discretizer_args(command)
     for action in command._actions:

@@ -13,9 +13,3 @@
 Data first, marker last, as in a DAD set, whose locks, seals and settings these are. A record is found by its row, so
 that nobody keeps a list of keys. More virtual epochs may be added at any time.
 """
-
-from dad.soft_targets.payload import EMBEDDING, LOGITS, PAYLOADS
-from dad.soft_targets.reader import SoftTargets
-from dad.soft_targets.writer import SoftTargetWriter
-
-__all__ = ["EMBEDDING", "LOGITS", "PAYLOADS", "SoftTargetWriter", "SoftTargets"]

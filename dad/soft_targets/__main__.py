@@ -4,12 +4,18 @@ python -m dad.soft_targets build --config hparams/vitb_dad.yaml --soft-targets D
 torchrun --nproc-per-node=8 -m dad.soft_targets build --config hparams/vitb_dad.yaml --soft-targets DIR
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import logging
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from dad.args import create_ask_parser
@@ -20,7 +26,7 @@ from dad.asking.again import Difference, ask_again, payload_errors
 from dad.asking.build import PartBatches, build, bytes_per_row, finish
 from dad.asking.session import Session, check_args_recordable, create_session, resolve_head, views_read
 from dad.asking.stats import format_stats, resolve_labels, sample_answers
-from dad.doctor import require_card, setup_workers, warn_of_space
+from dad.doctor.at_start import require_card, setup_workers, warn_of_space
 from dad.doctor.writes import find_soft_target_need
 from dad.environment import versions
 from dad.errors import DataError, UsageError, run_script
@@ -30,10 +36,10 @@ from dad.generation.progress import format_duration, log_file, log_name
 from dad.generation.workload import resolve_shard_range
 from dad.runtime import Runtime, setup_runtime
 from dad.shards.lock import ShardLock
-from dad.soft_targets import SoftTargets, SoftTargetWriter
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import Division, as_ranges
 from dad.soft_targets.verify import find_damage, take_back
-from dad.soft_targets.writer import CLASSES
+from dad.soft_targets.writer import CLASSES, SoftTargetWriter
 from dad.teachers._recorded import load_recorded_teacher
 from dad.training.resumable_loader import end_workers
 from dad.training.sizing import resolve_sizes
@@ -44,16 +50,23 @@ _logger = logging.getLogger("dad.soft_targets")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one of the commands."""
-    words = sys.argv[1:] if argv is None else argv
     try:
-        if words[:1] == ["build"]:
-            return _build(words[1:])
-        args, given = create_parser().parse_known_args(words)
-        require_numbers(args)
-        code: int = args.run(args, given) or 0
+        code: int = resolve_args(argv)()
         return code
     finally:
         end_workers()
+
+
+def resolve_args(argv: list[str] | None) -> Callable[[], int]:
+    """Return the command, with its flags; refuse a command line that is wrong, whatever the files hold."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["build"]:
+        args, args_text, taken = resolve_sizes(*parse_args(create_ask_parser(), words[1:]))
+        _require_values(args)
+        return partial(_build, args, args_text, taken)
+    args, given = create_parser().parse_known_args(words)
+    require_numbers(args)
+    return partial(args.run, args, given)
 
 
 def create_parser() -> ToolParser:
@@ -89,9 +102,8 @@ def create_parser() -> ToolParser:
     return parser
 
 
-def _build(words: Sequence[str]) -> int:
+def _build(args: Namespace, args_text: str, taken: str) -> int:
     """Ask about whatever the folder still lacks."""
-    args, args_text, taken = resolve_sizes(*parse_args(create_ask_parser(), words))
     session, writer = _open(args)
     if taken:
         _logger.info(taken)
@@ -170,8 +182,8 @@ def _stats(args: Namespace, given: Sequence[str]) -> int:
     return 0
 
 
-def _open(args: Namespace, write: bool = True) -> tuple[Session, SoftTargetWriter | None]:
-    """Build what is asked about, and open the folder that the answers go to."""
+def _require_values(args: Namespace) -> None:
+    """Refuse flags that no teacher can be asked with."""
     require_numbers(args)
     require_names(args)
     require_preprocessing(args)
@@ -184,6 +196,11 @@ def _open(args: Namespace, write: bool = True) -> tuple[Session, SoftTargetWrite
         )
     if args.batch_size % 2:
         raise UsageError(f"--batch-size {args.batch_size}: images are asked about in pairs; use an even one")
+
+
+def _open(args: Namespace, write: bool = True) -> tuple[Session, SoftTargetWriter | None]:
+    """Build what is asked about, and open the folder that the answers go to."""
+    _require_values(args)
     args.model_dtype = None  # the teacher is asked in float32, or --amp
     runtime: Runtime = setup_runtime(args, communicate=False)
     require_card(runtime)

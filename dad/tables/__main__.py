@@ -9,6 +9,11 @@ Commands are those of the recipes' headers. A run counts if its settings are the
 weights.
 """
 
+from dad.ahead import refuse_ahead
+
+if __name__ == "__main__":  # before what takes seconds to import
+    refuse_ahead(__file__, "resolve_args")
+
 import shlex
 import sys
 from argparse import Namespace
@@ -27,13 +32,8 @@ from dad.tables.submit import Queue, submit
 
 def main(argv: list[str] | None = None) -> int:
     """List or start what the tables on the command line lack."""
-    own, flags = _split(sys.argv[1:] if argv is None else argv)
-    parser = _create_parser()
-    args = parser.parse_args(own)
-    _require_sense(args)
+    args, flags = resolve_args(argv)
     pairs = [place.partition("=") for place in args.place]
-    if wrong := [name for name, equals, path in pairs if not (name and equals and path)]:
-        raise UsageError(f"--place {wrong[0]}: expected NAME=FILE, NAME as in the commands that are printed")
     wishes = Wishes(
         Path(args.recipes), args.data_dir, args.output, tuple(shlex.split(args.launcher)),
         {name: path for name, _, path in pairs}, tuple(flags),
@@ -59,7 +59,19 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
+def resolve_args(argv: list[str] | None) -> tuple[Namespace, list[str]]:
+    """Return the flags, and those of every training; refuse a command line that is wrong, whatever the files hold."""
+    own, flags = _split(sys.argv[1:] if argv is None else argv)
+    args = _create_parser().parse_args(own)
+    _require_sense(args)
+    return args, flags
+
+
 def _require_sense(args: Namespace) -> None:
+    for place in args.place:
+        name, equals, path = place.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--place {name}: expected NAME=FILE, NAME as in the commands that are printed")
     if args.hours_at is not None and not 0 < args.hours_at < float("inf"):
         raise UsageError(f"--hours-at {args.hours_at}: images a second, more than 0")
     if args.images is not None and args.images < 1:

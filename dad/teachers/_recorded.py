@@ -13,7 +13,8 @@ from dad.errors import DataError, UsageError
 from dad.files import read_json
 from dad.images.classes import NO_CLASSES, ClassList
 from dad.rng import same_random_state
-from dad.soft_targets import LOGITS, SoftTargets
+from dad.soft_targets.payload import LOGITS
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.writer import CLASSES
 from dad.teachers import Teacher, create_teacher
 from dad.teachers._zero_shot import ZeroShotHead, read_head

@@ -1,5 +1,6 @@
 """Epochs of a run: train, save when it is time, validate, stop when asked to."""
 
+import argparse
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -36,6 +37,21 @@ class Settings:
     val_workers: int = 0
     scores_average: bool = False
     dist_bn: str | None = None
+
+
+def resolve_settings(args: argparse.Namespace, task: Any) -> Settings:
+    """Return how epochs go."""
+    return Settings(
+        metric=args.eval_metric,
+        channels_last=args.channels_last,
+        log_interval=args.log_interval,
+        recovery_interval=args.recovery_interval,
+        mixup_off_epoch=args.mixup_off_epoch,
+        val_interval=args.val_interval,
+        val_workers=args.workers,
+        scores_average=task.has_ema() and not args.model_ema_force_cpu,
+        dist_bn=None if args.sync_bn else args.dist_bn,
+    )
 
 
 class Trainer:

@@ -34,9 +34,7 @@ def find_variants(
         UsageError: an unknown name. DataError: no such root, it holds none of them, or a variant that was asked for by
             its name is there but cannot be scored.
     """
-    wanted = _requested(requested)
-    if not root.is_dir():
-        raise DataError(f"--data-dir {root}: no such folder; expected the parent of {_folder_names(VARIANTS)}")
+    wanted = require_root(root, requested)
     folders = {variant: find_folder(root, variant, classes.folders) for variant in wanted}
     if wanted and not any(folders.values()):
         raise DataError(f"--data-dir {root} {_without_sets(root, classes)}; expected {_folder_names(wanted)}")
@@ -55,6 +53,18 @@ def find_variants(
                 read_classes(variant, variant.superclasses)
             found.append((_as_it_is(variant, root, folder, classes, folder_map or {}), folder))
     return found, missing
+
+
+def require_root(root: Path, requested: str) -> tuple[Variant, ...]:
+    """Return the rows that `requested` names, if the table has them and the root is there.
+
+    Raises:
+        UsageError, DataError: as `find_variants`.
+    """
+    wanted = _requested(requested)
+    if not root.is_dir():
+        raise DataError(f"--data-dir {root}: no such folder; expected the parent of {_folder_names(VARIANTS)}")
+    return wanted
 
 
 def find_folder(root: Path, variant: Variant, class_folders: Collection[str] = ()) -> Path | None:

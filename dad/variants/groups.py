@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from timm.data.readers.img_extensions import get_img_extensions
-
 from dad.errors import DataError
 from dad.files import read_text
 from dad.images.classes import ClassList
 from dad.images.sources import folder_names
+from dad.images.timm_rules import image_suffixes
 from dad.variants.factors import list_factors
 from dad.variants.labels import Labelled, imagenet_order
 from dad.variants.listing import list_images
@@ -15,8 +14,6 @@ from dad.variants.variant import Variant
 
 GROUPED = ("groups", "factors", "edits")  # layouts of sets that lie in groups
 _LAYOUT = "expected <group>/<class>/<image>, as --extra-set-groups says"
-
-
 _E_LAYOUT = (
     "expected ImageNet-E as it is distributed: ori/, a folder for each edit, and labels.txt of lines "
     "'<image>, a tab, ImageNet's class number'"
@@ -61,7 +58,7 @@ def list_edits(variant: Variant, folder: Path, classes: ClassList) -> dict[str, 
 
 
 def _edited(folder: Path, right: dict[str, int]) -> list[Labelled]:
-    suffixes = get_img_extensions(as_set=True)
+    suffixes = set(image_suffixes())
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
     stems = [path.stem for path in paths]
     if different := sorted(set(stems) ^ right.keys()):

@@ -17,7 +17,7 @@ import dad.soft_targets.__main__
 import generate
 import train
 from dad.errors import DataError, SettingsError, UsageError
-from dad.soft_targets import SoftTargets
+from dad.soft_targets.reader import SoftTargets
 
 MIXED = ["--mixup", "0.8", "--cutmix", "1.0", "--mixup-mode", "pair", "--mixup-off-epoch", "2"]
 AUGMENTED = ["--aa", "rand-m9-n2-mstd0.5", "--reprob", "0.5", "--hflip", "0.5", "--color-jitter", "0.4"]

@@ -11,8 +11,8 @@ from dad.args import create_ask_parser
 from dad.args.hparams import parse_args
 from dad.asking.session import Session, create_session
 from dad.runtime import Runtime
-from dad.soft_targets import SoftTargetWriter
 from dad.soft_targets.shards import Division
+from dad.soft_targets.writer import SoftTargetWriter
 
 
 @pytest.fixture

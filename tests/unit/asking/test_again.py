@@ -10,7 +10,9 @@ from dad.asking.again import Difference, SampleBatches, ask_again, payload_error
 from dad.asking.build import build
 from dad.asking.session import Session
 from dad.errors import DataError
-from dad.soft_targets import EMBEDDING, LOGITS, SoftTargets, SoftTargetWriter
+from dad.soft_targets.payload import EMBEDDING, LOGITS
+from dad.soft_targets.reader import SoftTargets
+from dad.soft_targets.writer import SoftTargetWriter
 from dad.virtual_epochs import View
 
 VIEWS = [View(1, 0, True), View(1, 1, True), View(1, 1, False)]

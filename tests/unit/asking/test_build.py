@@ -10,8 +10,9 @@ import pytest
 from dad.asking.build import PartBatches, build, bytes_per_row, finish, size_of
 from dad.asking.session import Session
 from dad.shards.manifest import MANIFEST
-from dad.soft_targets import SoftTargets, SoftTargetWriter
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import Division
+from dad.soft_targets.writer import SoftTargetWriter
 from dad.virtual_epochs import View
 
 MIXED = ("--mixup", 0.8, "--mixup-mode", "pair", "--epochs", 2, "--mixup-off-epoch", 1, "--payload", "fp32")

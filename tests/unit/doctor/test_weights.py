@@ -6,7 +6,7 @@ import pytest
 
 from dad.doctor.findings import Finding, Level
 from dad.doctor.weights import judge_weights
-from dad.fetch import Weights
+from dad.fetch.needed import Weights
 from dad.fetch.record import add_to_record
 from dad.fetch.sources import Address, HubCache, HubFiles
 

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from dad.draws import Ask
 from dad.files import to_json
-from dad.soft_targets import EMBEDDING, SoftTargets, SoftTargetWriter
+from dad.soft_targets.payload import EMBEDDING
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.records import make_records
 from dad.soft_targets.shards import Division
-from dad.soft_targets.writer import CLASSES
+from dad.soft_targets.writer import CLASSES, SoftTargetWriter
 from dad.virtual_epochs import View
 
 NAMES = ("clean", "dad")

@@ -11,8 +11,8 @@ from dad.errors import DataError, SettingsError
 from dad.images.sources import SourceImage
 from dad.shards import DadSet
 from dad.shards.verify import verify
-from dad.soft_targets import SoftTargets
 from dad.soft_targets.pack import pack
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.verify import find_damage
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dad.draws import Ask
 from dad.errors import DataError, SettingsError
-from dad.soft_targets import SoftTargets
 from dad.soft_targets.payload import PAYLOADS
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.records import make_records
 from dad.soft_targets.shards import soft_shard_paths
 from dad.virtual_epochs import View, epoch_rows

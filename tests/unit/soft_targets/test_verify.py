@@ -9,7 +9,7 @@ import pytest
 
 from dad.errors import DataError
 from dad.shards.manifest import MANIFEST
-from dad.soft_targets import SoftTargets
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.verify import find_damage, require_intact, take_back
 
 BESIDE = ["settings.json", "environment.json", "teacher.json", "classes.json", "heads/zero-shot-abc.safetensors"]

@@ -9,7 +9,7 @@ import pytest
 from dad import files
 from dad.errors import SettingsError
 from dad.shards.manifest import MANIFEST, is_whole
-from dad.soft_targets import SoftTargets
+from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import soft_shard_paths
 
 

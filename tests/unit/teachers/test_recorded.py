@@ -13,7 +13,7 @@ import torch
 from dad.errors import DataError, UsageError
 from dad.files import to_json
 from dad.images.classes import NO_CLASSES, ClassList
-from dad.soft_targets import EMBEDDING, LOGITS
+from dad.soft_targets.payload import EMBEDDING, LOGITS
 from dad.teachers import Teacher, _recorded, create_teacher
 from dad.teachers._recorded import create_recorded_teacher, load_recorded_teacher
 from dad.teachers.clip import resolve_head_path

@@ -13,7 +13,7 @@ import train
 from dad.errors import DataError, UsageError, UserError
 from dad.files import read_json
 from dad.images.classes import NO_CLASSES, ClassList
-from dad.soft_targets import EMBEDDING
+from dad.soft_targets.payload import EMBEDDING
 from dad.teachers import Teacher, create_teacher, require_fitting
 from dad.trained_classes import FILE_NAME, class_state
 
