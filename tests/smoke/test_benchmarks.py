@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import dad_set_index, generation, soft_targets, train_step, validate
+from benchmarks import dad_set_index, first_second, generation, soft_targets, train_step, validate
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
 
@@ -88,3 +88,13 @@ def test_what_reading_answers_saves_is_measured(tmp_path: Path) -> None:
     results = json.loads(out.read_text())
     names = ("step_online", "step_recorded", "epoch_online", "epoch_recorded", "build", "loading")
     assert all(results[name] > 0 for name in names) and results["bytes_per_image"] == 2 * (2 * 32 + 5)
+
+
+def test_the_first_second_is_held_against_the_packages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "results.json"
+    line = "train.py --modle x"
+    assert first_second.main(["--repeats", "1", "--lines", line, "--out", str(out)]) == 0
+    runs = json.loads(out.read_text())["runs"]
+    modules = {name: run["modules"] for name, run in runs.items()}
+    assert modules["python -c pass"] < modules[line] < modules["python -c 'import torch, timm'"] / 3
+    assert all(len(run["seconds"]) == 1 for run in runs.values()) and f"| `{line}` " in capsys.readouterr().out
