@@ -15,6 +15,7 @@ import torch.distributed as dist
 from timm.utils import random_seed
 from timm.utils.distributed import init_distributed_device_so
 
+from dad.allocator import keep_freed_memory
 from dad.errors import UsageError
 from dad.launch import place_from_environment
 
@@ -101,7 +102,9 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     if runtime.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         _warn_of_emulated_bfloat16(runtime)
-    elif runtime.distributed and "OMP_NUM_THREADS" not in os.environ:
+    if runtime.device.type == "cpu":
+        keep_freed_memory()
+    if runtime.device.type != "cuda" and runtime.distributed and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, torch.get_num_threads() // runtime.world_size))
     random_seed(args.seed, runtime.rank)
     return runtime

@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
-        "errors", "environment", "markdown", "rng", "draws", "names", "passing", "pixels", "losses", "attacks",
-        "gradients", "verdicts", "charts", "launch",
+        "allocator", "errors", "environment", "launch", "markdown", "rng", "draws", "names", "passing", "pixels",
+        "losses", "attacks", "gradients", "verdicts", "charts",
     },
     {"ahead", "files", "memory", "pyramid", "virtual_epochs"},
     {"locks", "checkpoints", "plugins", "runtime", "images"},
