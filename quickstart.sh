@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 source ./setup.sh requirements.txt requirements-emojinet.txt
 export PATH="$PWD/.venv/bin:$PATH"
+# Threads that wait for each other sleep: loaders are at work on the same cores, which spinning would take from them.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 step() { # step <title> <command ...>
     local start=$SECONDS
