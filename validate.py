@@ -72,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         seed=args.seed,
         log_freq=args.log_freq,
         average=args.metrics_avg,
+        rescore=args.rescore,
     )
     loader = LoaderSettings(args.batch_size, args.workers, args.pin_mem, not args.no_prefetcher)
     candidates = create_candidates(args, classes, runtime)

@@ -6,16 +6,26 @@ batch with images of another set, counts once and in its own set.
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dad.decisions import Decisions
 from dad.evaluation.judge import TOP, Judge
 from dad.evaluation.pool import ImageBatch, ImagePool
-from dad.evaluation.scores import Scores, summarize, warn
+from dad.evaluation.scores import Scores, decide, summarize, warn
 from dad.memory import FittingBatches
 from dad.runtime import Runtime
+
+
+class Scored(NamedTuple):
+    """A set of a pool that has been scored: its number there, scores and, in the primary process, decisions."""
+
+    which: int
+    scores: Scores
+    decisions: Decisions | None
 
 
 def evaluate_sets(
@@ -26,9 +36,8 @@ def evaluate_sets(
     log_freq: int = 10,
     average: str | None = None,
     twins: Sequence[int] | None = None,
-) -> Iterator[tuple[int, Scores]]:
-    """Score a model on the sets numbered `wanted` (ascending) of `pool`; yield (number of the set, its scores), each as
-    soon as its last image is scored.
+) -> Iterator[Scored]:
+    """Score a model on the sets numbered `wanted` (ascending) of `pool`; yield each as soon as its last image is done.
 
     Scores: top1 and top5 in percent with 95 % intervals, loss, count, what cannot be read, counts per class, the most
     confident mistakes; of ImageNet-C also mCE, of ImageNet-O the AUPR.
@@ -64,7 +73,8 @@ def evaluate_sets(
         start = now
         if runtime.is_primary:
             warn(judge.image_set, scores)
-        yield which, scores
+        decisions = decide(pool.image_sets[which], judge.verdicts) if runtime.is_primary else None
+        yield Scored(which, scores, decisions)
 
 
 class Forward:

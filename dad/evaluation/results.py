@@ -1,23 +1,27 @@
 """results.json: the scores of every model, written after each set, so that a rerun goes on where the last one ended.
 
-An entry belongs to a name, a checkpoint with its hash, and settings; entries of other models and settings stay.
+An entry belongs to a name, a checkpoint with its hash, and settings; entries of other models and settings stay. The
+file beside it (`dad.decisions`) holds which images each model gets right.
 """
 
 import argparse
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
+from dad.decisions import Arrays, Decisions, decisions_path, digests_of, pack, read_arrays, to_bytes
 from dad.errors import DataError, UsageError
 from dad.evaluation.scores import Scores
-from dad.files import read_any_json, to_json, write_atomically
+from dad.files import read_any_json, to_json, write_in_turn
 from dad.locks import exclusive
 from dad.report.results import FORMAT
 from dad.runtime import Runtime
 
 Entry = dict[str, Any]
+_logger = logging.getLogger(__name__)
 
 
 class ResultsFile:
@@ -32,6 +36,7 @@ class ResultsFile:
         self.path, self.runtime = path, runtime
         self.written: list[Entry] = []  # what the file holds by now
         self._own: list[tuple[Entry, Entry]] = []  # of this run, each with the scores that it began with
+        self._decisions: Arrays = {}  # that are not written yet
         self.entries = _read(path) if runtime.is_primary else []
         if runtime.distributed:
             shared = [self.entries]
@@ -58,6 +63,12 @@ class ResultsFile:
         self._own.append((entry, before))
         return entry
 
+    def keep(self, entry: Entry, name: str, scores: Scores, decisions: Decisions | None) -> None:
+        """Keep what an entry's model gets right of the set `name`, to be written with its scores, which name it."""
+        if decisions is not None:
+            scores["decisions"] = decisions.digest(entry, name, scores["images"])
+            self._decisions |= pack(scores["decisions"], scores["images"], decisions)
+
     def write(self) -> None:
         """Write all entries: one by itself, several as a list. What another run has written in the meantime stays."""
         if not self.runtime.is_primary:
@@ -67,8 +78,21 @@ class ResultsFile:
             for entry, before in self._own:
                 _merge(written, entry, before)
             content = written if len(written) > 1 else written[0]
-            write_atomically(self.path, to_json(content, indent=1))
-        self.written = written
+            files = [(self.path, to_json(content, indent=1))]
+            if self._decisions:
+                files.insert(0, (decisions_path(self.path), self._all_decisions(written)))
+            write_in_turn(files)
+        self._decisions, self.written = {}, written
+
+    def _all_decisions(self, entries: list[Entry]) -> bytes:
+        """Return the file of decisions: those of this run, and of what is there those that scores still name."""
+        path, there = decisions_path(self.path), Arrays()
+        wanted = digests_of(entries)
+        try:
+            there = read_arrays(path, wanted) if path.exists() else there
+        except DataError as error:
+            _logger.warning("%s: what it held is lost", error)
+        return to_bytes({**there, **self._decisions})
 
 
 def resolve_results_path(args: argparse.Namespace) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dad.decisions import Decisions
 from dad.errors import DataError
 from dad.evaluation.groups import describe_groups, group_scores, own_scores
 from dad.evaluation.judge import TOP, UNREADABLE, Answers, Verdicts
@@ -42,8 +43,7 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
         image_set, answers, classes = _in_superclasses(image_set, answers)
     readable = answers.places != UNREADABLE
     unreadable = [_file(image_set, number) for number in np.flatnonzero(~readable).tolist()]
-    counted = np.arange(len(image_set)) < image_set.num_counted
-    scored = readable & counted & (image_set.labels >= 0)
+    scored = _scored(image_set, answers.places)
     if not readable.any():
         raise DataError(f"{name}: none of its {len(image_set)} images can be read, e.g. {unreadable[0]}")
     if not scored.any():
@@ -84,6 +84,19 @@ def _in_superclasses(image_set: ImageSet, answers: Answers) -> tuple[ImageSet, A
         columns=np.arange(image_set.num_columns),
     )
     return told, replace(answers, predictions=of_class[answers.predictions]), image_set.column_names
+
+
+def decide(image_set: ImageSet, verdicts: Verdicts) -> Decisions:
+    """Return which images of a set are right, of those that count."""
+    places = verdicts.places.cpu().numpy()
+    return Decisions(places < 1, _scored(image_set, places), image_set.sources, image_set.parts)
+
+
+def _scored(image_set: ImageSet, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which images of a set count: that can be read, have a label, and are of no extra corruption."""
+    counted = np.arange(len(image_set)) < image_set.num_counted
+    found: NDArray[np.bool_] = (places != UNREADABLE) & counted & (image_set.labels >= 0)
+    return found
 
 
 def share_scores(correct: int, among_best: int, count: int) -> Scores:

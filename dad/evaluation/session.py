@@ -25,6 +25,7 @@ class Task:
         classes: the name of each class.
         log_freq: batches from one line to the next.
         average: how precision, recall and F1 are averaged over classes; None: they are not asked for.
+        rescore: score sets again that the results file has already.
     """
 
     image_sets: Sequence[ImageSet]
@@ -34,6 +35,7 @@ class Task:
     seed: int
     log_freq: int = 10
     average: str | None = None
+    rescore: bool = False
 
 
 class Session:
@@ -48,8 +50,9 @@ class Session:
         pool, task = self._pool_of(candidate), self.task
         wanted = self._wanted(entry)
         twins = candidate.twins
-        for which, scores in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average, twins):
-            name = task.image_sets[which].variant.name
+        for scored in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average, twins):
+            name, scores = task.image_sets[scored.which].variant.name, scored.scores
+            self.results.keep(entry, name, scores, scored.decisions)
             entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
             self.results.write()
             self.runtime.say(format_scores(name, scores))
@@ -61,7 +64,7 @@ class Session:
         wanted = []
         for which, image_set in enumerate(self.task.image_sets if self.runtime.is_primary else ()):
             name = image_set.variant.name
-            if not is_scored(entry, name, image_set.digest, self.task.average):
+            if self.task.rescore or not is_scored(entry, name, image_set.digest, self.task.average):
                 wanted.append(which)
             elif is_any_readable(entry["variants"][name].get("unreadable", ())):
                 self.runtime.say(f"{name:<21} is scored again: images that could not be read can be now")

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dad.decisions import source_keys
 from dad.variants.variant import Variant
 
 
@@ -60,6 +62,11 @@ class ImageSet:
     def is_part(self) -> bool:
         """Whether it may hold images of some classes and holds no others, but is scored among all of them."""
         return self.variant.any_classes and self.accepted is None and len(self.own_classes) < len(self.columns)
+
+    @cached_property
+    def sources(self) -> NDArray[np.uint64]:
+        """A number for each image [N], the same for all versions of one photo; see `dad.decisions.source_keys`."""
+        return source_keys(self.paths, self.labels, self.spans)
 
     @property
     def num_columns(self) -> int:

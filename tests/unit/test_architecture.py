@@ -12,7 +12,7 @@ LAYERS = (
         "losses", "attacks", "gradients", "verdicts", "charts",
     },
     {"ahead", "files", "memory", "pyramid", "virtual_epochs"},
-    {"locks", "checkpoints", "plugins", "runtime", "images"},
+    {"locks", "decisions", "checkpoints", "plugins", "runtime", "images"},
     {"args", "discretizers", "shards", "trained_classes", "variants"},
     {"models", "soft_targets", "styles"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},

@@ -71,5 +71,5 @@ def score(pool: ImagePool, model: nn.Module | None = None, average: str | None =
     wanted = range(len(pool.image_sets))
     return [
         {key: value for key, value in scores.items() if key != "seconds"}
-        for _, scores in evaluate_sets(forward, pool, wanted, SIX.folders, average=average)
+        for _, scores, _ in evaluate_sets(forward, pool, wanted, SIX.folders, average=average)
     ]

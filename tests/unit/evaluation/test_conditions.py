@@ -60,7 +60,7 @@ def write(place: Path, level: int) -> None:
 
 def score(image_set: ImageSet, model: nn.Module, classes: Sequence[str] = WNIDS) -> dict[str, Any]:
     pool = ImagePool([image_set], CONFIG, LoaderSettings(4, 0), CPU)
-    ((_, scores),) = evaluate_sets(Forward(model, CPU), pool, [0], classes, average="macro")
+    ((_, scores, _),) = evaluate_sets(Forward(model, CPU), pool, [0], classes, average="macro")
     return scores
 
 

@@ -56,13 +56,13 @@ def test_only_wanted_sets_are_scored_each_as_soon_as_its_last_image_is(three_set
     model = Small(100)
     found = evaluate_sets(Forward(model, CPU), make_pool(three_sets, 7), [0, 2], SIX.folders)
     assert not model.sizes
-    which, scores = next(found)
+    which, scores, _ = next(found)
     assert (which, scores["count"], model.sizes) == (0, 13, [7, 7])  # 13 images of it and one of the next
-    assert [(which, scores["count"]) for which, scores in found] == [(2, 3)] and model.sizes == [7, 7, 2]
+    assert [(which, scores["count"]) for which, scores, _ in found] == [(2, 3)] and model.sizes == [7, 7, 2]
 
 
 def test_scores_tell_transform_and_time(mixed: ImageSet) -> None:
-    scores = dict(evaluate_sets(Forward(GreyLevel(), CPU), make_pool([mixed]), [0], SIX.folders))[0]
+    scores = next(evaluate_sets(Forward(GreyLevel(), CPU), make_pool([mixed]), [0], SIX.folders)).scores
     assert scores["transform"].startswith("Resize 8, CenterCrop 8x8") and scores["seconds"] >= 0
 
 

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from known_answers import CPU
 
 from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
+from dad.decisions import Decisions, DecisionsFile, decisions_path
 from dad.errors import DataError, UsageError
 from dad.evaluation.results import ResultsFile, is_scored, resolve_results_path
 from dad.report.results import FORMAT
@@ -172,3 +174,51 @@ def test_another_kind_of_results_file_is_refused() -> None:
     args = parse_args(create_validate_parser(), ["--results-file", "scores.csv"])[0]
     with pytest.raises(UsageError, match=r"--results-file scores.csv: scores are JSON, name it scores.json"):
         resolve_results_path(args)
+
+
+def decided(*right: bool) -> Decisions:
+    return Decisions(np.array(right), np.ones(len(right), np.bool_), np.arange(len(right), dtype=np.uint64))
+
+
+def scored(results: ResultsFile, variant: str, *right: bool, **identity: Any) -> None:
+    """Add a set to an entry, as a session does."""
+    entry, scores = results.entry({**IDENTITY, **identity}, {}), {"images": f"of {variant}"}
+    results.keep(entry, variant, scores, decided(*right))
+    entry["variants"] = {**entry["variants"], variant: scores}
+
+
+def rights(path: Path) -> dict[tuple[str, str], list[bool]]:
+    """What each model of a file gets right of each set of which there are decisions."""
+    entries = ResultsFile(path, CPU).entries
+    known = [(entry, name) for entry in entries for name, scores in entry["variants"].items() if "decisions" in scores]
+    return {(entry["name"], name): DecisionsFile(path).read(entry, name).right.tolist() for entry, name in known}
+
+
+def test_two_runs_on_one_file_lose_no_decisions(path: Path) -> None:
+    one, other = ResultsFile(path, CPU), ResultsFile(path, CPU)
+    scored(one, "imagenet-r", True, False)
+    scored(other, "imagenet-a", False, False)
+    scored(other, "imagenet-a", True, True, name="second")
+    other.write()
+    one.write()
+    found = {("run", "imagenet-r"): [True, False], ("run", "imagenet-a"): [False, False]}
+    assert rights(path) == {**found, ("second", "imagenet-a"): [True, True]}
+    assert is_scored(ResultsFile(path, CPU).entries[0], "imagenet", "abc")
+
+
+def test_decisions_that_no_scores_name_go(path: Path) -> None:
+    for right in (True, False):
+        results = ResultsFile(path, CPU)
+        scored(results, "imagenet-r", right)
+        results.write()
+    assert rights(path) == {("run", "imagenet-r"): [False]}
+    with np.load(decisions_path(path)) as file:
+        assert len([name for name in file.files if name.endswith(".right")]) == 1
+
+
+def test_a_damaged_file_of_decisions_stops_no_run(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decisions_path(path).write_bytes(b"PK garbage")
+    results = ResultsFile(path, CPU)
+    scored(results, "imagenet-r", True)
+    results.write()
+    assert rights(path) == {("run", "imagenet-r"): [True]} and "what it held is lost" in caplog.text

@@ -11,6 +11,7 @@ import torch
 from known_answers import CONFIG, CPU, SIX, GreyLevel, make_set
 from torch import Tensor
 
+from dad.decisions import DecisionsFile
 from dad.evaluation.candidates import Candidate
 from dad.evaluation.loop import Forward
 from dad.evaluation.pool import LoaderSettings
@@ -86,6 +87,31 @@ def test_a_second_run_scores_nothing_again(
     assert run(start(threats=THREATS), candidate()) == 0
     assert written(tmp_path) == before
     assert capsys.readouterr().out.count(f"is in {tmp_path / 'results.json'} already") == 5
+
+
+def test_what_is_right_is_kept_for_each_set(
+    start: Callable[..., Session], three_sets: list[ImageSet], tmp_path: Path
+) -> None:
+    run(start(), candidate())
+    entry, file = written(tmp_path), DecisionsFile(tmp_path / "results.json")
+    for image_set in three_sets:
+        scores, found = entry["variants"][image_set.variant.name], file.read(entry, image_set.variant.name)
+        assert (found.right.sum(), found.counted.sum(), len(found.right)) == (
+            scores["correct"], scores["count"], len(image_set),
+        )  # fmt: skip
+        assert found.sources.tolist() == image_set.sources.tolist()
+    assert file.read(entry, "imagenet").right.tolist() == [*map(bool, [1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0])]
+
+
+def test_an_image_that_cannot_be_read_does_not_count(start: Callable[..., Session], mixed, tmp_path: Path) -> None:
+    (tmp_path / "val" / "a" / "1.png").write_bytes(b"<html>")
+    run(start([mixed]), candidate())
+    counted = DecisionsFile(tmp_path / "results.json").read(written(tmp_path), "imagenet").counted
+    assert counted.tolist() == [True, False, *[True] * 11]
+
+
+def test_sets_are_scored_again_on_demand(start: Callable[..., Session], tmp_path: Path) -> None:
+    assert [run(start(rescore=again), candidate()) for again in (False, False, True)] == [22, 0, 22]
 
 
 def test_a_run_that_was_stopped_goes_on_after_its_last_set(start: Callable[..., Session], tmp_path: Path) -> None:
