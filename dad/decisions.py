@@ -133,22 +133,23 @@ class DecisionsFile:
         """Return the decisions of a model, an entry of the results file, on a set that it was scored on.
 
         Raises:
-            DataError: they are not there, damaged, or not those that the results are of; it says what helps.
+            DataError: they are not there, damaged, or not those that the results are of; it says what helps, but not
+                which set it was.
         """
         scores = entry["variants"][name]
         digest, images = scores.get("decisions"), scores.get("images")
         model = str(entry.get("name") or entry["model"])
-        again = f"score {name} again ({_AGAIN})"
+        again = f"score again ({_AGAIN})"
         if not digest:
-            raise DataError(f"{self.results}: {model} on {name} was scored without keeping decisions; {again}")
+            raise DataError(f"{self.results}: {model} was scored without keeping decisions; {again}")
         if not self.path.exists():
             raise DataError(f"{self.path}: no such file; copy it along with {self.results.name}, or {again}")
         arrays = read_arrays(self.path, {digest: images})
         if f"{digest}.right" not in arrays:
-            raise DataError(f"{self.path}: not of these results, as it lacks {model} on {name}; {again}")
+            raise DataError(f"{self.path}: not of these results, as it lacks decisions of {model}; {again}")
         decisions = _unpack(arrays, digest, images)
         if decisions is None or decisions.digest(entry, name, images) != digest:
-            raise DataError(f"{self.path}: damaged, or of other weights, for {model} on {name}; {again}")
+            raise DataError(f"{self.path}: damaged, or of other weights than {model}'s; {again}")
         return decisions
 
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from dad.args.tools import ToolParser
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
-from dad.report import format_csv, format_table, load_results
+from dad.report import format_csv, format_table
 from dad.report.beside import format_paper
+from dad.report.compare import compare, format_paired
+from dad.report.pairs import Pairs
 from dad.report.paper import resolve_tables
+from dad.report.results import load_with_files
 from dad.report.robustness import resolve_comparison
 from dad.report.robustness_tables import format_robustness, format_transfer
 from dad.report.table import format_attacks
@@ -42,6 +45,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--teacher", metavar="NAME", help="row that transfer is measured to (default: the one that is a teacher's)"
     )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="each model with the first one, on the images that both were scored on: interval of the difference by "
+        "bootstrap, and McNemar's exact test",
+    )
     parser.add_argument("--out", metavar="FILE", help="write here instead of printing")
     args = parser.parse_args(argv)
 
@@ -51,18 +60,23 @@ def main(argv: list[str] | None = None) -> None:
         raise UsageError("--baseline: CSV has no room for transfer; leave it out, or use --markdown or --html")
     if args.teacher and not args.baseline:
         raise UsageError(f"--teacher {args.teacher}: it has a surplus over another row only; give --baseline NAME too")
+    if args.csv and args.compare:
+        raise UsageError("--compare: CSV has a line for each model and set, none for pairs; use --markdown or --html")
     tables = resolve_tables(args.paper) if args.paper else None
-    results = load_results(args.results)
+    results, files = load_with_files(args.results)
+    pairs = Pairs(results, files)
     comparison = resolve_comparison(results, args.baseline, args.teacher or "") if args.baseline else None
+    paired = compare(pairs) if args.compare else []
     if args.html:
         from dad.report.card import format_card  # reads images with torch, which is slow to import
 
-        text = format_card(results, tables, comparison)
+        text = format_card(results, tables, comparison, pairs=pairs, paired=paired)
     elif args.csv:
         text = format_csv(results)
     else:
         parts = [format_table(results), format_attacks(results), format_robustness(results)]
         parts += [format_transfer(comparison)] if comparison else []
+        parts += [format_paired(paired)] if paired else []
         parts += [format_paper(tables, results)] if tables else []
         text = "\n\n".join(part for part in parts if part) + "\n"
     content = text.encode(errors="backslashreplace")  # a file's name may be no text

@@ -1,6 +1,5 @@
 """The report card: one HTML page without scripts and without anything outside of it."""
 
-import math
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -8,10 +7,13 @@ from importlib.resources import files
 from dad.charts.svg import element
 from dad.report.beside import caveats
 from dad.report.columns import SEVEN, columns_of
-from dad.report.differences import average_of, clear_bests
+from dad.report.compare import PairedTable
+from dad.report.comparison_section import comparison_section
+from dad.report.differences import average_of, clear_bests, lead_of
 from dad.report.markup import section
 from dad.report.model_section import model_section
 from dad.report.notes import notes_of
+from dad.report.pairs import Pairs
 from dad.report.paper import PaperTable, paper_tables
 from dad.report.results import Result, has_imagenets_classes, is_teacher, row_name
 from dad.report.robustness import Comparison
@@ -24,18 +26,24 @@ _PAPER = ("3", "5")  # of ViT-B/16 by objective, and of other students and teach
 
 
 def format_card(
-    results: Sequence[Result], tables: Sequence[PaperTable] | None = None, comparison: Comparison | None = None
+    results: Sequence[Result],
+    tables: Sequence[PaperTable] | None = None,
+    comparison: Comparison | None = None,
+    *,
+    pairs: Pairs | None = None,
+    paired: Sequence[PairedTable] = (),
 ) -> str:
     """Return the page. `tables` of the paper stand beside all `results`; if None, the main ones beside ImageNet's.
-    With a comparison, transfer is told.
+    With a comparison, transfer is told. `pairs` tells of leads image by image; `paired` tables get a section.
 
     Thumbnails are read from the image files that the results name; where one is gone, its name stands in its place.
     """
-    best = clear_bests(results)
+    best = clear_bests(results, pairs)
     parts = [
-        _header(results),
+        _header(results, pairs),
         _notes(notes_of(results)),
-        section("Scores", _scores_about(results), score_tables(results)),
+        section("Scores", _scores_about(results, pairs), score_tables(results, best)),
+        comparison_section(paired),
         robustness_section(results),
         transfer_section(comparison),
         *(model_section(result, best) for result in results),
@@ -62,32 +70,34 @@ def format_card(
 """
 
 
-def _header(results: Sequence[Result]) -> str:
+def _header(results: Sequence[Result], pairs: Pairs | None) -> str:
     columns = [column for column in columns_of(results) if not column.beside]
     sets = [column for column in columns if any(column.scores(result) for result in results)]
     facts = [_counted(len(results), "model"), _counted(len(sets), "test set")]
     classes = {count for result in results if (count := result.get("settings", {}).get("num_classes"))}
     facts += [f"{count:,} classes" for count in sorted(classes)]
     about = element("p", " · ".join(facts), class_="about")
-    return element("header", element("h1", "Report card"), about, _lead(results))
+    return element("header", element("h1", "Report card"), about, _lead(results, pairs))
 
 
-def _lead(results: Sequence[Result]) -> str:
+def _lead(results: Sequence[Result], pairs: Pairs | None) -> str:
     """Return one sentence on the best average, where there are students to compare: whose it is only if the lead is
     greater than chance makes it."""
-    means = [(mean, row_name(result)) for result in results
+    means = [(mean, place) for place, result in enumerate(results)
              if not is_teacher(result) and (mean := average_of(SEVEN, result)) is not None]  # fmt: skip
     if len(means) < 2:
         return ""
     means.sort(key=lambda pair: pair[0].value, reverse=True)
-    (best, name), *others = means
-    second, other = next((pair for pair in others if not best.leads(pair[0])), others[0])
-    names = f"{escape(name)} has {format_number(best.value)}, {escape(other)} {format_number(second.value)}"
-    margin = best.margin(second)
-    if best.leads(second):
-        names = f"<b>{escape(name)}</b> has {format_number(best.value)}, {escape(other)} {format_number(second.value)}"
-        return element("p", f"Best average of the seven sets: {names}. A lead of {margin:.1f} points would be clear.")
-    why = f"a lead is clear from {margin:.1f} points on" if math.isfinite(margin) else "the results have no intervals"
+    (best, first), *others = means
+    told = [lead_of(best, mean, SEVEN, first, place, pairs) for mean, place in others]
+    number = next((number for number, lead in enumerate(told) if not lead.is_clear), 0)
+    second, place = others[number]
+    name, other = (escape(row_name(results[one])) for one in (first, place))
+    is_clear, why = told[number].is_clear, told[number].why
+    name = f"<b>{name}</b>" if is_clear else name
+    names = f"{name} has {format_number(best.value)}, {other} {format_number(second.value)}"
+    if is_clear:
+        return element("p", f"Best average of the seven sets: {names}. {why[:1].upper()}{why[1:]}.")
     return element("p", f"No clear best average of the seven sets: {names}; {why}.")
 
 
@@ -100,13 +110,15 @@ def _notes(lines: Sequence[str]) -> str:
     return element("aside", element("b", "Before you compare"), element("ul", *items)) if lines else ""
 
 
-def _scores_about(results: Sequence[Result]) -> str:
+def _scores_about(results: Sequence[Result], pairs: Pairs | None) -> str:
     about = "Top-1 accuracy in percent, with its 95 % interval"
     if any(column.lower_is_better for column in columns_of(results)):
         about += "; for C the mean corruption error (lower is better), which enters the average as 100 − mCE"
     apart = ", teachers apart" if any(map(is_teacher, results)) else ""
     if len(results) - sum(map(is_teacher, results)) > 1:
         about += f". Marked is what leads all others by more than its interval{apart}"
+        if pairs is not None and pairs.any_known():
+            about += "; models whose decisions on the same images are known are compared image by image"
     return f"{about}. Intervals are of the images alone: another seed of the same training moves a number too."
 
 

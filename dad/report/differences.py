@@ -1,16 +1,19 @@
 """Which differences between models are more than chance: leads, and the intervals of their averages.
 
-The interval of a sum or a difference follows from those of its terms (Zou and Donner 2008; of two shares: Newcombe
-1998, method 10). Models are taken as scored on different images, which is cautious: on the same ones they err together.
+Where it is known which images each of two models gets right, the interval of their difference is that of the images
+that both were scored on (`dad.report.pairs`). Otherwise the interval of a sum or a difference follows from those of its
+terms (Zou and Donner 2008; of two shares: Newcombe 1998, method 10), as if models had been scored on different images,
+which is cautious: on the same ones they err together.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from dad.report.columns import NATURAL, SEVEN, Column, columns_of
+from dad.report.pairs import Pairs
 from dad.report.results import Result, is_teacher
 
 AVERAGES = {"average natural": NATURAL, "average seven": SEVEN}  # no test set has a space in its name
@@ -54,28 +57,70 @@ def average_of(names: Iterable[str], result: Result) -> Estimate | None:
     return Estimate(fmean(part.value for part in found), *(math.hypot(*reach) / len(found) for reach in reaches))
 
 
-def clear_bests(results: Sequence[Result]) -> dict[str, float]:
+@dataclass(frozen=True)
+class Lead:
+    """Whether one number is greater than another by more than chance, and in words what would make it so."""
+
+    is_clear: bool
+    why: str
+
+
+def lead_of(
+    best: Estimate, second: Estimate, names: Sequence[str], first: int, other: int, pairs: Pairs | None
+) -> Lead:
+    """Return whether the result number `first` leads the `other` one on the average over `names`: by the images that
+    both were scored on, where it is known which each gets right."""
+    found = pairs.difference(names, other, first) if pairs is not None else ""
+    if not isinstance(found, str):
+        low, high = found.interval
+        return Lead(low > 0, f"on the same images the lead is {low:.1f} to {high:.1f} points (95 %)")
+    margin = best.margin(second)
+    if not math.isfinite(margin):
+        return Lead(False, "the results have no intervals")
+    if best.leads(second):
+        return Lead(True, f"a lead of {margin:.1f} points would be clear")
+    return Lead(False, f"a lead is clear from {margin:.1f} points on")
+
+
+def clear_bests(results: Sequence[Result], pairs: Pairs | None = None) -> dict[str, float]:
     """Return, of each set and average of `AVERAGES`, the number of the student that leads every other one clearly, as
-    it is printed; where nobody does, or there is only one student, nothing."""
-    students = [result for result in results if not is_teacher(result)]
+    it is printed; where nobody does, or there is only one student, nothing.
+
+    Args:
+        pairs: of the same `results`, if it is known which images each gets right.
+    """
     best: dict[str, float | None] = {}
     for column in columns_of(results):
-        if (first := leader([estimate_of(column, student) for student in students])) is not None:
-            best[column.name] = column.value(students[first])
+        estimates = [None if is_teacher(result) else estimate_of(column, result) for result in results]
+        if (first := leader(estimates, _paired(pairs, [column.name]))) is not None:
+            best[column.name] = column.value(results[first])
     for name, sets in AVERAGES.items():
-        means = [average_of(sets, student) for student in students]
-        if (first := leader(means)) is not None:
+        means = [None if is_teacher(result) else average_of(sets, result) for result in results]
+        if (first := leader(means, _paired(pairs, sets))) is not None:
             best[name] = getattr(means[first], "value", None)
     return {name: value for name, value in best.items() if value is not None}
 
 
-def leader(estimates: Sequence[Estimate | None]) -> int | None:
-    """Return which of several is clearly greater than each other one; None if none is, or there is one alone."""
+def leader(
+    estimates: Sequence[Estimate | None], leads: Callable[[int, int], bool | None] = lambda _one, _other: None
+) -> int | None:
+    """Return which of several is clearly greater than each other one; None if none is, or there is one alone.
+
+    Args:
+        leads: whether one leads another, by their places, where more is known than the estimates; None: no more is.
+    """
     known = [(one, place) for place, one in enumerate(estimates) if one is not None]
     if len(known) < 2:
         return None
     first, place = max(known, key=lambda pair: pair[0].value)
-    return place if all(first.leads(one) for one, other in known if other != place) else None
+    for one, other in known:
+        if other != place and not (first.leads(one) if (paired := leads(place, other)) is None else paired):
+            return None
+    return place
+
+
+def _paired(pairs: Pairs | None, names: Sequence[str]) -> Callable[[int, int], bool | None]:
+    return lambda one, other: None if pairs is None else pairs.leads(names, one, other)
 
 
 def _reach(column: Column, scores: Mapping[str, Any], value: float) -> tuple[float, float]:

@@ -19,7 +19,13 @@ def load_results(paths: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
         DataError: a file is missing, no results file, or of a newer format.
     """
-    return [result for path in paths for result in _load_file(Path(path))]
+    return load_with_files(paths)[0]
+
+
+def load_with_files(paths: Sequence[str]) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Return what `load_results` returns, and the file that each result is from."""
+    found = [(result, Path(path)) for path in paths for result in _load_file(Path(path))]
+    return [result for result, _ in found], [path for _, path in found]
 
 
 def row_name(result: Result) -> str:

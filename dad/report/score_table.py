@@ -19,11 +19,11 @@ _ORDER = [name for group in _GROUPS.values() for name in group]
 _AVERAGES = {"average natural": "Natural", "average seven": "All seven"}  # in the order of `averages`
 
 
-def score_tables(results: Sequence[Result]) -> str:
+def score_tables(results: Sequence[Result], best: Mapping[str, float] | None = None) -> str:
     """Return the sets that the paper averages and their averages, then a table of other sets, if any; of own data one
-    table of all."""
+    table of all. `best` is the number of each clear leader, as `clear_bests` has it."""
     columns = columns_of(results)
-    best = clear_bests(results)
+    best = clear_bests(results) if best is None else best
     seven = [column for column in columns if column.name in SEVEN]
     if len(seven) < 2:  # own data: nothing to group
         return _other_sets(columns, results, best)

@@ -48,19 +48,20 @@ def test_many_versions_of_the_same_images_take_a_bit_each(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"checkpoint_hash": "02"}, "damaged, or of other weights, for run on imagenet"),
+        ({"checkpoint_hash": "02"}, "damaged, or of other weights than run's"),
         ({"weights": "state_dict"}, "of other weights"),
         ({"settings": {"crop_pct": 1.0}}, "of other weights"),
         ({"variants": {"imagenet": {"images": "abc"}}}, "scored without keeping decisions"),
-        ({"variants": {"imagenet": {"images": "abc", "decisions": "0" * 32}}}, "not of these results, as it lacks run"),
+        (
+            {"variants": {"imagenet": {"images": "abc", "decisions": "0" * 32}}},
+            "not of these results, as it lacks decisions of run",
+        ),
         ({"variants": {"imagenet": {"images": "abd", "decisions": None}}}, "scored without keeping"),
     ],
 )
 def test_decisions_of_anything_else_are_refused(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     path, entry = write(tmp_path, some(), **change)
-    with pytest.raises(
-        DataError, match=rf"{named}.*score imagenet again \(the same validate.py command with --rescore"
-    ):
+    with pytest.raises(DataError, match=rf"{named}.*score again \(the same validate.py command with --rescore\)$"):
         DecisionsFile(path).read(entry, "imagenet")
 
 
