@@ -10,14 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dad.decisions import Decisions
 from dad.evaluation.judge import TOP, Judge
 from dad.evaluation.pool import ImageBatch, ImagePool
 from dad.evaluation.scores import Scores, decide, summarize, warn
+from dad.evaluation.temperature import FITTED_ON, HeldLogits
 from dad.memory import FittingBatches
 from dad.runtime import Runtime
+
+_Part = tuple[Tensor, NDArray[np.int64], Tensor]  # logits, numbers within their set, which could be read
 
 
 class Scored(NamedTuple):
@@ -36,38 +40,47 @@ def evaluate_sets(
     log_freq: int = 10,
     average: str | None = None,
     twins: Sequence[int] | None = None,
+    temperature: float | None = None,
 ) -> Iterator[Scored]:
     """Score a model on the sets numbered `wanted` (ascending) of `pool`; yield each as soon as its last image is done.
 
-    Scores: top1 and top5 in percent with 95 % intervals, loss, count, what cannot be read, counts per class, the most
-    confident mistakes; of ImageNet-C also mCE, of ImageNet-O the AUPR.
+    Scores: top1 and top5 in percent with 95 % intervals, loss, count, calibration, what cannot be read, counts per
+    class, the most confident mistakes; of ImageNet-C also mCE, of ImageNet-O the AUPR.
 
     Args:
         classes: the name of each class in the scores.
         log_freq: batches from one line to the next.
         average: also precision, recall and f1, averaged like this; see `dad.evaluation.metrics.class_averages`.
         twins: classes that the model cannot tell apart; see `dad.verdicts.is_right`.
+        temperature: the model's, as fitted before; one that is fitted now takes its place.
 
     Raises:
         DataError: the model gives logits that are no numbers, or no image of a set can be read.
     """
     runtime, total = pool.runtime, pool.count(wanted)
-    judges = _Judges(pool, twins)
+    early: dict[int, list[_Part]] = {}  # of sets that follow: they wait for the temperature
     batches = enumerate(pool.batches(wanted), start=1)
     number, batch = next(batches, (0, None))
     start = time.perf_counter()
     for which in wanted:
+        judge = Judge(pool.image_sets[which].with_twins(twins), runtime.device, temperature)
+        if judge.image_set.variant.name == FITTED_ON:
+            judge.temperature, judge.held = None, HeldLogits(pool.image_sets[which])
+        for part in early.pop(which, ()):
+            judge.record(*part)
         while batch is not None and batch.numbers[0] < pool.starts[which + 1]:
-            logits = forward(batch.images)
-            for other, part in _parts(batch, pool):
-                judges[other].record(logits[part], batch.numbers[part] - pool.starts[other], batch.readable[part])
+            for other, part in _parts(batch, forward(batch.images), pool):
+                if other == which:
+                    judge.record(*part)
+                else:
+                    early.setdefault(other, []).append(part)
             if runtime.is_primary and number % log_freq == 0:
-                _log(number, total, judges[which])
+                _log(number, total, judge)
             number, batch = next(batches, (number, None))
-        judge = judges[which]  # also where no batch of it was this process's
-        del judges[which]
+        if judge.held is not None:
+            temperature = judge.fit_held(judge.held, runtime)
         judge.gather(runtime)
-        scores = summarize(judge.image_set, judge.verdicts, classes, average)
+        scores = summarize(pool.image_sets[which], judge.verdicts, classes, average, temperature)
         now = time.perf_counter()
         scores |= {"transform": pool.transforms[which], "seconds": round(now - start, 3)}
         start = now
@@ -101,23 +114,12 @@ class Forward:
         return logits
 
 
-class _Judges(dict[int, Judge]):
-    """The judge of each set that is being scored, made with its first image."""
-
-    def __init__(self, pool: ImagePool, twins: Sequence[int] | None):
-        self.pool, self.twins = pool, twins
-
-    def __missing__(self, which: int) -> Judge:
-        self[which] = Judge(self.pool.image_sets[which].with_twins(self.twins), self.pool.runtime.device)
-        return self[which]
-
-
-def _parts(batch: ImageBatch, pool: ImagePool) -> Iterator[tuple[int, slice]]:
-    """Yield (number of the set, images) for each set that `batch` has images of."""
+def _parts(batch: ImageBatch, logits: Tensor, pool: ImagePool) -> Iterator[tuple[int, _Part]]:
+    """Yield (number of the set, what its judge is to record) for each set that `batch` has images of."""
     which = np.searchsorted(pool.starts, batch.numbers, side="right") - 1
-    for other in np.unique(which):
-        first, last = np.searchsorted(which, [other, other + 1])
-        yield int(other), slice(int(first), int(last))
+    for other in np.unique(which).tolist():
+        first, last = np.searchsorted(which, [other, other + 1]).tolist()
+        yield other, (logits[first:last], batch.numbers[first:last] - pool.starts[other], batch.readable[first:last])
 
 
 def _log(number: int, total: int, judge: Judge) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dad.decisions import Decisions
 from dad.errors import DataError
+from dad.evaluation.calibration import calibration_scores
 from dad.evaluation.groups import describe_groups, group_scores, own_scores
 from dad.evaluation.judge import TOP, UNREADABLE, Answers, Verdicts
 from dad.evaluation.metrics import (
@@ -36,9 +37,20 @@ _logger = logging.getLogger(__name__)
 Scores = dict[str, Any]  # of one set, as results.json has it
 
 
-def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], average: str | None = None) -> Scores:
-    """Return the scores of one set; see `evaluate_sets`."""
+def summarize(
+    image_set: ImageSet,
+    verdicts: Verdicts,
+    classes: Sequence[str],
+    average: str | None = None,
+    temperature: float | None = None,
+) -> Scores:
+    """Return the scores of one set; see `evaluate_sets`.
+
+    Args:
+        temperature: at which the `verdicts` have probabilities too.
+    """
     answers, name = verdicts.numpy(), image_set.variant.name
+    as_scored = image_set
     if image_set.column_names:
         image_set, answers, classes = _in_superclasses(image_set, answers)
     readable = answers.places != UNREADABLE
@@ -69,6 +81,7 @@ def summarize(image_set: ImageSet, verdicts: Verdicts, classes: Sequence[str], a
         scores |= _renamed(image_set.labels[scored], answers.predictions[scored])
     scores |= class_scores(answers, image_set.labels, scored, average) | own_scores(image_set, answers, scored)
     scores |= group_scores(image_set, answers, readable, classes)
+    scores |= calibration_scores(as_scored, answers, scored, temperature)
     for part in (_by_corruption, _by_anomaly, _by_shape):
         scores |= part(image_set, answers, readable)
     return scores

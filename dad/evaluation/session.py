@@ -11,6 +11,7 @@ from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings, is_any_readable
 from dad.evaluation.results import Entry, ResultsFile, is_scored
 from dad.evaluation.scores import format_scores, with_relative_mce
+from dad.evaluation.temperature import FITTED_ON
 from dad.evaluation.threats import Threat
 from dad.runtime import Runtime
 from dad.variants import ImageSet
@@ -50,7 +51,8 @@ class Session:
         pool, task = self._pool_of(candidate), self.task
         wanted = self._wanted(entry)
         twins = candidate.twins
-        for scored in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average, twins):
+        known = _known_temperature(entry)
+        for scored in evaluate_sets(forward, pool, wanted, task.classes, task.log_freq, task.average, twins, known):
             name, scores = task.image_sets[scored.which].variant.name, scored.scores
             self.results.keep(entry, name, scores, scored.decisions)
             entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
@@ -98,3 +100,10 @@ class Session:
             sets = [*self.task.image_sets, *self.task.attacked]
             self._pool = candidate.data_config, ImagePool(sets, candidate.data_config, self.loader, self.runtime)
         return self._pool[1]
+
+
+def _known_temperature(entry: Entry) -> float | None:
+    """Return the temperature of a model that an earlier run fitted, with the same weights and settings."""
+    scaled = entry["variants"].get(FITTED_ON, {}).get("calibration", {}).get("scaled", {})
+    temperature: float | None = scaled.get("temperature")
+    return temperature

@@ -73,6 +73,11 @@ class ImageSet:
         """K, the number of classes that it is scored among."""
         return int(self.columns.max()) + 1
 
+    @property
+    def pools_classes(self) -> bool:
+        """Whether a column stands for several classes, so that no probability belongs to it."""
+        return int((self.columns >= 0).sum()) > self.num_columns
+
     def with_twins(self, twins: Sequence[int] | None) -> "ImageSet":
         """Return the set with one column for classes that a model cannot tell apart, which is right wherever one of
         them is.
@@ -83,7 +88,7 @@ class ImageSet:
         A set whose columns stand for several classes anyway is returned as it is.
         """
         scored = self.columns >= 0
-        if twins is None or scored.sum() > self.num_columns:
+        if twins is None or self.pools_classes:
             return self
         kinds = np.asarray(twins)
         lowest = np.full(len(kinds), self.num_columns)

@@ -65,11 +65,13 @@ def make_pool(
     return ImagePool(image_sets, config, LoaderSettings(batch_size, workers, prefetcher=prefetcher), runtime)
 
 
-def score(pool: ImagePool, model: nn.Module | None = None, average: str | None = None) -> list[dict[str, Any]]:
+def score(
+    pool: ImagePool, model: nn.Module | None = None, average: str | None = None, temperature: float | None = None
+) -> list[dict[str, Any]]:
     """Return the scores of every set of a pool, but for the seconds."""
     forward = Forward(model or GreyLevel(), pool.runtime)
     wanted = range(len(pool.image_sets))
     return [
         {key: value for key, value in scores.items() if key != "seconds"}
-        for _, scores, _ in evaluate_sets(forward, pool, wanted, SIX.folders, average=average)
+        for _, scores, _ in evaluate_sets(forward, pool, wanted, SIX.folders, average=average, temperature=temperature)
     ]

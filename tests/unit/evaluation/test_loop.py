@@ -49,7 +49,16 @@ def test_scores_do_not_depend_on_batch_size_and_workers(
 
 
 def test_sets_together_score_as_each_by_itself(three_sets: list[ImageSet]) -> None:
-    assert score(make_pool(three_sets, 100)) == [score(make_pool([image_set]))[0] for image_set in three_sets]
+    together = score(make_pool(three_sets, 100))
+    known = together[0]["calibration"]["scaled"]["temperature"]  # of the first, for those that follow
+    assert together == [score(make_pool([image_set]), temperature=known)[0] for image_set in three_sets]
+    assert score(make_pool(three_sets[:1]), temperature=9.0) == together[:1]  # it is fitted anew
+
+
+def test_the_end_of_the_validation_images_may_lie_within_a_batch(three_sets: list[ImageSet]) -> None:
+    """The other images of that batch wait for the temperature, of which the last validation image is part."""
+    found = [score(make_pool(three_sets, size))[1]["calibration"]["scaled"] for size in (1, 13, 14, 18, 22)]
+    assert found[0]["count"] == 6 and found[1:] == found[:1] * 4
 
 
 def test_only_wanted_sets_are_scored_each_as_soon_as_its_last_image_is(three_sets: list[ImageSet]) -> None:

@@ -229,3 +229,18 @@ def test_models_are_scored_by_their_own_weights(start: Callable[..., Session], t
         run(session, one)
     tops = {entry["name"]: entry["variants"]["imagenet"]["correct"] for entry in written(tmp_path)}
     assert tops["right"] == 9 and tops["wrong"] < 3
+
+
+def test_a_later_run_knows_the_temperature(start: Callable[..., Session], three_sets, tmp_path: Path) -> None:
+    run(start(), candidate())
+    together = written(tmp_path)["variants"]
+    (tmp_path / "results.json").unlink()
+    run(start(three_sets[:1]), candidate())
+    run(start(three_sets[1:]), candidate())  # without the validation images
+    apart = written(tmp_path)["variants"]
+    assert {name: scores["calibration"] for name, scores in apart.items()} == {
+        name: scores["calibration"] for name, scores in together.items()
+    }
+    assert all("temperature" in scores["calibration"]["scaled"] for scores in apart.values())
+    run(start(three_sets[1:]), candidate("another"))  # of which no temperature is known
+    assert "scaled" not in written(tmp_path)[1]["variants"]["imagenet-r"]["calibration"]
