@@ -13,6 +13,7 @@ from dad.decisions import Decisions
 from dad.errors import DataError
 from dad.evaluation.calibration import calibration_scores
 from dad.evaluation.groups import describe_groups, group_scores, own_scores
+from dad.evaluation.imagenet_x import factor_scores
 from dad.evaluation.judge import TOP, UNREADABLE, Answers, Verdicts
 from dad.evaluation.metrics import (
     average_precision,
@@ -82,6 +83,7 @@ def summarize(
     scores |= class_scores(answers, image_set.labels, scored, average) | own_scores(image_set, answers, scored)
     scores |= group_scores(image_set, answers, readable, classes)
     scores |= calibration_scores(as_scored, answers, scored, temperature)
+    scores |= factor_scores(image_set, answers.places < 1, scored)
     for part in (_by_corruption, _by_anomaly, _by_shape):
         scores |= part(image_set, answers, readable)
     return scores
