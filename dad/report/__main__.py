@@ -15,6 +15,7 @@ from dad.files import write_atomically
 from dad.report import format_csv, format_table
 from dad.report.beside import format_paper
 from dad.report.compare import compare, format_paired
+from dad.report.measures import format_measures
 from dad.report.pairs import Pairs
 from dad.report.paper import resolve_tables
 from dad.report.results import load_with_files
@@ -51,6 +52,12 @@ def main(argv: list[str] | None = None) -> None:
         help="each model with the first one, on the images that both were scored on: interval of the difference by "
         "bootstrap, and McNemar's exact test",
     )
+    parser.add_argument(
+        "--measures",
+        action="store_true",
+        help="also calibration, worst classes and ImageNet-X's factors, a row for each model and set; the card has "
+        "them anyway, CSV all but the factors",
+    )
     parser.add_argument("--out", metavar="FILE", help="write here instead of printing")
     args = parser.parse_args(argv)
 
@@ -77,6 +84,7 @@ def main(argv: list[str] | None = None) -> None:
         parts = [format_table(results), format_attacks(results), format_robustness(results)]
         parts += [format_transfer(comparison)] if comparison else []
         parts += [format_paired(paired)] if paired else []
+        parts += [format_measures(results)] if args.measures else []
         parts += [format_paper(tables, results)] if tables else []
         text = "\n\n".join(part for part in parts if part) + "\n"
     content = text.encode(errors="backslashreplace")  # a file's name may be no text

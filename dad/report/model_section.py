@@ -12,9 +12,11 @@ from dad.report.columns import SEVEN, Column, columns_of
 from dad.report.corruptions import fitting_rows, heat_rows
 from dad.report.groups import about_groups, group_bars
 from dad.report.markup import interval_text, row_head
+from dad.report.measures import measures_details
 from dad.report.results import Result, class_name, row_name
 from dad.report.table import INCOMPLETE, format_number
 from dad.report.thumbnails import thumbnail
+from dad.report.worst_classes import by_share
 from dad.variants.table import VARIANTS
 
 _WORST, _MISTAKES = 6, 6  # shown of each set
@@ -39,6 +41,7 @@ def model_section(result: Result, best: Mapping[str, float]) -> str:
         element("p", facts, " · " if checkpoint else "", checkpoint, class_="about"),
         element("div", _bars(result, columns, best), *figures, class_="charts"),
         *(_set_details(result, column, column.name in shown) for column in sets),
+        measures_details(result),
         class_="model",
     )
 
@@ -122,13 +125,11 @@ def _facts(column: Column, result: Result, scores: Mapping[str, Any]) -> list[st
 
 
 def _worst_classes(result: Result, scores: Mapping[str, Any]) -> str:
-    counts = [(correct / count, -count, folder) for folder, (correct, count) in scores.get("per_class", {}).items()
-              if count]  # fmt: skip
-    if not counts:
+    classes = by_share(scores)
+    if not classes:
         return ""
     rows = []
-    for share, negative, folder in sorted(counts)[:_WORST]:
-        count = -negative
+    for share, folder, count in classes[:_WORST]:
         meter = element("td", element("i", style=f"--share:{share:.1%}"), class_="meter")
         right = element("td", f"{round(share * count)} of {count}")
         rows.append(element("tr", row_head(class_name(result, folder)), meter, right, title=folder))

@@ -7,10 +7,13 @@ from typing import Any
 
 from dad.report.columns import Column, columns_of
 from dad.report.results import Result, row_name
+from dad.report.worst_classes import worst_classes
 
 COLUMNS = (
     *("model", "img_size", "top1", "top1_err", "top5", "top5_err", "param_count", "crop_pct", "interpolation"),
     *("name", "checkpoint", "variant", "count", "metric", "value"),
+    *("ece", "brier", "nll", "temperature", "scaled_ece", "scaled_brier", "scaled_nll"),
+    *("worst_class", "worst_class_top1", "worst_tenth_top1"),
 )
 _DECIMALS = 4  # as timm's
 
@@ -52,6 +55,24 @@ def _line(result: Result, column: Column) -> dict[str, Any]:
         "count": scores.get("count"),
         "metric": column.metric,
         "value": _rounded(column.value(result)),
+        **({} if column.beside else _measures(scores)),
+    }
+
+
+def _measures(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return calibration and worst classes, as far as they are known."""
+    plain, worst = scores.get("calibration", {}), worst_classes(scores)
+    scaled = plain.get("scaled", {})
+    numbers = {name: _rounded(plain.get(name)) for name in ("ece", "brier", "nll")}
+    numbers |= {f"scaled_{name}": _rounded(scaled.get(name)) for name in ("ece", "brier", "nll")}
+    numbers["temperature"] = _rounded(scaled.get("temperature"))
+    if worst is None:
+        return numbers
+    return {
+        **numbers,
+        "worst_class": worst.folder,
+        "worst_class_top1": _rounded(worst.top1),
+        "worst_tenth_top1": _rounded(worst.tenth),
     }
 
 

@@ -29,7 +29,7 @@ def test_mistakes_show_the_picture_or_its_name(
 def test_only_the_papers_sets_are_unfolded_and_others_are_named_by_their_titles(made_up: list[dict]) -> None:
     scores = {"top1": 50.0, "title": "Mine", "per_class": {"a": [1, 2]}}
     made_up[0]["variants"] = {"imagenet": scores, "mine": scores}
-    first, second = re.findall(r"<details.*?</details>", model_section(made_up[0], {}))
+    first, second, _ = re.findall(r"<details.*?</details>", model_section(made_up[0], {}))
     assert "<b>ImageNet</b>" in first and 'open="open"' in first
     assert "<b>Mine</b>" in second and 'open="open"' not in second
 

@@ -16,13 +16,13 @@ def lines(results: list[dict]) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def test_timms_columns_come_first(made_up: list[dict]) -> None:
-    assert format_csv(made_up).splitlines()[0] == f"{TIMM},name,checkpoint,variant,count,metric,value"
+    assert format_csv(made_up).startswith(f"{TIMM},name,checkpoint,variant,count,metric,value,ece,")
 
 
 def test_a_line_for_each_model_and_set(made_up: list[dict]) -> None:
     table = lines(made_up)
     assert len(table) == 19 + 20
-    assert list(table["vitb_dad", "imagenet-r"].values()) == [
+    assert list(table["vitb_dad", "imagenet-r"].values())[:15] == [
         *("vit_base_patch16_224", "224", "65.12", "34.88", "79.12", "20.88", "86.57", "0.9", "bicubic"),
         *("vitb_dad", "output/vitb_dad/model_best.pth.tar", "imagenet-r", "30000", "top1", "65.12"),
     ]
@@ -35,6 +35,18 @@ def test_a_line_for_each_model_and_set(made_up: list[dict]) -> None:
 def test_the_value_is_the_headline_number(made_up: list[dict], name: str, metric: str, value: str) -> None:
     line = lines(made_up)["vitb_ce", name]
     assert (line["metric"], line["value"]) == (metric, value)
+
+
+def test_calibration_and_worst_classes_are_told_where_they_are_known(made_up: list[dict]) -> None:
+    scores = made_up[0]["variants"]["imagenet"]
+    scores["per_class"] = {"n01440764": [7, 50], "n01443537": [3, 4]}
+    scores["calibration"] = {"ece": 3.21987, "brier": 0.5, "nll": 1, "scaled": {"temperature": 1.5, "ece": 2.0}}
+    line, other = (lines(made_up)["vitb_ce", name] for name in ("imagenet", "imagenet-c"))
+    assert (line["ece"], line["brier"], line["temperature"], line["scaled_ece"], line["scaled_nll"]) == (
+        "3.2199", "0.5", "1.5", "2.0", "",
+    )  # fmt: skip
+    assert (line["worst_class"], line["worst_class_top1"], line["worst_tenth_top1"]) == ("n01440764", "14.0", "14.0")
+    assert {other[name] for name in ("ece", "temperature", "worst_class")} == {""}
 
 
 def test_cells_of_the_first_format_are_empty_where_it_says_nothing(first_format: dict) -> None:
