@@ -199,6 +199,8 @@ def start_entry(candidate: Candidate, classes: ClassList, results: ResultsFile, 
     about = {"param_count": candidate.params(), "versions": versions(), "class_names": classes.by_folder}
     if candidate.trained_with:
         about["trained_with"] = candidate.trained_with
+    if candidate.training:
+        about["training"] = candidate.training
     entry = results.entry(identity, about)
     results.write()  # a place that cannot be written shows now
     return entry

@@ -31,6 +31,7 @@ from dad.trained_classes import (
     require_label_names,
     require_trained_classes,
 )
+from dad.training.origin import training_run
 
 _logger = logging.getLogger(__name__)
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam")  # flags that change what a model answers
@@ -46,6 +47,8 @@ class Candidate:
         identity: what its scores belong to: name (its row's in tables), model, checkpoint, checkpoint_hash, weights and
             settings.
         trained_with: what decided its training besides flags, by name, as its checkpoint says; no part of the identity.
+        training: seed and recipe of its training (see `dad.training.origin.training_run`), if they are known; no part
+            of it either.
         twins: classes that it cannot tell apart, for each the first of its kind (see `dad.verdicts.is_right`); None: it
             can tell all.
         param_count: in millions, where the model's own parameters do not say it.
@@ -56,6 +59,7 @@ class Candidate:
     identity: dict[str, Any]
     twins: tuple[int, ...] | None = None
     trained_with: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     param_count: float | None = None
 
     @property
@@ -171,12 +175,9 @@ def _create_student(
     settings |= {flag: str(getattr(args, flag)) for flag in _CHANGES if getattr(args, flag)}
     model = reparameterize_model(model) if args.reparam else model
     identity |= {"settings": settings}
-    return Candidate(model.eval(), data_config, identity, trained_with=_trained_with(checkpoint))
-
-
-def _trained_with(checkpoint: str) -> dict[str, Any]:
-    trained = read_checkpoint(checkpoint, check=False).get("args") if checkpoint else None
-    return dict(getattr(trained, "trained_with", None) or {})
+    content = read_checkpoint(checkpoint, check=False) if checkpoint else {}
+    told = dict(getattr(content.get("args"), "trained_with", None) or {})
+    return Candidate(model.eval(), data_config, identity, trained_with=told, training=training_run(content))
 
 
 def _create_onnx(args: argparse.Namespace, classes: ClassList, runtime: Runtime, file: str) -> Candidate:

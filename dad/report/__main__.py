@@ -21,6 +21,7 @@ from dad.report.paper import resolve_tables
 from dad.report.results import load_with_files
 from dad.report.robustness import resolve_comparison
 from dad.report.robustness_tables import format_robustness, format_transfer
+from dad.report.seeds import format_seeds
 from dad.report.table import format_attacks
 
 
@@ -53,6 +54,9 @@ def main(argv: list[str] | None = None) -> None:
         "bootstrap, and McNemar's exact test",
     )
     parser.add_argument(
+        "--no-seeds", action="store_true", help="no table of means over runs that differ in the seed alone"
+    )
+    parser.add_argument(
         "--measures",
         action="store_true",
         help="also calibration, worst classes and ImageNet-X's factors, a row for each model and set; the card has "
@@ -77,11 +81,12 @@ def main(argv: list[str] | None = None) -> None:
     if args.html:
         from dad.report.card import format_card  # reads images with torch, which is slow to import
 
-        text = format_card(results, tables, comparison, pairs=pairs, paired=paired)
+        text = format_card(results, tables, comparison, pairs=pairs, paired=paired, with_seeds=not args.no_seeds)
     elif args.csv:
         text = format_csv(results)
     else:
-        parts = [format_table(results), format_attacks(results), format_robustness(results)]
+        parts = [format_table(results), "" if args.no_seeds else format_seeds(results)]
+        parts += [format_attacks(results), format_robustness(results)]
         parts += [format_transfer(comparison)] if comparison else []
         parts += [format_paired(paired)] if paired else []
         parts += [format_measures(results)] if args.measures else []

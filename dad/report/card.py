@@ -19,6 +19,7 @@ from dad.report.results import Result, has_imagenets_classes, is_teacher, row_na
 from dad.report.robustness import Comparison
 from dad.report.robustness_section import robustness_section, transfer_section
 from dad.report.score_table import score_tables
+from dad.report.seeds import seeds_section
 from dad.report.side_tables import attack_table, paper_table, provenance_table
 from dad.report.table import format_number
 
@@ -32,9 +33,11 @@ def format_card(
     *,
     pairs: Pairs | None = None,
     paired: Sequence[PairedTable] = (),
+    with_seeds: bool = True,
 ) -> str:
     """Return the page. `tables` of the paper stand beside all `results`; if None, the main ones beside ImageNet's.
-    With a comparison, transfer is told. `pairs` tells of leads image by image; `paired` tables get a section.
+    With a comparison, transfer is told. `pairs` tells of leads image by image; `paired` tables get a section,
+    and so do runs that differ in the seed alone.
 
     Thumbnails are read from the image files that the results name; where one is gone, its name stands in its place.
     """
@@ -43,6 +46,7 @@ def format_card(
         _header(results, pairs),
         _notes(notes_of(results)),
         section("Scores", _scores_about(results, pairs), score_tables(results, best)),
+        seeds_section(results) if with_seeds else "",
         comparison_section(paired),
         robustness_section(results),
         transfer_section(comparison),

@@ -4,16 +4,26 @@ The flags in a checkpoint name a folder, which may hold another set by the time 
 """
 
 import argparse
+import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dad.checkpoints import OWN_KEY
 from dad.files import settings_fingerprint
 from dad.shards.manifest import read_manifest
 
 STATE_KEY = "origins"
 Origin = Mapping[str, Any]
+
+# Flags that choose among draws, like the seed, or that no number of a training depends on.
+_NOT_OF_THE_RECIPE = {
+    *("seed", "workers", "experiment", "output", "overwrite", "config", "print_config", "resume", "local_rank"),
+    *("report_to", "report_project", "log_interval", "recovery_interval", "checkpoint_hist", "save_images", "pin_mem"),
+    "device_modules",
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -43,6 +53,22 @@ def resolve_origin(
             "settings": dict(settings),
         }
     return origin
+
+
+def training_run(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a checkpoint's content the seed of its training and a digest of all else that decides it, under "seed"
+    and "recipe": of runs that differ in the seed alone, these are equal. Nothing where it holds no flags.
+
+    What a run learned from counts by its content, and folders by their names.
+    """
+    args = content.get("args")
+    flags = vars(args) if isinstance(args, argparse.Namespace) else {}
+    if "seed" not in flags:
+        return {}
+    recipe = {name: value for name, value in flags.items() if name not in _NOT_OF_THE_RECIPE}
+    told = [recipe, (content.get(OWN_KEY) or {}).get(STATE_KEY)]
+    text = json.dumps(told, sort_keys=True, default=str)
+    return {"seed": flags["seed"], "recipe": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def follow(before: Sequence[Origin], origin: Origin) -> list[Origin]:

@@ -73,6 +73,7 @@ def test_what_decided_its_training_besides_flags_goes_with_a_model_and_is_not_it
     torch.save(content, checkpoint)
     (candidate,) = create("--checkpoint", checkpoint)
     assert candidate.trained_with == {"style_transfer": "colours"} and "colours" not in str(candidate.identity)
+    assert candidate.training["seed"] == 42 and candidate.training["recipe"] not in str(candidate.identity)
 
 
 def test_averaged_weights_are_another_candidate(checkpoint: Path) -> None:

@@ -11,7 +11,7 @@ from toy_run import ToyRun
 
 from dad.checkpoints import OWN_KEY, read_checkpoint
 from dad.training.checkpoint_saver import LAST
-from dad.training.origin import STATE_KEY, follow, resolve_origin
+from dad.training.origin import STATE_KEY, follow, resolve_origin, training_run
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "dad_set_v1"
 FIRST: dict[str, Any] = {"objective": "dad", "dad_set": {"fingerprint": "a", "digest": "b" * 64}}
@@ -45,3 +45,33 @@ def test_it_is_in_every_checkpoint_and_comes_back_with_it(stopped: ToyRun, start
     again.run_state.parts = replace(again.run_state.parts, origin=FIRST)
     again.run_state.resume(path)
     assert again.run_state.collect(None)[STATE_KEY] == [{"objective": "ce"}, FIRST]
+
+
+def content(*origins: dict[str, Any], **flags: Any) -> dict[str, Any]:
+    """A checkpoint's content."""
+    args = {"seed": 0, "lr": 0.1, "data_dir": "/data", "experiment": "one", "opt_betas": None, **flags}
+    return {"args": Namespace(**args), OWN_KEY: {STATE_KEY: list(origins)}}
+
+
+def test_runs_that_differ_in_the_seed_alone_have_one_recipe() -> None:
+    one, other = training_run(content(FIRST)), training_run(content(FIRST, seed=7, experiment="two", output="/mine"))
+    assert (one["seed"], other["seed"]) == (0, 7) and one["recipe"] == other["recipe"]
+
+
+@pytest.mark.parametrize("other", [{"lr": 0.2}, {"data_dir": "/other"}, {"opt_betas": [0.9, 0.99]}, {"new": 1}])
+def test_any_other_flag_makes_another_recipe(other: dict[str, Any]) -> None:
+    assert training_run(content(**other))["recipe"] != training_run(content())["recipe"]
+
+
+def test_another_dad_set_under_the_same_name_makes_another_recipe() -> None:
+    again = {**FIRST, "dad_set": {"fingerprint": "a", "digest": "c" * 64}}
+    assert training_run(content(FIRST))["recipe"] != training_run(content(again))["recipe"]
+
+
+def test_without_flags_nothing_is_known_of_a_training() -> None:
+    assert training_run({}) == {} and training_run({"args": None}) == {} and training_run({"args": Namespace()}) == {}
+
+
+def test_a_run_tells_its_recipe(stopped: ToyRun) -> None:
+    found = training_run(read_checkpoint(str(stopped.folder / LAST)))
+    assert isinstance(found["seed"], int) and len(found["recipe"]) == 16
