@@ -15,6 +15,7 @@ from dad.files import write_atomically
 from dad.report import format_csv, format_table
 from dad.report.beside import format_paper
 from dad.report.compare import compare, format_paired
+from dad.report.latex import format_latex
 from dad.report.measures import format_measures
 from dad.report.pairs import Pairs
 from dad.report.paper import resolve_tables
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("results", nargs="+", metavar="FILE", help="results.json of validate.py")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="tables as Markdown (default)")
+    form.add_argument("--latex", action="store_true", help="the same tables as LaTeX, for booktabs")
     form.add_argument("--csv", action="store_true", help="timm's columns, a line for each model and set")
     form.add_argument(
         "--html", action="store_true", help="the report card: one page with charts, mistakes and settings"
@@ -92,6 +94,7 @@ def main(argv: list[str] | None = None) -> None:
         parts += [format_measures(results)] if args.measures else []
         parts += [format_paper(tables, results)] if tables else []
         text = "\n\n".join(part for part in parts if part) + "\n"
+        text = format_latex(text) if args.latex else text
     content = text.encode(errors="backslashreplace")  # a file's name may be no text
     if args.out:
         write_atomically(Path(args.out), content)
