@@ -14,8 +14,9 @@ from dad.report.table import MISSING, format_number
 
 ABOUT = (
     f"Differences on the same images, in points; intervals of 95 % by bootstrap over photos ({RESAMPLES:,} resamples, "
-    f"seed {SEED}), where all versions of a photo are drawn together. p is of McNemar's exact test, not corrected for "
-    "the number of sets. All of it is of the images alone: another seed of a training moves a number too."
+    f"seed {SEED}), where all versions of a photo, known by its class and its file's name, are drawn together. p is of "
+    "McNemar's exact test, not corrected for the number of sets. All of it is of the images alone: another seed of a "
+    "training moves a number too."
 )
 _AVERAGE_TITLES = {"average natural": "Avg natural", "average seven": "Avg"}
 

@@ -73,7 +73,7 @@ def lead_of(
     found = pairs.difference(names, other, first) if pairs is not None else ""
     if not isinstance(found, str):
         low, high = found.interval
-        return Lead(low > 0, f"on the same images the lead is {low:.1f} to {high:.1f} points (95 %)")
+        return Lead(low > 0, f"on the same images the lead is {low:+.2f} to {high:+.2f} points (95 %)")
     margin = best.margin(second)
     if not math.isfinite(margin):
         return Lead(False, "the results have no intervals")

@@ -6,7 +6,7 @@ from html import escape
 from dad.charts.svg import element
 from dad.markdown import format_rows
 from dad.report.columns import columns_of
-from dad.report.markup import head_row, row_head, scrolling_table
+from dad.report.markup import row_head, scrolling_table
 from dad.report.results import Result, class_name, row_name
 from dad.report.table import MISSING, format_number
 from dad.report.worst_classes import worst_classes
@@ -81,20 +81,28 @@ def measures_details(result: Result) -> str:
     ):
         if rows:
             body = [_row(row, rows[0]) for row in rows[1:]]
-            head = head_row(rows[0], 1)
-            parts += [element("p", escape(about), class_="about"), scrolling_table([head], body, "numbers", name)]
+            table = scrolling_table([_head(rows[0])], body, "numbers", name)
+            parts += [element("p", escape(about), class_="about"), table]
     if not parts:
         return ""
     title = element("summary", element("b", "Calibration and worst classes"))
     return element("details", title, element("div", *parts, class_="measures"))
 
 
+def _head(headings: Sequence[str]) -> str:
+    first, *others = headings
+    heads = [element("th", escape(heading), scope="col", **_kind(heading)) for heading in others]
+    return element("tr", element("th", escape(first), scope="col", class_="name"), *heads)
+
+
 def _row(row: Sequence[str], headings: Sequence[str]) -> str:
-    cells = [
-        element("td", escape(cell), **({"class_": "word"} if heading in _WORDS else {}))
-        for cell, heading in zip(row[1:], headings[1:], strict=True)
-    ]
+    cells = [element("td", escape(cell), **_kind(heading)) for cell, heading in zip(row[1:], headings[1:], strict=True)]
     return element("tr", row_head(row[0]), *cells)
+
+
+def _kind(heading: str) -> dict[str, str]:
+    """Return what puts a column of words to the left."""
+    return {"class_": "word"} if heading in _WORDS else {}
 
 
 def _cells(result: Result, scores: Result) -> list[str]:

@@ -82,10 +82,12 @@ def seed_rows(results: Sequence[Result]) -> tuple[list[list[str]], list[str]]:
     shown = shown_averages(seven, [result for group in groups for result in group.results])
     rows = []
     for group in groups:
-        cells = [_cell(group, column, notes) for column in columns]
+        reasons: dict[str, list[str]] = {}
+        cells = [_cell(group, column, reasons) for column in columns]
+        notes += [f"{group.name}, {', '.join(sets)}: {why}; no mean over seeds" for why, sets in reasons.items()]
         means = [[averages(result)[place] for result in group.results] for place in shown]
         rows.append([group.name, group.seeds, *cells, *(_spread_text(values) for values in means)])
-    titles = ["Several seeds", "Seeds", *(column.heading for column in columns), *(_AVERAGES[place] for place in shown)]
+    titles = ["Model", "Seeds", *(column.heading for column in columns), *(_AVERAGES[place] for place in shown)]
     return ([titles, *rows] if rows else []), notes
 
 
@@ -126,13 +128,13 @@ def _key(result: Result) -> str:
     return json.dumps(same, sort_keys=True)
 
 
-def _cell(group: SeedGroup, column: Column, notes: list[str]) -> str:
+def _cell(group: SeedGroup, column: Column, reasons: dict[str, list[str]]) -> str:
     images = {(column.scores(result) or {}).get("images") for result in group.results}
     if len(images) > 1:
         known = [row_name(result) for result in group.results if column.scores(result)]
         all_of_them = len(known) == len(group.results)
         why = "scored on different images" if all_of_them else f"scored for {', '.join(known)} alone"
-        notes.append(f"{group.name}, {column.title}: {why}; no mean over seeds")
+        reasons.setdefault(why, []).append(column.title)
     return MISSING if len(images) > 1 else _spread_text([column.value(result) for result in group.results])
 
 
@@ -158,7 +160,13 @@ def seeds_section(results: Sequence[Result]) -> str:
         return ""
     parts = [element("p", escape(f"{note}."), class_="about") for note in notes]
     if rows:
-        body = [element("tr", row_head(row[0]), element("td", escape(row[1]), class_="word"),
-                        *(element("td", escape(cell)) for cell in row[2:])) for row in rows[1:]]  # fmt: skip
+        body = [_row(row) for row in rows[1:]]
         parts.insert(0, scrolling_table([head_row(rows[0], 2)], body, "numbers", "several seeds"))
     return section("Several seeds", ABOUT if rows else "", *parts)
+
+
+def _row(row: Sequence[str]) -> str:
+    name, seeds, *cells = row
+    values = [cell.rstrip(")").partition(" (") for cell in cells]
+    numbers = [element("td", value, element("small", interval) if interval else "") for value, _, interval in values]
+    return element("tr", row_head(name), element("td", escape(seeds), class_="word"), *numbers)

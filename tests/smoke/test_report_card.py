@@ -46,6 +46,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 50).save(folder / "image.png")
     results: list[dict[str, Any]] = json.loads(GOLDEN.read_bytes())
     results[1]["name"] = "vit_base_patch16_clip_224.openai_ft_in12k_in1k"
+    numbers = {"ece": 4.2, "brier": 0.31, "nll": 0.9}
+    ratios = {"pose": {"count": 15_000, "top1": 80.0, "error_ratio": 0.9}}
+    for number, result in enumerate(results):
+        result["training"] = {"seed": number, "recipe": "one"}
+        scores = result["variants"]["imagenet"]
+        scores["calibration"] = {**numbers, "scaled": {**numbers, "temperature": 1.2, "count": 25_000}}
+        scores["images"] = "the same"
+        scores["imagenet_x"] = {"count": 46_110, "top1": 80.0, "factors": ratios}
     for scores in (scores for result in results for scores in result["variants"].values()):
         for mistake in scores.get("mistakes", ())[:1]:
             mistake["file"] = str(folder / "image.png")
@@ -90,6 +98,7 @@ def test_it_fits_the_window_without_an_error(
     browser: Browser, names: str, width: int, request: pytest.FixtureRequest
 ) -> None:
     browser.open(request.getfixturevalue(names), width)
+    browser.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     assert browser.evaluate("innerWidth") == width
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     assert browser.evaluate("document.body.scrollWidth") <= width
@@ -108,6 +117,16 @@ def test_the_table_says_what_the_results_say(browser: Browser, card: Path, resul
         assert row[0] == result["name"]
         assert row[1:8] == [shown(result["variants"][name]) for name in SETS]
     assert [row[8:] for row in rows[:2]] == [["29.3", "42.5"], ["47.7", "51.7"]]
+
+
+def test_calibration_factors_and_seeds_are_there(browser: Browser, card: Path) -> None:
+    browser.open(card, 1280)
+    browser.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    first = browser.evaluate(ROWS % '[aria-label="calibration and worst classes"] tbody tr')[0]
+    assert first[:8] == ["ImageNet", "4.2", "0.310", "0.900", "1.20", "4.2", "0.310", "0.900"]
+    assert browser.evaluate(ROWS % '[aria-label="ImageNet-X"] tbody tr')[0] == ["pose", "15,000", "0.90"]
+    (seeds,) = browser.evaluate(ROWS % '[aria-label="several seeds"] tbody tr')
+    assert seeds[1] == "0, 1" and seeds[2].startswith("79.8 ± 0.2")
 
 
 def test_attacks_are_there_with_their_radius(browser: Browser, card: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_clear_lead_on_the_same_images_is_clear(decided: Decided) -> None:
 def test_the_headline_is_of_the_same_images(decided: Decided, text_of: Callable[[str], str]) -> None:
     pairs = pairs_of(decided("a", **ALL), decided("b", **{**ALL, "imagenet": 0.8}))
     low, high = pairs.difference(SEVEN, 0, 1).interval  # type: ignore[union-attr]
-    told = f"On the same images the lead is {low:.1f} to {high:.1f} points (95 %)."
+    told = f"On the same images the lead is {low:+.2f} to {high:+.2f} points (95 %)."
     assert low > 0 and told in text_of(format_card(pairs.results, pairs=pairs))
     assert "compared image by image" in text_of(format_card(pairs.results, pairs=pairs))
     assert "on the same images" not in text_of(format_card(pairs.results)).lower()

@@ -45,7 +45,7 @@ def run(seed: int, top1: float, **changes: Any) -> dict[str, Any]:
 
 def test_they_are_averaged() -> None:
     rows, notes = seed_rows([run(2, 73.0), run(0, 70.0), run(1, 71.0)])
-    assert rows == [["Several seeds", "Seeds", "mine"], ["run_s*", "0, 1, 2", "71.3 ± 1.5 (67.5–75.1)"]] and not notes
+    assert rows == [["Model", "Seeds", "mine"], ["run_s*", "0, 1, 2", "71.3 ± 1.5 (67.5–75.1)"]] and not notes
 
 
 @pytest.mark.parametrize(
