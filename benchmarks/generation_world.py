@@ -10,6 +10,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from dad.discretizers._vqgan_blocks import make_lean
 from dad.discretizers.vqgan import CONFIGS, Vqgan, VqganConfig
 from dad.pixels import PixelModel
 from dad.styles.vgg import TO_RELU4_1, create_decoder, create_encoder
@@ -91,10 +92,18 @@ def create_networks(preset: Preset, device: torch.device) -> tuple[Networks, Net
     head = nn.functional.normalize(torch.randn(clip.visual.output_dim, _CLASSES), dim=0)
     vqgan = Vqgan(preset.vqgan).to(device).eval().requires_grad_(False)
     calibrate(vqgan, draw_images(2, preset.img_size).to(device))
-    plain = Networks(_on_pixels(PlainClip(deepcopy(clip.visual), head), device), vqgan)
-    ours = Networks(_on_pixels(ClipClassifier(clip.visual, head, _LOGIT_SCALE), device), deepcopy(vqgan))
+    plain = Networks(_on_pixels(PlainClip(deepcopy(clip.visual), head), device), as_published(deepcopy(vqgan)))
+    ours = Networks(_on_pixels(ClipClassifier(clip.visual, head, _LOGIT_SCALE), device), vqgan)
     ours.vqgan.to(memory_format=torch.channels_last)  # as generate.py runs it
     return plain, ours
+
+
+def as_published(vqgan: Vqgan) -> Vqgan:
+    """Let a VQGAN's blocks compute as taming-transformers has them, in place."""
+    for module in vqgan.modules():
+        if type(module).__module__ == make_lean.__module__:
+            module.__class__ = type(module).__base__  # type: ignore[assignment]
+    return vqgan
 
 
 def _on_pixels(classifier: nn.Module, device: torch.device) -> PixelModel:

@@ -1,8 +1,8 @@
 """Q as a VQGAN (Esser et al. 2021; paper section 3.3): encode, replace every latent by its nearest code, decode.
 
-Encoder and decoder are taming-transformers' modules, so that the published checkpoints load; the code search, the
-checkpoint reader and the table of configurations are ours (`taming.models` cannot be imported with a current
-Lightning).
+Encoder and decoder are taming-transformers' modules, so that the published checkpoints load; their passes, the code
+search, the checkpoint reader and the table of configurations are ours (`taming.models` cannot be imported with a
+current Lightning).
 """
 
 import argparse
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dad.checkpoints import file_digest, read_state_dict, strip_prefixes
 from dad.discretizers import CodedDiscretizer
+from dad.discretizers._vqgan_blocks import make_lean
 from dad.errors import DataError, UsageError
 from dad.files import settings_fingerprint
 from dad.pixels import from_signed, to_signed
@@ -137,7 +138,8 @@ class Vqgan(nn.Module):
 
 
 def build_half(kind: type[nn.Module], config: VqganConfig, **settings: Any) -> Any:
-    """Build taming's Encoder or Decoder of a configuration; `settings` are further arguments of taming's."""
+    """Build taming's Encoder or Decoder of a configuration, as `make_lean` has it; `settings` are further arguments of
+    taming's."""
     keywords = {
         "ch": config.ch, "out_ch": 3, "ch_mult": config.ch_mult, "num_res_blocks": config.num_res_blocks,
         "attn_resolutions": config.attn_resolutions, "in_channels": 3, "resolution": config.resolution,
@@ -147,7 +149,7 @@ def build_half(kind: type[nn.Module], config: VqganConfig, **settings: Any) -> A
         half: Any = kind(**keywords, **settings)
     if not config.mid_attention:
         half.mid.attn_1 = nn.Identity()
-    return half
+    return make_lean(half)
 
 
 def nearest_codes(latents: Tensor, codebook: Tensor) -> Tensor:

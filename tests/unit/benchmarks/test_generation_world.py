@@ -4,6 +4,7 @@ from argparse import Namespace
 
 import pytest
 import torch
+from taming.modules.diffusionmodules.model import Encoder
 from torch import Tensor
 
 from benchmarks.generation_world import PRESETS, Networks, create_networks, draw_images, make_batches
@@ -52,3 +53,12 @@ def test_labels_are_what_the_teacher_sees_in_q(networks: tuple[Networks, Network
     assert (first.keys, second.keys) == (
         ["000-000", "000-001", "000-002"], ["001-000", "001-001", "001-002"],
     )  # fmt: skip
+
+
+def test_the_straightforward_loop_has_tamings_own_blocks_and_ours_computes_the_same(
+    networks: tuple[Networks, Networks],
+) -> None:
+    plain, ours = networks
+    assert type(plain.vqgan.encoder) is Encoder and type(ours.vqgan.encoder) is not Encoder
+    codes = torch.randint(64, (2, 16, 16))
+    torch.testing.assert_close(plain.vqgan.decode(codes), ours.vqgan.decode(codes), rtol=0, atol=1e-5)
