@@ -2,6 +2,7 @@
 batch."""
 
 import logging
+import os
 from argparse import Namespace
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from dad.shards import EXTENSION_OF, DadWriter, Sample, encode_codes, encode_ima
 from dad.shards.marker import Fate, Ledger, Metadata
 
 _logger = logging.getLogger(__name__)
+_ENCODERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # threads; Pillow lets go of the interpreter while it encodes
 _IN_FLIGHT = 2  # batches that wait for encoding; more would pile up tensors on the device
 
 
@@ -69,6 +71,7 @@ class ShardRecorder:
         self.failed = 0
         self._done: list[Fates] = []
         self._pool = ThreadPoolExecutor(1, "encode")
+        self._encoders = ThreadPoolExecutor(_ENCODERS, "picture")
         self._waiting: deque[Future[Fates]] = deque()
 
     def __enter__(self) -> "ShardRecorder":
@@ -78,6 +81,7 @@ class ShardRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._encoders.shutdown(cancel_futures=True)
 
     def add(self, sources: list[SourceImage], generated: Generated) -> None:
         """Take a batch of the current shard; returns while it is still being encoded."""
@@ -125,14 +129,16 @@ class ShardRecorder:
         codes = None if generated.codes is None else generated.codes.cpu().numpy()
         predicted = generated.logits_after.argmax(1).tolist()
         failed = generated.failed.tolist()
+        stored = [row for row in range(len(sources)) if kept[row] and not failed[row]]
+        columns = [(images[row], None if codes is None else codes[row]) for row in stored]
+        payloads = dict(zip(stored, self._encoders.map(lambda one: self._payloads(*one), columns), strict=True))
         for row, source in enumerate(sources):
             if failed[row]:
                 reason = describe_failure(failed[row])
                 _logger.warning("%s: %s; rejected", source, reason)
                 fates.rejected[source.key] = {"reason": reason}
             elif kept[row]:
-                payloads = self._payloads(images[row], None if codes is None else codes[row])
-                fates.samples.append(Sample(source.key, source.label, payloads, metadata[row]))
+                fates.samples.append(Sample(source.key, source.label, payloads[row], metadata[row]))
             else:
                 fates.rejected[source.key] = {**metadata[row], "predicted": predicted[row]}
         return fates

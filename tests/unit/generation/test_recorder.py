@@ -120,3 +120,11 @@ def test_where_the_teachers_own_choice_stands_in_for_a_label_it_is_told() -> Non
     assert describe(sources, make_generated(labels=own)) == [
         {**about, "teacher_class": number % 3} for number, about in enumerate(labelled)
     ]
+
+
+def test_pictures_are_encoded_by_several_threads_and_stay_with_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "_ENCODERS", 4)
+    generated = make_generated(8, keep=torch.ones(8, dtype=torch.bool))
+    samples = encode(generated).samples
+    assert [sample.key for sample in samples] == [source.key for source in SOURCES]
+    assert [int(decode_image(sample.payloads["png"])[0, 0, 0]) for sample in samples] == [10 * row for row in range(8)]
