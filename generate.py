@@ -38,6 +38,7 @@ from dad.generation.finish import finish_set
 from dad.generation.first_look import write_first_look
 from dad.generation.generator import create_generator
 from dad.generation.places import to_keep
+from dad.generation.precision import resolve_attack_precision
 from dad.generation.progress import ProgressBar, log_file, log_name
 from dad.generation.recheck import require_same_images
 from dad.generation.recorder import create_recorder
@@ -71,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         classes = resolve_class_list(args.class_map, args.class_names, class_folders(split))
         sources = list_sources(split, classes)
     args, args_text = resolve_sizes(args, args_text, len(sources))
+    args, args_text = resolve_attack_precision(args, args_text)
     listed = resolve_listing(args, split, sources)
     discretizer = create_discretizer(args, runtime.device)
     if "codes" in args.store and not discretizer.has_codes:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from dad.args.generate import require_attack_precision
 from dad.attacks import Attack, create_attack
 from dad.discretizers import Discretizer, create_discretizer, discretize
 from dad.errors import UsageError
@@ -64,8 +65,10 @@ def create_adversary(args: argparse.Namespace, student: Any, device: torch.devic
     """Build the adversary of a timm model from the flags of Q and of the attack.
 
     Raises:
-        UsageError: Q is too slow for training, or does not fit the student's image size.
+        UsageError: Q is too slow for training, or does not fit the student's image size; or the attack has a precision
+            that the device has not.
     """
+    require_attack_precision(args)
     discretizer = create_discretizer(args, device, for_training=True)
     config = student.pretrained_cfg
     side = config.get("input_size", (3, 0, 0))[-1]

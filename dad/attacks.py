@@ -7,13 +7,18 @@ of steps alone).
 
 import argparse
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 _TINY = 1e-10  # keeps a zero gradient from becoming NaN
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")  # that --attack-precision names
+AUTO = "auto"  # left to whoever takes the gradients
+AMBIENT = "ambient"  # of the autocast that an attack is called under; in training, where the update's own says it
+_LOWERED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _FLOAT16_SCALE = 2.0**12  # keeps gradients at pixels above float16's smallest numbers; steps depend on directions alone
 
 
@@ -144,8 +149,7 @@ class Attack:
     """An attack's settings; lengths are in the norm of the whole image, pixels in [0, 1].
 
     Attributes:
-        mixed: whether gradients are taken in the precision of the autocast that the attack is called under; else in
-            float32.
+        precision: in which gradients are taken: one of `PRECISIONS`, or `AMBIENT`.
     """
 
     norm: str = "l2"
@@ -153,13 +157,17 @@ class Attack:
     step_size: float = 0.1
     steps: int = 1
     random_start_prob: float = 0.8
-    mixed: bool = False
+    precision: str = "fp32"
+
+    def starts_at_random(self, generator: torch.Generator) -> bool:
+        """Draw whether an image begins at a random point: the first thing that its generator is asked for."""
+        return torch.rand((), generator=generator).item() < self.random_start_prob
 
     def start(self, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """Return where the loop begins: the images, or random points of their budgets; image i asks `generators[i]`."""
         noise = torch.zeros_like(pixels, device="cpu")
         for image, generator in zip(noise, generators, strict=True):
-            if torch.rand((), generator=generator) < self.random_start_prob:
+            if self.starts_at_random(generator):
                 image.copy_(torch.randn(image.shape, generator=generator))
         return (pixels + NORMS[self.norm].start(noise.to(pixels.device), self.epsilon, pixels)).clamp(0, 1)
 
@@ -180,7 +188,7 @@ class Attack:
         adversarial = self.start(pixels, generators)
         for _ in range(self.steps):
             variable = adversarial.detach().requires_grad_()
-            (gradient,) = gradients_at(loss_of, [variable], self.mixed)
+            (gradient,) = gradients_at(loss_of, [variable], self.precision)
             current = variable.detach()
             moved = current + norm.step(gradient, self.step_size, current)
             adversarial = (pixels + norm.project(moved - pixels, self.epsilon, pixels)).clamp(0, 1)
@@ -188,28 +196,52 @@ class Attack:
 
 
 def gradients_at(
-    loss_of: Callable[..., Tensor], variables: Sequence[Tensor], mixed: bool = False
+    loss_of: Callable[..., Tensor], variables: Sequence[Tensor], precision: str = "fp32"
 ) -> tuple[Tensor, ...]:
     """Return what points where the gradients of the sum of `loss_of(*variables)` [B] at each variable point.
 
-    With `mixed`, in the precision of the ambient autocast; a value that float16 cannot hold is then 0 or the largest
-    number there is.
+    In float16 the loss is scaled up, and so are these. A value that float16 cannot hold is infinite, or NaN, as it is
+    everywhere else; under `AMBIENT`, where one image must not spoil an update, it is 0 or the largest number there is.
     """
     device = variables[0].device.type
-    with torch.enable_grad(), torch.autocast(device, enabled=mixed and torch.is_autocast_enabled(device)):
+    with torch.enable_grad(), _computing_in(precision, device):
         losses = loss_of(*variables).sum()
         if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:
             losses = losses * _FLOAT16_SCALE
         gradients = torch.autograd.grad(losses, variables)
-    return tuple(gradient.nan_to_num() for gradient in gradients) if mixed else gradients
+    return tuple(gradient.nan_to_num() for gradient in gradients) if precision == AMBIENT else gradients
+
+
+@contextmanager
+def _computing_in(precision: str, device: str) -> Iterator[None]:
+    """Let networks compute in a precision, forward and backward, whatever autocast they are called under.
+
+    fp32 is PyTorch's own: matrix products in float32, and convolutions in TF32 on cards that have it. tf32 lets matrix
+    products have it too.
+    """
+    matmul = torch.get_float32_matmul_precision()
+    if precision == "tf32":
+        torch.set_float32_matmul_precision("high")
+    lowered = _LOWERED.get(precision)
+    ambient = precision == AMBIENT and torch.is_autocast_enabled(device)
+    try:
+        with torch.autocast(device, dtype=lowered, enabled=lowered is not None or ambient):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
 
 
 def create_attack(args: argparse.Namespace) -> Attack | None:
-    """Build the attack from the `--attack-*` flags; None for `--attack none`, samples of Q without gradient (Table
-    11)."""
+    """Build the attack from the `--attack-*` flags; None for `--attack none`, samples of Q without gradient (Table 11).
+
+    A precision that nobody has chosen is float32: generate.py chooses one before (`resolve_attack_precision`).
+    """
     if args.attack == "none":
         return None
-    return Attack(args.attack_norm, args.attack_eps, args.attack_step_size, args.attack_steps, args.random_start_prob)
+    precision = "fp32" if args.attack_precision == AUTO else args.attack_precision
+    return Attack(
+        args.attack_norm, args.attack_eps, args.attack_step_size, args.attack_steps, args.random_start_prob, precision
+    )
 
 
 def keyed_generator(seed: int, key: str) -> torch.Generator:

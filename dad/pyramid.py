@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dad.attacks import gradients_at
+from dad.attacks import AMBIENT, gradients_at
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Pyramid:
         levels = [pixels.new_zeros(size, channels, *(-(-side // cell) for side in sides)) for cell in self.cells]
         for _ in range(self.steps):
             variables = [values.requires_grad_() for values in levels]
-            gradients = gradients_at(lambda *levels: loss_of(self.perturbed(pixels, levels)), variables, mixed=True)
+            gradients = gradients_at(lambda *levels: loss_of(self.perturbed(pixels, levels)), variables, AMBIENT)
             moved = zip(variables, gradients, strict=True)
             levels = [
                 (values.detach() + self.step_size * gradient.sign()).clamp(-self.epsilon, self.epsilon)

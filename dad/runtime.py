@@ -102,6 +102,7 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     if runtime.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         _warn_of_emulated_bfloat16(runtime)
+        _require_tf32(args, runtime)
     if runtime.device.type == "cpu":
         keep_freed_memory()
     if runtime.device.type != "cuda" and runtime.distributed and "OMP_NUM_THREADS" not in os.environ:
@@ -192,6 +193,11 @@ def _model_dtype(args: argparse.Namespace) -> torch.dtype:
         _logger.warning("--model-dtype float16: its gradients vanish without a scale; bfloat16 or --amp is safer")
     dtype: torch.dtype = getattr(torch, name)
     return dtype
+
+
+def _require_tf32(args: argparse.Namespace, runtime: Runtime) -> None:
+    if getattr(args, "attack_precision", None) == "tf32" and torch.cuda.get_device_capability(runtime.device) < (8, 0):
+        raise UsageError("--attack-precision tf32: this card has none, cards of capability 8.0 (A100) on do; use fp16")
 
 
 def _warn_of_emulated_bfloat16(runtime: Runtime) -> None:

@@ -48,6 +48,8 @@ _RULES: tuple[_Rule, ...] = (
     (("image_quality",), "from 1 to 100", lambda value: 1 <= value <= 100),
 )
 
+AUTO = "auto"  # left to the script
+
 FILTERS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")  # that timm knows
 _PAIRS = ("scale", "ratio", "cutmix_minmax")
 _NAMES = (

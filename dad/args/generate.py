@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 
 from dad.ahead import ask_ahead
-from dad.args.checks import missing_flags, require_given, require_numbers
+from dad.args.checks import AUTO, missing_flags, require_given, require_numbers
 from dad.args.switches import Switch
 from dad.errors import UsageError
 from dad.plugins import ask_plugin, list_plugins
@@ -104,6 +104,7 @@ def require_generation(args: Namespace) -> None:
     require_given([general, missing_discretizer_flags(args)])
     if not 0 < args.crop_pct <= 1:
         raise UsageError(f"--crop-pct {args.crop_pct:g}: it must be above 0 and at most 1")
+    require_attack_precision(args)
     _require_place_beside(args)
     if args.tune_attack and args.attack == "none":
         raise UsageError("--tune-attack: --attack none has no epsilon to tune; leave one of the two out")
@@ -159,6 +160,10 @@ def list_norms() -> list[str]:
     return ask_ahead("dad.attacks", lambda attacks: sorted(attacks.NORMS))
 
 
+def _precisions() -> list[str]:
+    return ask_ahead("dad.attacks", lambda attacks: list(attacks.PRECISIONS))
+
+
 def add_attack_args(parser: ArgumentParser) -> None:
     """Add the attack: of generate.py on the teacher, of dat and dad_dat on the student itself.
 
@@ -186,6 +191,25 @@ def add_attack_args(parser: ArgumentParser) -> None:
         metavar="P",
         help="chance that an image starts at a random point of the budget",
     )
+    group.add_argument(
+        "--attack-precision",
+        default=AUTO,
+        type=str,
+        choices=[AUTO, *_precisions()],
+        help="in which its gradients are taken; auto: in generate.py that of the set in --dad-dir, of a new set "
+        "--amp-dtype's with --amp, else fp32; in training fp32",
+    )
+
+
+def require_attack_precision(args: Namespace) -> None:
+    """Refuse a precision that no device of this kind has.
+
+    Raises:
+        UsageError: TF32, and no CUDA card.
+    """
+    if args.attack_precision == "tf32" and args.attack != "none" and not args.device.startswith("cuda"):
+        others = ", ".join(name for name in _precisions() if name != "tf32")
+        raise UsageError(f"--attack-precision tf32: --device {args.device} has none; use {others} or {AUTO}")
 
 
 def add_stable_diffusion_args(parser: ArgumentParser) -> None:

@@ -83,10 +83,14 @@ def sizes_for_generation(images: int) -> dict[str, int]:
 
 def with_sizes(args: Namespace, args_text: str, sizes: Mapping[str, Any]) -> tuple[Namespace, str]:
     """Return flags and their YAML with what was open filled in: given back through `--config`, nothing is open."""
-    taken = {name: sizes[name] for name in open_names(args)}
-    content = yaml.safe_load(args_text) | taken
+    return with_values(args, args_text, {name: sizes[name] for name in open_names(args)})
+
+
+def with_values(args: Namespace, args_text: str, values: Mapping[str, Any]) -> tuple[Namespace, str]:
+    """Return flags and their YAML with other values."""
+    content = yaml.safe_load(args_text) | dict(values)
     text = "".join(f"{line(name, content[name])}\n" for name in sorted(content))
-    return Namespace(**{**vars(args), **taken}), text
+    return Namespace(**{**vars(args), **values}), text
 
 
 def describe(sizes: Mapping[str, Any]) -> str:

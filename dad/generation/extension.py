@@ -49,7 +49,7 @@ def resolve_listing(args: Namespace, split: Path, sources: Sequence[SourceImage]
         DataError: a file of the set that says which they are is lost or damaged.
     """
     root = Path(args.dad_dir)
-    settings = _settings_of(root)
+    settings = settings_of_set(root)
     if settings is None or (len(Layout.of(settings).segments) == 1 and not args.extend):
         return Listed(sources, [len(sources)], len(sources))  # the writer compares
     by_key = {source.key: source for source in sources}
@@ -68,7 +68,7 @@ def resolve_listing(args: Namespace, split: Path, sources: Sequence[SourceImage]
     return Listed(listed, [len(labels) for labels in lists], len(added))
 
 
-def _settings_of(root: Path) -> Settings | None:
+def settings_of_set(root: Path) -> Settings | None:
     """Return the settings of the set in a folder, if there is one that can be extended; what is damaged is for the
     writer to say."""
     for name in (SETTINGS, MANIFEST):

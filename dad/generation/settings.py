@@ -47,7 +47,8 @@ def resolve_img_size(args: Namespace, of_teacher: int, multiple: int) -> int:
 
 
 def _attack_settings(attack: Attack | None) -> Settings:
+    """Return what decides what the attack does; sets from before there was a choice of precision are of float32."""
     if attack is None:
         return {"attack": "none"}
-    told = {name: value for name, value in vars(attack).items() if name != "mixed" or value}  # float32, as ever
+    told = {name: value for name, value in vars(attack).items() if name != "precision" or value != "fp32"}
     return {f"attack_{name}": value for name, value in told.items()}

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dad.args.adversarial import resolve_pixel_budget
-from dad.attacks import Attack
+from dad.attacks import AMBIENT, Attack
 from dad.gradients import evaluating
 from dad.models.auxiliary_norms import AUXILIARY, MAIN
 from dad.objectives import weighted_result
@@ -62,7 +62,7 @@ class Objective(AuxiliaryNorms):
         config = student.pretrained_cfg
         self.classes = int(student.num_classes)
         epsilon, step_size = resolve_pixel_budget(args, 1 / 255, 1 / 255)
-        attack = Attack("linf", epsilon, step_size, args.adv_steps or 1, 1 - args.adv_start_clean, mixed=True)
+        attack = Attack("linf", epsilon, step_size, args.adv_steps or 1, 1 - args.adv_start_clean, AMBIENT)
         self.adversary = _Targeted(PixelModel(student, config["mean"], config["std"]).to(device), attack)
 
     @property

@@ -26,7 +26,7 @@ _MACHINE = {  # flags that say where, on what and by whom a run is made, not wha
     "data_dir", "dad_dir", "teacher_cache", "soft_targets", "vqgan_checkpoint", "style_weights", "batch_size",
     "grad_accum_steps", "validation_batch_size", "workers", "pin_mem", "no_prefetcher", "device", "device_modules",
     "amp", "amp_dtype", "channels_last", "torchcompile", "torchcompile_mode", "no_ddp_bb", "synchronize_step",
-    "grad_checkpointing", "model_ema_force_cpu", "val_interval", "save_images", "max_failed",
+    "grad_checkpointing", "model_ema_force_cpu", "val_interval", "save_images", "max_failed", "attack_precision",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dad.args import create_generate_parser, create_train_parser, create_validate_parser
 from dad.args.hparams import parse_args
-from dad.attacks import NORMS, Attack, Norm, create_attack, keyed_generator
+from dad.attacks import AMBIENT, NORMS, PRECISIONS, Attack, Norm, create_attack, gradients_at, keyed_generator
 
 KEYS = tuple(f"ant/{number}" for number in range(6))
 EVERY_NORM = pytest.mark.parametrize("norm", sorted(NORMS))
@@ -177,8 +177,12 @@ def test_gradients_are_taken_in_full_precision_whatever_autocast_says() -> None:
     assert torch.equal(mixed, attack(through_matmul, pixels, draws())) and not mixed.requires_grad
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_mixed_gradients_are_those_of_autocast_and_point_as_the_full_ones_do(dtype: torch.dtype) -> None:
+FAINT = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@pytest.mark.parametrize("precision", FAINT)
+@pytest.mark.parametrize("ambient", [False, True])
+def test_gradients_of_a_lower_precision_point_as_the_full_ones_do(precision: str, ambient: bool) -> None:
     weights, seen = make_weights().flatten(1).T, []
 
     def faint(images: Tensor) -> Tensor:
@@ -187,10 +191,42 @@ def test_mixed_gradients_are_those_of_autocast_and_point_as_the_full_ones_do(dty
 
     pixels = make_pixels(0.4, 0.6)
     full = Attack("linf", 0.1, 0.1, 1, 0.0)(faint, pixels, draws())
-    with torch.autocast("cpu", dtype):
-        mixed = Attack("linf", 0.1, 0.1, 1, 0.0, mixed=True)(faint, pixels, draws())
-    assert seen == [torch.float32, dtype]
-    assert ((mixed - full).abs() < 1e-6).float().mean() > 0.95
+    with torch.autocast("cpu", FAINT[precision], enabled=ambient):
+        lower = Attack("linf", 0.1, 0.1, 1, 0.0, AMBIENT if ambient else precision)(faint, pixels, draws())
+    assert seen == [torch.float32, FAINT[precision]]
+    assert ((lower - full).abs() < 1e-6).float().mean() > 0.95
+
+
+def test_an_overflow_shows_but_in_training_where_it_must_not_spoil_an_update() -> None:
+    def overflowing(images: Tensor) -> Tensor:
+        return 1e5 * (images.flatten(1) @ make_weights().flatten(1).T).float().sum(dim=1)
+
+    pixels = make_pixels(0.4, 0.6)
+    (shown,) = gradients_at(overflowing, [pixels.clone().requires_grad_()], "fp16")
+    with torch.autocast("cpu", torch.float16):
+        (hidden,) = gradients_at(overflowing, [pixels.clone().requires_grad_()], AMBIENT)
+    assert not shown.isfinite().all() and hidden.isfinite().all()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_precision_ends_with_the_gradient(precision: str) -> None:
+    before = torch.get_float32_matmul_precision()
+    seen = []
+
+    def noting(images: Tensor) -> Tensor:
+        seen.append(torch.get_float32_matmul_precision())
+        return linear(images)
+
+    gradients_at(noting, [make_pixels().requires_grad_()], precision)
+    assert seen == ["high" if precision == "tf32" else before] and torch.get_float32_matmul_precision() == before
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_which_images_start_at_random_is_known_before() -> None:
+    attack = Attack(random_start_prob=0.5)
+    random = torch.tensor([attack.starts_at_random(generator) for generator in draws()])
+    moved = (attack.start(make_pixels(0.4, 0.6), draws()) != make_pixels(0.4, 0.6)).flatten(1).any(dim=1)
+    assert torch.equal(moved, random) and 0 < random.sum() < 6
 
 
 @pytest.mark.parametrize(("seed", "key"), [(0, "ant/1"), (1, "ant/0"), (-1, "ant/0"), (0, "bee/0")])

@@ -65,6 +65,20 @@ def test_a_finished_part_is_not_made_again(generate_flags: list[str], tmp_path: 
     assert [path.name for path in before if path.stat().st_mtime_ns != before[path]] == ["00001.tar"]
 
 
+def test_a_set_from_before_there_was_a_choice_of_precision_goes_on_in_float32(
+    generate_flags: list[str], tmp_path: Path
+) -> None:
+    flags = [*generate_flags, "--amp", "--amp-dtype", "bfloat16"]
+    assert generate.main([*flags, "--attack-precision", "fp32"]) == 0
+    assert "attack_precision" not in json.loads((tmp_path / "dad" / "settings.json").read_text())
+    (tmp_path / "dad" / "args.yaml").unlink()
+    before = tree(tmp_path / "dad")
+    lose_shard(tmp_path / "dad" / "shards")
+    assert generate.main(flags) == 0 and tree(tmp_path / "dad") == before
+    with pytest.raises(SettingsError, match="attack_precision"):
+        generate.main([*flags, "--attack-precision", "bf16"])
+
+
 @pytest.mark.slow
 def test_two_processes_make_what_one_makes(generate_flags: list[str], tmp_path: Path) -> None:
     generate.main(generate_flags)

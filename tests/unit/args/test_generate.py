@@ -27,6 +27,7 @@ def check(*words: str) -> None:
         ["--shard-range", ":"],
         ["--attack-eps", "0"],
         ["--workers", "0"],
+        ["--attack-precision", "tf32", "--attack", "none"],
         ["--dad-dir", "data/dad"],
     ],
 )
@@ -57,6 +58,7 @@ def test_what_cannot_is_refused(words: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--attack-precision", "tf32", "--device", "cpu"], "--attack-precision tf32: --device cpu has none; use"),
         (["--unlabelled", "--keep", "teacher-correct"], "--keep teacher-correct: of --unlabelled images nobody knows"),
         (["--keep", "teacher-unchanged"], "--keep teacher-unchanged: it is for --unlabelled images"),
         (["--train-split", ".", "--dad-dir", "data/dad"], "--dad-dir data/dad: it lies among the images"),

@@ -81,3 +81,8 @@ def test_of_sources_without_labels_they_say_whose_verdict_counts() -> None:
         "keep": "teacher-unchanged", "labels": "the teacher's first choice on the source",
     }  # fmt: skip
     assert settings("--unlabelled", "--keep", "all")["keep"] == "all"
+
+
+def test_a_precision_of_the_attack_is_told_and_float32_is_what_sets_from_before_have() -> None:
+    lower = settings(attack=Attack(precision="bf16"))
+    assert lower == settings() | {"attack_precision": "bf16"} and "attack_precision" not in settings()
