@@ -32,11 +32,12 @@ from dad.doctor.writes import find_dad_set_need
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
+from dad.generation.batch_size import resolve_batch_size
 from dad.generation.estimate import estimate_cost
 from dad.generation.extension import resolve_listing
 from dad.generation.finish import finish_set
 from dad.generation.first_look import write_first_look
-from dad.generation.generator import create_generator
+from dad.generation.fitting import create_generator
 from dad.generation.places import to_keep
 from dad.generation.precision import resolve_attack_precision
 from dad.generation.progress import ProgressBar, log_file, log_name
@@ -83,6 +84,7 @@ def main(argv: list[str] | None = None) -> int:
         teacher.to(memory_format=torch.channels_last)
     attack = create_attack(args)
     generator = create_generator(args, teacher.on_pixels(), discretizer, attack, runtime, teacher.twins)
+    args, args_text = resolve_batch_size(args, args_text, generator, img_size)
     cut = replace(Cut.of(teacher.data_config, args.crop_pct), side=img_size)
     reader = SourceReader(listed.sources, cut, args.workers, args.read_timeout)
     settings = resolve_settings(args, classes, teacher.settings, discretizer.settings, attack, cut)

@@ -23,12 +23,14 @@ import torch
 from benchmarks.generation_loops import Outcome, naive_codes, overlapped, start_batch, straightforward, write
 from benchmarks.generation_world import PRESETS, Batch, Networks, Preset, create_networks, make_batches
 from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, matmul_rate, synchronize
-from dad.attacks import Attack
+from dad.args.generate import STATS_BEFORE
+from dad.attacks import PRECISIONS, Attack
 from dad.discretizers import is_coded
 from dad.discretizers import vqgan as vqgan_module
 from dad.discretizers.vqgan import nearest_codes
 from dad.errors import UsageError, run_script
 from dad.generation.generator import Generator
+from dad.generation.lowered import lower_for
 from dad.pixels import to_uint8
 from dad.runtime import Runtime, setup_runtime
 
@@ -51,19 +53,22 @@ def main(argv: list[str] | None = None) -> int:
     preset = PRESETS[args.preset]
     runtime = setup_runtime(args)
     device = runtime.device
-    attack = Attack()
+    plain_attack, attack = Attack(), Attack(precision=args.attack_precision)
     results: dict[str, Any] = {"machine": machine(device), "settings": {**vars(args), "device": str(device)}}
     plain, ours = create_networks(preset, device)
     batches = make_batches(preset, args, plain)
     results["each_step"] = step_differences(plain, ours, runtime, batches[0])
-    generator = Generator(ours.teacher, ours.vqgan, attack, runtime, args.seed)
+    generator = Generator(
+        ours.teacher, ours.vqgan, attack, runtime, args.seed, stats_before=args.stats_before, fixed_shape=args.compile
+    )
+    lower_for(runtime.autocast_dtype, ours.teacher, ours.vqgan, attack)
     if args.compile:
         generator.compile("inductor", None)
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         loops: dict[str, Loop] = {
-            "straightforward": partial(straightforward, plain, attack, args.seed, device, folder),
+            "straightforward": partial(straightforward, plain, plain_attack, args.seed, device, folder),
             "ours": partial(overlapped, generator, folder),
         }
         with FlopCounter() as flops:
@@ -144,6 +149,7 @@ def time_stages(generator: Generator, batch: Batch, folder: Path) -> dict[str, f
         generator,
         teacher=teacher,
         attack=attack,
+        fixed_shape=False,  # of a function there is no uncompiled form
         discretizer=SimpleNamespace(
             has_codes=True, downscale=inner.downscale, settings=inner.settings,
             encode=clock.wrap("encode and search", inner.encode), decode=clock.wrap("decode", inner.decode),
@@ -224,6 +230,10 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser.add_argument("--repeats", default=3, type=int, metavar="N", help="runs of each loop; the median counts")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="NAME")
     parser.add_argument("--amp-dtype", default="bfloat16", choices=["bfloat16", "float16", "float32"], help="of ours")
+    parser.add_argument(
+        "--attack-precision", default="auto", choices=["auto", *PRECISIONS], help="of ours; auto: --amp-dtype's"
+    )
+    parser.add_argument("--stats-before", default="sample", choices=STATS_BEFORE, help="of ours, as generate.py has it")
     parser.add_argument("--compile", action="store_true", help="torch.compile teacher and Q of ours")
     parser.add_argument("--seed", default=0, type=int, metavar="N", help="of weights, images and attack")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers as JSON, too")
@@ -234,6 +244,8 @@ def _parse(argv: list[str] | None) -> Namespace:
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: it must be at least 1")
     args.amp = args.amp_dtype != "float32"  # as `setup_runtime` asks
+    if args.attack_precision == "auto":
+        args.attack_precision = {"bfloat16": "bf16", "float16": "fp16"}.get(args.amp_dtype, "fp32")
     return args
 
 

@@ -1,7 +1,7 @@
 """Values that no training, generation or evaluation works with, found before anything is loaded."""
 
 import math
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -59,6 +59,16 @@ _NAMES = (
     ("interpolation", "", FILTERS),
     ("train_interpolation", "random", ("random", *FILTERS)),
 )
+
+
+def count_or_auto(text: str) -> int | str:
+    """Return what a flag's text means: a whole number, or `AUTO`, which leaves it to the script."""
+    if text == AUTO:
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"expected a number, or {AUTO}: {text!r}") from error
 
 
 def require_numbers(args: Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from dad.args.checks import AUTO, count_or_auto
 from dad.args.key_values import KeyValues
 from dad.args.other_names import DROPPED, Dropped, other_name
 from dad.errors import UsageError
@@ -140,6 +141,8 @@ def _convert_scalar(action: Action, value: Any) -> Any:
     if action.type is float:
         # YAML 1.1 reads 1e-3 as text, because it has no dot.
         value = float(_require(value, isinstance(value, int | float | str) and not isinstance(value, bool)))
+    elif action.type is count_or_auto:
+        _require(value, value == AUTO or (isinstance(value, int) and not isinstance(value, bool)))
     elif action.type is int:
         _require(value, isinstance(value, int) and not isinstance(value, bool))
     else:

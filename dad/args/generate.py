@@ -5,12 +5,13 @@ from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 
 from dad.ahead import ask_ahead
-from dad.args.checks import AUTO, missing_flags, require_given, require_numbers
+from dad.args.checks import AUTO, count_or_auto, missing_flags, require_given, require_numbers
 from dad.args.switches import Switch
 from dad.errors import UsageError
 from dad.plugins import ask_plugin, list_plugins
 
 CORRECT, UNCHANGED = "teacher-correct", "teacher-unchanged"
+STATS_BEFORE = ("sample", "all", "none")
 
 
 def add_generate_args(parser: ArgumentParser) -> None:
@@ -42,7 +43,14 @@ def add_generate_args(parser: ArgumentParser) -> None:
         "--image-format", default="jpeg", type=str, choices=["jpeg", "png", "webp"], help="of the encoded images"
     )
     group.add_argument("--image-quality", default=95, type=int, metavar="Q", help="of jpeg, 1 to 100")
-    group.add_argument("-b", "--batch-size", default=64, type=int, metavar="N", help="images per process")
+    group.add_argument(
+        "-b",
+        "--batch-size",
+        default=64,
+        type=count_or_auto,
+        metavar="N",
+        help="images per process; auto: the largest power of two that the device's memory holds",
+    )
     group.add_argument("-j", "--workers", default=4, type=int, metavar="N", help="threads that read images")
     group.add_argument(
         "--read-timeout",
@@ -55,23 +63,7 @@ def add_generate_args(parser: ArgumentParser) -> None:
         "--max-failed", default=100, type=int, metavar="N", help="unreadable files at which a process stops"
     )
     _add_share_args(group)
-    group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
-    group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
-    group.add_argument(
-        "--min-teacher-right",
-        default=0.05,
-        type=float,
-        metavar="X",
-        help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops; "
-        "of --unlabelled ones, the share on whose Q(x) it has to say the same",
-    )
-    group.add_argument("--dry-run", default=False, action=Switch, help="time a few batches, print the cost, stop")
-    group.add_argument(
-        "--tune-attack",
-        default=False,
-        action=Switch,
-        help="try a ladder of --attack-eps on 256 images, print what each does, and stop; writes nothing",
-    )
+    _add_look_args(group)
 
 
 def _add_share_args(group: _ArgumentGroup) -> None:
@@ -89,6 +81,36 @@ def _add_share_args(group: _ArgumentGroup) -> None:
         help="add the images that are new in the source to the set in --dad-dir, as further shards; the others stay",
     )
     group.add_argument("--redo-shards", default="", type=str, metavar="LIST", help="shards to make again, e.g. 3,17")
+
+
+def _add_look_args(group: _ArgumentGroup) -> None:
+    """Add what is looked at besides the images themselves, before and while they are made."""
+    # What the teacher says of Q(x) is a tenth of an image's work, and decides nothing where there is an attack.
+    group.add_argument(
+        "--stats-before",
+        default="sample",
+        type=str,
+        choices=STATS_BEFORE,
+        help="the teacher's verdict on Q(x), which is a statistic: of a fixed 1 %% of the images and of those whose "
+        "attack starts there anyway (sample), of all, or of none",
+    )
+    group.add_argument("--preview", default=8, type=int, metavar="N", help="images in preview.png, made first")
+    group.add_argument("--gallery", default=16, type=int, metavar="N", help="images in gallery.html, made first")
+    group.add_argument(
+        "--min-teacher-right",
+        default=0.05,
+        type=float,
+        metavar="X",
+        help="share of the sources in the preview or gallery that the teacher has to be right on, else the run stops; "
+        "of --unlabelled ones, the share on whose Q(x) it has to say the same",
+    )
+    group.add_argument("--dry-run", default=False, action=Switch, help="time a few batches, print the cost, stop")
+    group.add_argument(
+        "--tune-attack",
+        default=False,
+        action=Switch,
+        help="try a ladder of --attack-eps on 256 images, print what each does, and stop; writes nothing",
+    )
 
 
 def require_generation(args: Namespace) -> None:

@@ -24,12 +24,18 @@ class FiniteCheck:
         none = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         self.failed = none if failed is None else failed
 
-    def note(self, stage: str, values: Tensor | None) -> None:
-        """Look at what a stage made of the images, [B, ...]; a code below 0 stands for a latent that is no number."""
+    def note(self, stage: str, values: Tensor | None, among: Tensor | None = None) -> None:
+        """Look at what a stage made of the images, [B, ...]; a code below 0 stands for a latent that is no number.
+
+        Args:
+            among: for which images there is something to look at, bool [B]; None: for all.
+        """
         if values is None:
             return
         good = values.isfinite() if values.is_floating_point() else values >= 0
         fails = (self.failed == 0) & ~good.flatten(1).all(dim=1)
+        if among is not None:
+            fails &= among
         self.failed = torch.where(fails, STAGES.index(stage) + 1, self.failed)
 
 

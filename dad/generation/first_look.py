@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dad.errors import DataError
 from dad.files import Settings, to_json, write_atomically
+from dad.generation.fitting import FittingGenerator
 from dad.generation.gallery import write_gallery
-from dad.generation.generator import FittingGenerator
 from dad.generation.preview import Inspection, inspect, write_preview
 from dad.generation.workload import spread_over
 from dad.images.reading import SourceReader

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from dad.files import write_atomically
-from dad.generation.generator import SECOND_PASS, FittingGenerator, Generator
+from dad.generation.fitting import FittingGenerator
+from dad.generation.generator import SECOND_PASS, Generator
 from dad.pixels import to_uint8
 from dad.shards.strength import TEMPERATURE, Strength
 from dad.verdicts import is_right
@@ -87,13 +87,12 @@ def inspect(generator: Generator | FittingGenerator, pixels: Tensor, labels: Ten
     Where sources have no labels, the teacher's own stand in.
     """
     generated, again = generator.series(pixels, labels, keys, [generator.attack, SECOND_PASS])
-    with torch.no_grad(), generator.runtime.autocast():
-        logits_source = generator.teacher(pixels.to(generator.runtime.device))
+    logits_source = generator.verdict(pixels)
     return Inspection(
         pixels.cpu(),
         generated.discretized.float().cpu(),
         generated.adversarial.float().cpu(),
-        logits_source.float().cpu(),
+        logits_source.cpu(),
         generated.logits_before.cpu(),
         generated.logits_after.cpu(),
         (labels if generated.labels is None else generated.labels).cpu(),

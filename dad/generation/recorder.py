@@ -2,6 +2,7 @@
 batch."""
 
 import logging
+import math
 import os
 from argparse import Namespace
 from collections import deque
@@ -159,16 +160,19 @@ def create_recorder(args: Namespace, writer: DadWriter | None) -> ShardRecorder:
 
 
 def describe(sources: list[SourceImage], generated: Generated) -> list[Metadata]:
-    """Return for each image the teacher's probability of its label on Q(x) and on Q(x'), and the share of codes that
-    the attack changed (left out without a codebook). Where the teacher's own first choice stands in for the label, that
-    is its `teacher_class`."""
+    """Return for each image the teacher's probability of its label on Q(x) (left out where it is not known) and on
+    Q(x'), and the share of codes that the attack changed (left out without a codebook). Where the teacher's own first
+    choice stands in for the label, that is its `teacher_class`."""
     rows = range(len(sources))
     labels = [source.label for source in sources] if generated.labels is None else generated.labels.tolist()
     before, after = (
         logits.softmax(1).cpu()[list(rows), labels].tolist()
         for logits in (generated.logits_before, generated.logits_after)
     )
-    described: list[Metadata] = [{"probability_before": before[row], "probability_after": after[row]} for row in rows]
+    described: list[Metadata] = [
+        ({} if math.isnan(before[row]) else {"probability_before": before[row]}) | {"probability_after": after[row]}
+        for row in rows
+    ]
     if generated.labels is not None:
         for about, label in zip(described, labels, strict=True):
             about["teacher_class"] = label

@@ -45,6 +45,8 @@ def resolve_command(config: Path, parser: ArgumentParser, root: Path, given: Seq
         DataError: a file or folder that args.yaml names is not here, and no flag gives another.
     """
     stored = {flag: value for flag, value in stored_flags(config, parser).items() if flag not in _NOT_TAKEN}
+    if stored:
+        stored.setdefault("stats_before", "all")  # as it was before there was a choice
     words = _words(parser, stored)
     args, _ = parse_args(parser, [*words, *given])
     gone = absent(vars(args))

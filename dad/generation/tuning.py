@@ -14,7 +14,8 @@ from torch import Tensor
 
 from dad.attacks import NORMS, Attack
 from dad.errors import DataError
-from dad.generation.generator import SECOND_PASS, FittingGenerator, Generated
+from dad.generation.fitting import FittingGenerator
+from dad.generation.generator import SECOND_PASS, Generated
 from dad.generation.workload import cut, spread_over
 from dad.images.reading import SourceReader
 from dad.markdown import format_rows
@@ -61,18 +62,24 @@ class Tuning:
         """The paper's setting at this size."""
         return paper_epsilon(self.attack.norm, self.side)
 
+    @property
+    def before(self) -> float:
+        """The teacher's probability of the label on Q(x), of all images."""
+        assert self.alone.before is not None, "a ladder asks for it"
+        return self.alone.before
+
     def describe(self) -> str:
         """Return the table, what the paper's setting is here, and which rung to take."""
-        alone = self.alone
+        alone, before = self.alone, self.before
         rows = [["epsilon", "x the paper's", "kept", "p on Q(x')", "drop", "of it the attack's", "codes changed"]]
-        rows.append(["Q alone", "0", *_cells(alone.kept, alone.after, alone.before, 0.0, alone.codes)])
+        rows.append(["Q alone", "0", *_cells(alone.kept, alone.after, before, 0.0, alone.codes)])
         for rung in self.rungs:
             times = f"{rung.epsilon / self.paper:.3g}"
-            cells = _cells(rung.kept, rung.after, alone.before, rung.own, rung.codes)
+            cells = _cells(rung.kept, rung.after, before, rung.own, rung.codes)
             rows.append([NORMS[self.attack.norm].describe(rung.epsilon), times, *cells])
         return "\n".join([
             format_rows(rows), "",
-            f"{alone.images} images of {self.side} px; p is the teacher's probability of the label, {alone.before:.3f} "
+            f"{alone.images} images of {self.side} px; p is the teacher's probability of the label, {before:.3f} "
             "on Q(x); steps grow with epsilon",
             f"the paper's 0.1 (L2 of the whole image at {_PAPER_SIDE} px) is {self._spelled(self.paper)} here, at the "
             "same root mean square change of a value (an assumption)",
@@ -142,8 +149,7 @@ def tune_attack(
         if batch.sources:
             pixels = batch.pixels(generator.runtime.device)
             made = generator.series(pixels, batch.labels, batch.keys, [SECOND_PASS, *attacks])
-            with torch.no_grad(), generator.runtime.autocast():
-                logits = generator.teacher(pixels).float().cpu()
+            logits = generator.verdict(pixels).cpu()
             labels = batch.labels if made[0].labels is None else made[0].labels.cpu()
             sums.append(_measure(made, logits, labels, generator.twins))
             done += len(batch.sources)

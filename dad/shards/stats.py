@@ -25,10 +25,15 @@ class _Group:
     unreadable: int = 0
 
     def summary(self) -> dict[str, float | int | None]:
-        """Counts, keep rate, and means over all images that were made, kept or not (None without any)."""
+        """Counts, keep rate, and means over all images that were made, kept or not (None without any); of what the
+        teacher says of Q(x) over those that it was asked about, `seen_before` of them (`after_there`: of these, what
+        it says of Q(x'))."""
         made: list[Mapping[str, float | int | str]] = [*self.kept, *self.rejected]
         means = {name: _mean(metadata.get(name) for metadata in made) for name in _NUMBERS}
         counts = {"sources": len(made) + self.unreadable, "kept": len(self.kept), "rejected": len(self.rejected)}
+        seen = [about for about in made if about.get("probability_before") is not None]
+        means["after_there"] = _mean(about.get("probability_after") for about in seen)
+        counts["seen_before"] = len(seen)
         rate = len(self.kept) / len(made) if made else None
         return {**counts, "unreadable": self.unreadable, "keep_rate": rate, **means}
 
@@ -71,7 +76,15 @@ def format_stats(stats: Mapping[str, Any], rows: int | None = None) -> str:
     first = "teacher's class" if stats["settings"].get("labels") == OWN_LABELS else "class"
     titles = [first, "sources", "kept", "rejected", "unreadable", "keep rate", "codes changed", "p before", "p after"]
     lines = [_line(name, summary) for name, summary in [("all", stats["all"]), *ordered[:rows]]]
-    return "\n".join([format_rows([titles, *lines]), *_about_attack(stats)])
+    return "\n".join([format_rows([titles, *lines]), *_about_before(stats["all"]), *_about_attack(stats)])
+
+
+def _about_before(total: Mapping[str, Any]) -> list[str]:
+    """Return on how many images a mean rests that is not one over all."""
+    made = total["kept"] + total["rejected"]
+    if total["seen_before"] == made:
+        return []
+    return ["", f"p before: of {total['seen_before']:,} of {made:,} images (--stats-before)"]
 
 
 def _about_attack(stats: Mapping[str, Any]) -> list[str]:

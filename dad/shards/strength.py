@@ -37,12 +37,14 @@ class Strength:
         sure: its probability of its own first choice on the sources, at `TEMPERATURE`.
         attacked: whether there is an attack at all.
         own_labels: whether the labels are the teacher's own first choices on the sources.
+        seen_before: how many of the images `before` is of; 0: all.
+        after_there: `after` of these alone; other images differ by much more than an attack does.
         tried: how many of the images the second pass of Q alone, and what follows, is of; 0: all.
     """
 
     images: int
     kept: float
-    before: float
+    before: float | None
     after: float
     alone: float | None = None
     codes: float | None = None
@@ -53,11 +55,17 @@ class Strength:
     attacked: bool = True
     tried: int = 0
     own_labels: bool = False
+    seen_before: int = 0
+    after_there: float | None = None
 
     @property
-    def own(self) -> float:
-        """What the attack itself takes of the label's probability; all of the loss where Q's share is not known."""
-        return (self.before if self.alone is None else self.alone) - self.after
+    def own(self) -> float | None:
+        """What the attack itself takes of the label's probability; all of the loss where Q's share is not known, and
+        None where that is not known either."""
+        if self.alone is not None:
+            return self.alone - self.after
+        after = self.after if self.after_there is None else self.after_there
+        return None if self.before is None else self.before - after
 
     def lines(self) -> list[str]:
         """Return what was measured, in words."""
@@ -68,9 +76,12 @@ class Strength:
         if self.codes is not None:
             alone = "not measured" if self.codes_alone is None else f"{self.codes_alone:.1%}"
             codes = f"{self.codes:.1%} (after a second pass of Q alone {alone})"
+        before = "not asked for on Q(x)" if self.before is None else f"{self.before:.3f} on Q(x)"
+        if self.before is not None and self.seen_before:
+            before += f" (by {self.seen_before} images)"
         return [
-            f"probability of the label: {self.before:.3f} on Q(x), {self.after:.3f} on Q(x'); after a second pass of Q "
-            f"alone {pass_alone}",
+            f"probability of the label: {before}, {self.after:.3f} on Q(x'); after a second pass of Q alone "
+            f"{pass_alone}",
             f"kept: {self.kept:.1%}; codes changed: {codes}",
         ]
 
@@ -95,6 +106,8 @@ def judge(strength: Strength) -> str:
         )
     if not strength.attacked:
         return "no attack: these are samples of Q"
+    if strength.own is None:
+        return "nobody knows what the attack takes of the label's probability: --gallery and --stats-before all tell"
     if strength.kept < _HARSH and strength.own > _MUCH:
         return f"too strong: only {strength.kept:.0%} are kept; lower --attack-eps and --attack-step-size ({_LADDER})"
     if strength.own < _WEAK:
@@ -122,20 +135,23 @@ def read_first_look(root: Path) -> Strength | None:
 def of_set(summary: Mapping[str, Any], attacked: bool, first: Strength | None) -> Strength | None:
     """Return what the attack does on all images of a set, by the totals that `collect_stats` has; None if none was
     made. It knows nothing of a second pass of Q alone, which `first` measured on a few."""
-    if summary["keep_rate"] is None or summary["probability_before"] is None:
+    if summary["keep_rate"] is None or summary["probability_after"] is None:
         return None
     made = int(summary["kept"] + summary["rejected"])
-    before, after = float(summary["probability_before"]), float(summary["probability_after"])
-    codes = summary["codes_changed"]
+    before, after = summary["probability_before"], float(summary["probability_after"])
+    seen, codes = int(summary.get("seen_before", made)), summary["codes_changed"]
+    of, there = (0, None) if seen == made else (seen, summary["after_there"])
     if first is None:
-        return Strength(made, summary["keep_rate"], before, after, codes=codes, attacked=attacked)
+        return Strength(
+            made, summary["keep_rate"], before, after, codes=codes, attacked=attacked, seen_before=of, after_there=there
+        )
     # With and without the attack, the same images differ by little, and other images by much: the difference is carried
     # over, not the mean.
-    alone = None if first.alone is None else after + first.own
+    alone = None if first.alone is None or first.own is None else after + first.own
     codes_alone = None
     if codes is not None and first.codes is not None and first.codes_alone is not None:
         codes_alone = min(max(float(codes) + first.codes_alone - first.codes, 0.0), 1.0)
     return Strength(
         made, summary["keep_rate"], before, after, alone, codes, codes_alone, first.right, first.right_before,
-        first.sure, attacked, first.images, first.own_labels,
+        first.sure, attacked, first.images, first.own_labels, of, there,
     )  # fmt: skip

@@ -27,6 +27,7 @@ _MACHINE = {  # flags that say where, on what and by whom a run is made, not wha
     "grad_accum_steps", "validation_batch_size", "workers", "pin_mem", "no_prefetcher", "device", "device_modules",
     "amp", "amp_dtype", "channels_last", "torchcompile", "torchcompile_mode", "no_ddp_bb", "synchronize_step",
     "grad_checkpointing", "model_ema_force_cpu", "val_interval", "save_images", "max_failed", "attack_precision",
+    "stats_before",
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_a_finished_part_is_not_made_again(generate_flags: list[str], tmp_path: 
 def test_a_set_from_before_there_was_a_choice_of_precision_goes_on_in_float32(
     generate_flags: list[str], tmp_path: Path
 ) -> None:
-    flags = [*generate_flags, "--amp", "--amp-dtype", "bfloat16"]
+    flags = [*generate_flags, "--amp", "--amp-dtype", "bfloat16", "--stats-before", "all"]
     assert generate.main([*flags, "--attack-precision", "fp32"]) == 0
     assert "attack_precision" not in json.loads((tmp_path / "dad" / "settings.json").read_text())
     (tmp_path / "dad" / "args.yaml").unlink()
@@ -77,6 +77,17 @@ def test_a_set_from_before_there_was_a_choice_of_precision_goes_on_in_float32(
     assert generate.main(flags) == 0 and tree(tmp_path / "dad") == before
     with pytest.raises(SettingsError, match="attack_precision"):
         generate.main([*flags, "--attack-precision", "bf16"])
+
+
+def test_statistics_of_several_kinds_may_meet_in_a_set(generate_flags: list[str], tmp_path: Path) -> None:
+    assert generate.main([*generate_flags, "--stats-before", "all"]) == 0
+    full = collect_stats(tmp_path / "dad")["all"]
+    lose_shard(tmp_path / "dad" / "shards")
+    assert generate.main([*generate_flags, "--stats-before", "none", "--batch-size", "auto"]) == 0
+    mixed = collect_stats(tmp_path / "dad")["all"]
+    made = mixed["kept"] + mixed["rejected"]
+    assert full["seen_before"] == made and 0 < mixed["seen_before"] < made and mixed["kept"] == full["kept"]
+    assert verify(tmp_path / "dad").is_intact
 
 
 @pytest.mark.slow

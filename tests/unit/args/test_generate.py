@@ -27,6 +27,7 @@ def check(*words: str) -> None:
         ["--shard-range", ":"],
         ["--attack-eps", "0"],
         ["--workers", "0"],
+        ["--batch-size", "auto"],
         ["--attack-precision", "tf32", "--attack", "none"],
         ["--dad-dir", "data/dad"],
     ],

@@ -14,7 +14,8 @@ from dad.attacks import Attack
 from dad.discretizers.identity import Identity
 from dad.errors import DataError
 from dad.generation.first_look import write_first_look
-from dad.generation.generator import FittingGenerator, Generator
+from dad.generation.fitting import FittingGenerator
+from dad.generation.generator import Generator
 from dad.images.cutting import Cut
 from dad.images.reading import SourceReader
 from dad.images.sources import SourceImage

@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from dad.args import create_generate_parser
-from dad.args.hparams import parse_args
-from dad.attacks import Attack
+from dad.args.generate import STATS_BEFORE
+from dad.attacks import Attack, keyed_generator
 from dad.discretizers.identity import Identity
+from dad.generation import generator as generator_module
 from dad.generation.finite import STAGES, describe_failure
-from dad.generation.generator import FittingGenerator, Generated, Generator, create_generator
-from dad.images.reading import SourceBatch
-from dad.images.sources import SourceImage
-from dad.pixels import PixelModel, to_uint8
+from dad.generation.generator import Generated, Generator, in_sample
+from dad.pixels import PixelModel
 from dad.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
@@ -107,9 +104,57 @@ def test_the_attack_is_on_the_teachers_cross_entropy_in_full_precision(dtype: to
 def test_logits_are_the_teachers_before_and_after() -> None:
     generator = make_generator()
     generated = generate(generator)
-    assert torch.equal(generated.logits_before, generator.teacher(generated.discretized))
+    torch.testing.assert_close(generated.logits_before, generator.teacher(generated.discretized), rtol=0, atol=1e-6)
     assert torch.equal(generated.logits_after, generator.teacher(generated.adversarial))
     assert torch.equal(generated.adversarial, generator.discretizer.decode(generated.codes))
+
+
+class Counting(nn.Module):
+    """A teacher that counts the images it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.images = make_teacher(), 0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        self.images += len(pixels)
+        return self.inner(pixels)
+
+
+@pytest.mark.parametrize(("prob", "random"), [(0.0, 0), (1.0, 7), (0.5, 3)])
+@pytest.mark.parametrize("wanted", STATS_BEFORE)
+def test_the_teacher_is_asked_about_q_of_x_only_where_its_answer_is_wanted_and_not_known(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, prob: float, random: int
+) -> None:
+    monkeypatch.setattr(generator_module, "in_sample", lambda seed, key: key == KEYS[0])
+    teacher, attack = Counting(), Attack(epsilon=1.0, step_size=1.0, steps=1, random_start_prob=prob)
+    starts = [attack.starts_at_random(keyed_generator(3, key)) for key in KEYS]
+    made = generate(make_generator(attack, teacher=teacher, stats_before=wanted))
+    assert sum(starts) == random and teacher.images == 14 + {"none": 0, "sample": 1, "all": random}[wanted]
+    sampled = [not start or row == 0 for row, start in enumerate(starts)]
+    known = {"none": [False] * 7, "sample": sampled, "all": [True] * 7}[wanted]
+    assert (~made.logits_before.isnan()).all(dim=1).tolist() == known and made.logits_before.shape == (7, 5)
+    expected = make_teacher()(made.discretized)
+    torch.testing.assert_close(made.logits_before[known], expected[known], rtol=0, atol=1e-6)
+
+
+def test_statistics_change_no_image_and_no_verdict() -> None:
+    makings = [generate(make_generator(stats_before=wanted)) for wanted in STATS_BEFORE]
+    for field in set(FIELDS) - {"logits_before"}:
+        assert all(torch.equal(getattr(makings[0], field), getattr(made, field)) for made in makings), field
+
+
+def test_a_hundredth_is_sampled_by_seed_and_key_alone() -> None:
+    keys = [f"ant/{number}" for number in range(20_000)]
+    sampled = [key for key in keys if in_sample(0, key)]
+    assert 140 < len(sampled) < 260 and sampled == [key for key in reversed(keys) if in_sample(0, key)][::-1]
+    assert set(sampled) != {key for key in keys if in_sample(1, key)}
+
+
+def test_samples_of_q_are_judged_whatever_statistics_are_wanted() -> None:
+    made = generate(make_generator(None, stats_before="none"))
+    assert torch.equal(made.logits_before, make_teacher()(made.discretized)) and made.keep.any()
+    assert torch.equal(made.keep, made.logits_before.argmax(dim=1) == torch.arange(7) % 5)
 
 
 @pytest.mark.parametrize("keep_all", [False, True])
@@ -173,32 +218,8 @@ def test_another_seed_gives_other_images() -> None:
     assert (first != second).flatten(1).any(dim=1).sum() > 3
 
 
-def test_a_batch_that_was_read_is_made_in_parts_that_fit() -> None:
-    sources = [SourceImage(key, Path("x.png"), row % 5) for row, key in enumerate(KEYS)]
-    batch = SourceBatch(to_uint8(make_pixels()), sources, {})
-    whole, parts = (FittingGenerator(make_generator(), size).make(batch) for size in (7, 3))
-    for field in FIELDS:
-        torch.testing.assert_close(getattr(parts, field), getattr(whole, field), rtol=0, atol=1e-6)
-    assert torch.equal(whole.discretized, GreyLevels().decode(GreyLevels().encode(batch.pixels(CPU.device))))
-
-
-def test_parts_without_codes_are_joined_too() -> None:
-    generator = FittingGenerator(make_generator(discretizer=Identity()), batch_size=3)
-    generated = generator(make_pixels(), torch.arange(7) % 5, KEYS)
-    assert generated.codes is None and len(generated.adversarial) == 7
-
-
-@pytest.mark.parametrize(("words", "keep_all"), [([], False), (["--keep", "all"], True)])
-def test_it_is_built_from_the_flags(words: list[str], keep_all: bool) -> None:
-    args = parse_args(create_generate_parser(), [*words, "--seed", "7", "--torchcompile", "eager"])[0]
-    teacher = make_teacher()
-    generator = create_generator(args, teacher, Identity(), None, CPU)
-    assert (generator.generator.seed, generator.generator.keep_all) == (7, keep_all)
-    assert (generator.teacher, generator.runtime) == (teacher, CPU)
-    assert torch.equal(generate(generator.generator).logits_after, make_teacher()(make_pixels()))
-
-
 NAN, INFINITE = float("nan"), float("inf")
+AT_Q = Attack(epsilon=1.0, step_size=1.0, steps=1, random_start_prob=0.0)
 
 
 def spoil(values: Tensor, value: float) -> Tensor:
@@ -243,11 +264,11 @@ class SpoiltTeacher(nn.Module):
     [
         (lambda: {"discretizer": Spoilt(1, "codes")}, "the latents of Q(x)"),
         (lambda: {"discretizer": Spoilt(1, "pixels")}, "Q(x)"),
-        (lambda: {"teacher": SpoiltTeacher(1)}, "the teacher's logits on Q(x)"),
-        (lambda: {"teacher": SpoiltTeacher(2)}, "the attacked image x'"),  # inf in the loss, NaN in its gradient
+        (lambda: {"teacher": SpoiltTeacher(1), "attack": AT_Q, "stats_before": "all"}, "the teacher's logits on Q(x)"),
+        (lambda: {"teacher": SpoiltTeacher(1)}, "the attacked image x'"),  # inf in the loss, NaN in its gradient
         (lambda: {"discretizer": Spoilt(2, "codes")}, "the latents of Q(x')"),
         (lambda: {"discretizer": Spoilt(2, "pixels")}, "Q(x')"),
-        (lambda: {"teacher": SpoiltTeacher(3)}, "the teacher's logits on Q(x')"),
+        (lambda: {"teacher": SpoiltTeacher(2)}, "the teacher's logits on Q(x')"),
         (lambda: {"teacher": SpoiltTeacher(1), "attack": None}, "the teacher's logits on Q(x)"),
     ],
 )
@@ -257,12 +278,14 @@ def test_an_image_that_is_not_finite_is_rejected_and_the_others_stay_as_they_are
 ) -> None:
     changed = changes()
     attack = changed.pop("attack", Attack(epsilon=1.0, step_size=1.0, steps=1))
-    generated = generate(make_generator(attack, keep_all=keep_all, **changed))
-    whole = generate(make_generator(attack, keep_all=keep_all))
+    before = changed.pop("stats_before", "none")
+    generated = generate(make_generator(attack, keep_all=keep_all, stats_before=before, **changed))
+    whole = generate(make_generator(attack, keep_all=keep_all, stats_before=before))
     others = [0, 1, 3, 4, 5, 6]
     assert generated.failed.tolist() == [0, 0, STAGES.index(stage) + 1, 0, 0, 0, 0] and not generated.keep[2]
     for name in FIELDS:
-        assert torch.equal(getattr(generated, name)[others], getattr(whole, name)[others]), name
+        found, expected = getattr(generated, name)[others], getattr(whole, name)[others]
+        torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
     assert describe_failure(int(generated.failed[2])) == f"not finite: {stage}"
 
 
@@ -276,13 +299,6 @@ def test_without_labels_the_attack_leads_away_from_the_teachers_own_choice_on_th
     for field in FIELDS:
         assert torch.equal(getattr(nobody, field), getattr(told, field)), field
     assert torch.equal(nobody.keep, nobody.logits_after.argmax(dim=1) == own)
-
-
-def test_own_labels_do_not_depend_on_the_batch() -> None:
-    whole = make_generator(own_labels=True)(make_pixels(), torch.full((7,), -1), KEYS)
-    parts = FittingGenerator(make_generator(own_labels=True), 3)(make_pixels(), torch.full((7,), -1), KEYS)
-    assert parts.labels is not None and whole.labels is not None
-    assert torch.equal(parts.labels, whole.labels) and torch.equal(parts.keep, whole.keep)
 
 
 def test_a_choice_on_the_source_that_is_no_number_is_none() -> None:

@@ -122,6 +122,14 @@ def test_where_the_teachers_own_choice_stands_in_for_a_label_it_is_told() -> Non
     ]
 
 
+def test_what_the_teacher_was_not_asked_about_is_left_out() -> None:
+    logits = make_generated().logits_before.clone()
+    logits[[0, 2]] = torch.nan
+    fates = encode(make_generated(logits_before=logits))
+    assert list(fates.samples[0].metadata) == ["probability_after", "codes_changed"]  # of image 2
+    assert "probability_before" not in fates.rejected["ant/0"] and "probability_before" in fates.rejected["ant/1"]
+
+
 def test_pictures_are_encoded_by_several_threads_and_stay_with_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "_ENCODERS", 4)
     generated = make_generated(8, keep=torch.ones(8, dtype=torch.bool))

@@ -30,7 +30,12 @@ def test_given_flags_count_more_and_the_set_is_always_this_one(tmp_path: Path) -
 
 @pytest.mark.parametrize("line", ["torchcompile: evil", "dry_run: true", "tomorrows_flag: 1"])
 def test_a_set_does_not_say_what_is_imported_or_left_out(tmp_path: Path, line: str) -> None:
-    assert command(tmp_path, f"{line}\nseed: 1\n") == ["--seed=1", "--dad-dir", str(tmp_path), "--shard-range", ""]
+    words = command(tmp_path, f"{line}\nseed: 1\nstats_before: sample\n")
+    assert words == ["--seed=1", "--dad-dir", str(tmp_path), "--shard-range", ""]
+
+
+def test_of_a_set_from_before_there_was_a_choice_all_statistics_are_made_again(tmp_path: Path) -> None:
+    assert "--stats-before=all" in command(tmp_path, "seed: 1\n")
 
 
 def test_all_that_is_gone_is_named_with_its_flag(tmp_path: Path) -> None:

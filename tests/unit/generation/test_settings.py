@@ -86,3 +86,4 @@ def test_of_sources_without_labels_they_say_whose_verdict_counts() -> None:
 def test_a_precision_of_the_attack_is_told_and_float32_is_what_sets_from_before_have() -> None:
     lower = settings(attack=Attack(precision="bf16"))
     assert lower == settings() | {"attack_precision": "bf16"} and "attack_precision" not in settings()
+    assert settings("--stats-before", "none") == settings("--stats-before", "all") == settings()

@@ -13,7 +13,8 @@ from torch import nn
 from dad.attacks import Attack
 from dad.discretizers.identity import Identity
 from dad.errors import DataError
-from dad.generation.generator import SECOND_PASS, FittingGenerator, Generator
+from dad.generation.fitting import FittingGenerator
+from dad.generation.generator import SECOND_PASS, Generator
 from dad.generation.tuning import Rung, Tuning, ladder, paper_epsilon, tune_attack
 from dad.images.cutting import Cut
 from dad.images.reading import SourceReader

@@ -88,3 +88,18 @@ def test_sources_without_labels_go_by_the_class_that_the_teacher_saw(tmp_path: P
         "7": (2, 0), "2": (0, 1), "none": (0, 0),
     }  # fmt: skip
     assert stats["all"]["sources"] == 4 and "teacher's class" in format_stats(stats)
+
+
+def test_a_mean_over_some_images_says_over_how_many(tmp_path: Path) -> None:
+    sources = [SourceImage(f"ant/{number}", Path("x"), 0) for number in range(4)]
+    writer = DadWriter(tmp_path, SETTINGS, sources, shard_size=4)
+    after = [{"probability_after": number / 4} for number in range(4)]
+    kept = [Sample(source.key, 0, {"png": b"x"}, about) for source, about in zip(sources, after, strict=True)]
+    kept[2] = Sample("ant/2", 0, {"png": b"x"}, {"probability_before": 0.75, "probability_after": 0.5})
+    writer.commit(0, kept, {}, {})
+    writer.finish()
+    stats = collect_stats(tmp_path)
+    everything = stats["all"]
+    assert (everything["probability_before"], everything["seen_before"], everything["after_there"]) == (0.75, 1, 0.5)
+    assert everything["probability_after"] == 0.375 and "p before: of 1 of 4 images" in format_stats(stats)
+    assert stats["strength"]["before"] == 0.75 and "0.750 on Q(x) (by 1 images)" in format_stats(stats)

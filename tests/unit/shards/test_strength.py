@@ -68,3 +68,21 @@ def test_what_was_looked_at_first_is_read_back_or_left_out(tmp_path: Path) -> No
 def test_of_sources_without_labels_it_is_not_said_that_the_teacher_is_right() -> None:
     said = judge(Strength(8, 0.5, 0.5, 0.4, right=1.0, right_before=0.25, own_labels=True))
     assert said.startswith("Q loses too much: the teacher says the same of 25% of Q(x) as of the source; take another")
+
+
+def test_a_verdict_on_a_sample_is_compared_on_that_sample_and_says_how_large_it_is() -> None:
+    totals = {"keep_rate": 0.7, "kept": 70, "rejected": 30, "codes_changed": 0.7, "probability_after": 0.7}
+    seen = {"probability_before": 0.5, "seen_before": 21, "after_there": 0.3}  # harder images than the others
+    strength = of_set({**totals, **seen}, True, None)
+    assert strength is not None and strength.own == pytest.approx(0.2)
+    assert "0.500 on Q(x) (by 21 images)" in strength.lines()[0] and judge(strength).startswith("strong enough")
+    assert of_set({**totals, **seen}, True, GOOD).own == pytest.approx(GOOD.own)  # type: ignore[union-attr]
+
+
+def test_without_any_verdict_on_q_of_x_the_first_look_tells_or_nobody_knows() -> None:
+    totals = {"keep_rate": 0.7, "kept": 70, "rejected": 30, "codes_changed": 0.7, "probability_after": 0.7}
+    none = {"probability_before": None, "seen_before": 0, "after_there": None}
+    known, unknown = (of_set({**totals, **none}, True, first) for first in (GOOD, None))
+    assert known is not None and judge(known).startswith("strong enough: the attack takes 0.150")
+    assert unknown is not None and judge(unknown).startswith("nobody knows what the attack takes")
+    assert "not asked for on Q(x)" in unknown.lines()[0]
