@@ -189,6 +189,8 @@ class Generator:
             network.compile(backend=backend, mode=mode, dynamic=False)
 
     def _verdict(self, pixels: Tensor, teacher: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        if self.fixed_shape:
+            pixels = pixels.contiguous()  # Q's images and the sources would be compiled for apart
         with self.runtime.autocast():
             logits = (teacher or self.teacher)(pixels).float()
         return logits.clone() if self.fixed_shape else logits  # the next run of a CUDA graph writes over its output

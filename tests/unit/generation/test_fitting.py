@@ -110,3 +110,19 @@ def test_only_networks_that_compute_in_one_precision_have_their_weights_in_it() 
         teacher = make_teacher()
         create_generator(args, teacher, GreyLevels(), attack, runtime)  # type: ignore[arg-type]
         assert teacher.model[1].weight.dtype == dtype
+
+
+def test_a_last_batch_and_a_first_look_compile_nothing_anew() -> None:
+    compiled: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Any:
+        compiled.append(len(inputs))
+        return graph.forward
+
+    generator = fixed(7, stats_before="all")
+    generator.generator.compile(backend, None)  # type: ignore[arg-type]
+    whole = generator(make_pixels(), LABELS, KEYS)
+    first = len(compiled)
+    last = generator(make_pixels()[:3], LABELS[:3], KEYS[:3])
+    generator.verdict(make_pixels()[:2])
+    assert len(compiled) == first > 0 and torch.equal(last.adversarial, whole.adversarial[:3])
