@@ -47,8 +47,10 @@ def read_ahead(name: str) -> Any:
 
 
 def ask_ahead(name: str, question: Callable[[Any], T]) -> T:
-    """Return what `question` finds out from the module `name` of `dad`: from a copy with placeholders, or, where that
-    does not know, from the module itself."""
+    """Return what `question` finds out from the module `name` of `dad`: from itself where it is imported already, else
+    from a copy with placeholders, or, where that does not know, from the module itself."""
+    if name in sys.modules:
+        return question(sys.modules[name])
     try:
         return question(read_ahead(name))
     except Unknown:
