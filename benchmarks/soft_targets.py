@@ -36,7 +36,8 @@ from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import Division
 from dad.soft_targets.writer import SoftTargetWriter
 from dad.teachers import Teacher
-from dad.training.engine import TermMeter, train_epoch
+from dad.training.engine import train_epoch
+from dad.training.meter import TermMeter
 from dad.training.optim import Schedule
 from dad.training.sampled_loader import SampledImages, create_sampled_images
 

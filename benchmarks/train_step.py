@@ -38,8 +38,9 @@ from dad.runtime import Runtime, setup_runtime
 from dad.shards import DadWriter, Sample, encode_image
 from dad.teachers import Teacher
 from dad.training.batches import TrainBatch
-from dad.training.engine import PlacedTask, TermMeter, train_epoch
+from dad.training.engine import PlacedTask, train_epoch
 from dad.training.loaders import create_train_loader
+from dad.training.meter import TermMeter
 from dad.training.optim import Schedule, create_optimizer
 from dad.training.updater import Updater
 from dad.training.views import Demands

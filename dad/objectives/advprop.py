@@ -90,4 +90,4 @@ def other_classes(target: Tensor, count: int) -> Tensor:
         target: labels [B], or probabilities [B, K].
     """
     own = target if target.ndim == 1 else target.argmax(dim=1)
-    return (own + torch.randint(1, count, own.shape).to(own.device)) % count
+    return (own + torch.randint(1, count, own.shape).to(own.device, non_blocking=True)) % count

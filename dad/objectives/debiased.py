@@ -90,7 +90,9 @@ class Objective(AuxiliaryNorms):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
-        order = torch.randperm(len(input)).to(input.device)  # by the CPU's generator, as a resumed run draws it
+        order = torch.randperm(len(input)).to(
+            input.device, non_blocking=True
+        )  # by the CPU's generator, as a resumed run draws it
         stylised = self.stylise(input, order)
         clean = self.trainable_module(input)
         with self.route.auxiliary():

@@ -130,10 +130,10 @@ def deal_out(images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     the first process's generator on the CPU."""
     count = len(images)
     if not (dist.is_available() and dist.is_initialized()):
-        order = torch.randperm(count).to(images.device)
+        order = torch.randperm(count).to(images.device, non_blocking=True)
         return images[order], target[order]
     processes, rank = dist.get_world_size(), dist.get_rank()
-    order = torch.randperm(processes * count).to(images.device)
+    order = torch.randperm(processes * count).to(images.device, non_blocking=True)
     dist.broadcast(order, 0)
     own = order[rank * count : (rank + 1) * count]
     return torch.empty_like(images).copy_(_gather(images)[own]), _gather(target)[own]

@@ -116,7 +116,7 @@ class Objective(AuxiliaryNorms):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
-        towards = torch.randint(self.classes, (len(input),)).to(input.device)
+        towards = torch.randint(self.classes, (len(input),)).to(input.device, non_blocking=True)
         state = get_random_state(input.device)
 
         def same_masks() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dad.errors import SettingsError
-from dad.training.engine import TermMeter
+from dad.training.meter import TermMeter
 
 _logger = logging.getLogger(__name__)
 _NAMES = {"images": "images", "batch_size": "batch size", "processes": "processes", "per_update": "batches per update"}

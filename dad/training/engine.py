@@ -2,67 +2,24 @@
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from timm.task import TrainingTask
 from torch import Tensor
 
 from dad.runtime import Runtime
 from dad.training.batches import TrainBatch
+from dad.training.judging import Verdict
+from dad.training.meter import TermMeter
 from dad.training.optim import Schedule
 from dad.training.train_loader import TrainLoader
-from dad.training.updater import NonFiniteLossError, Updater, Verdict
+from dad.training.updater import NonFiniteLossError, Updater
 
 _logger = logging.getLogger(__name__)
-
-
-class TermMeter:
-    """Running sums of named loss terms, on the device: reading them costs a synchronisation, adding to them none."""
-
-    def __init__(self) -> None:
-        self.sums: OrderedDict[str, Tensor] = OrderedDict()
-        self.images = 0
-
-    def update(self, terms: dict[str, Tensor], images: int) -> None:
-        """Add terms that are means over `images` images."""
-        for name, value in terms.items():
-            weighted = value.detach().double() * images
-            if name in self.sums:
-                weighted = self.sums[name] + weighted
-            self.sums[name] = weighted
-        self.images += images
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sums as plain data for a checkpoint."""
-        return {"sums": {name: value.cpu() for name, value in self.sums.items()}, "images": self.images}
-
-    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Continue from sums that `state_dict` has returned."""
-        self.sums = OrderedDict((name, value.to(device)) for name, value in state["sums"].items())
-        self.images = state["images"]
-
-    @staticmethod
-    def shared(states: Sequence[dict[str, Any]], rank: int, count: int) -> dict[str, Any]:
-        """Return the state of the meter of process `rank`, if `count` of them together stand for those of others."""
-        sums = {name: torch.stack([state["sums"][name] for state in states]).sum(dim=0) for name in states[0]["sums"]}
-        images = sum(state["images"] for state in states)
-        return {
-            "sums": {name: total / count for name, total in sums.items()},
-            "images": images // count + (rank < images % count),
-        }
-
-    def averages(self, runtime: Runtime | None = None) -> OrderedDict[str, float]:
-        """Return the mean of each term over all images so far; with `runtime`, over those of all processes."""
-        totals = torch.stack([*self.sums.values(), torch.tensor(float(self.images)).to(next(iter(self.sums.values())))])
-        if runtime is not None and runtime.distributed:
-            dist.all_reduce(totals)
-        means = (totals[:-1] / totals[-1]).tolist()
-        return OrderedDict(zip(self.sums, means, strict=True))
+_HEARD_LATE = 16  # updates: then the device has long judged them, and a run that has diverged still ends soon
 
 
 class PlacedTask(TrainingTask):
@@ -117,21 +74,36 @@ class StepReport:
 
 
 @dataclass(frozen=True)
+class JudgedUpdate:
+    """An update of which is known whether it was applied or skipped: its number, from 1 and over all epochs, and its
+    batches."""
+
+    number: int
+    verdict: Verdict
+    batches: tuple[TrainedBatch, ...]
+
+
+@dataclass(frozen=True)
 class Update:
-    """An update that was applied or skipped.
+    """An update that was made.
 
     Attributes:
         done: batches of the epoch that are done.
-        batches: those of this update.
+        judged: the updates of which has become known what became of them; on a card, some of those before.
         report: what is to be told now, on the primary process; else None.
         input: the last batch's images, normalised for the student.
+        is_due: whether a checkpoint is due; then all is known.
     """
 
     done: int
-    verdict: Verdict
-    batches: tuple[TrainedBatch, ...]
+    judged: tuple[JudgedUpdate, ...]
     report: StepReport | None
     input: Tensor
+    is_due: bool
+
+
+def _never(done: int) -> bool:
+    return False
 
 
 def train_epoch(
@@ -146,8 +118,11 @@ def train_epoch(
     channels_last: bool = False,
     log_interval: int = 50,
     first_batch: int = 0,
+    is_due: Callable[[int], bool] = _never,
 ) -> Iterator[Update]:
     """Train on every batch of `loader` once; yield after each update, on all processes alike.
+
+    The host waits for the device where something is told or saved alone, if the updater leaves it the choice.
 
     Args:
         task: an objective of `dad.objectives`.
@@ -155,6 +130,7 @@ def train_epoch(
         meter: where the terms of all applied batches are summed; it may hold those of an epoch that was cut off.
         log_interval: updates from one report to the next; the last update has one in any case.
         first_batch: number of the first batch that `loader` serves, in an epoch that was begun earlier.
+        is_due: whether a checkpoint is due after so many batches of the epoch; asked once after each update.
 
     Raises:
         NonFiniteLossError: too many updates in a row, or all of an epoch, were skipped.
@@ -162,6 +138,7 @@ def train_epoch(
     task.train()
     batches = len(loader)
     group: list[TrainedBatch] = []
+    unjudged = _Unjudged(updater, meter)
     pace = _Pace(meter.images, runtime.world_size)
     for number, batch in enumerate(pace.timed(loader), first_batch):
         input = batch.input
@@ -172,29 +149,51 @@ def train_epoch(
         with updater.context(number, batches, images):
             with runtime.autocast():
                 result = task(input, batch.target, batch.present, batch.recorded)
-            verdict = updater.backward(result["loss"] * updater.loss_scale(images), number, batches)
+            is_update = updater.backward(result["loss"] * updater.loss_scale(images), number, batches)
         terms = _terms(result, updater.group_size(number, batches))
         group.append(TrainedBatch(number, terms, images, batch.keys))
-        if verdict is None:
+        if not is_update:
             continue
-        if verdict.is_loss_finite:
-            for trained in group:
-                meter.update(trained.terms, trained.images)
-        report = None
-        is_last = number + 1 == batches
-        if meter.images and (is_last or updater.update_of(number) % log_interval == 0):
-            means = meter.averages(runtime if is_last else None)
-            if runtime.is_primary:
-                report = _report(epoch, number, batches, means, updater, pace, meter)
-        schedule.step_update(updater.updates)
-        yield Update(number + 1, verdict, tuple(group), report, input)
+        unjudged.add(group)
         group = []
-        if not verdict.is_applied and (reason := updater.divergence()):
-            raise NonFiniteLossError(reason)
+        is_told = number + 1 == batches or updater.update_of(number) % log_interval == 0
+        saves = is_due(number + 1)
+        judged = unjudged.settle(0 if is_told or saves else _HEARD_LATE)
+        report = _report(epoch, number, batches, updater, pace, meter, runtime) if is_told and meter.images else None
+        schedule.step_update(updater.updates)
+        yield Update(number + 1, judged, report, input, saves)
+        _stop_if_diverged(updater)
+    if rest := unjudged.settle(0):  # a loader that ends before its length
+        yield Update(number + 1, rest, None, input, False)
+        _stop_if_diverged(updater)
     if hasattr(updater.optimizer, "sync_lookahead"):  # --opt lookahead_...: an epoch ends on its slow weights
         updater.optimizer.sync_lookahead()
     if not meter.images:
         raise NonFiniteLossError(f"epoch {epoch}: the loss of every update is not finite; use a smaller --lr")
+
+
+class _Unjudged:
+    """The batches of updates of which is not known yet what became of them."""
+
+    def __init__(self, updater: Updater, meter: TermMeter):
+        self.updater = updater
+        self.meter = meter
+        self._batches: dict[int, tuple[TrainedBatch, ...]] = {}
+
+    def add(self, batches: Sequence[TrainedBatch]) -> None:
+        """Remember the batches of the update that was made last."""
+        self._batches[self.updater.updates] = tuple(batches)
+
+    def settle(self, but: int) -> tuple[JudgedUpdate, ...]:
+        """Return what is known now, of all updates but the last few; the terms of finite losses are counted."""
+        found = [
+            JudgedUpdate(judged.update, judged.verdict, self._batches.pop(judged.update, ()))
+            for judged in self.updater.settle(but)
+        ]
+        for update in found:
+            for trained in update.batches if update.verdict.is_loss_finite else ():
+                self.meter.update(trained.terms, trained.images)
+        return tuple(found)
 
 
 class _Pace:
@@ -223,10 +222,18 @@ class _Pace:
         return time.perf_counter() - self._start
 
 
+def _stop_if_diverged(updater: Updater) -> None:
+    if reason := updater.divergence():
+        raise NonFiniteLossError(reason)
+
+
 def _report(
-    epoch: int, batch: int, batches: int, terms: dict[str, float], updater: Updater, pace: _Pace, meter: TermMeter
-) -> StepReport:
-    """Read from the device what is to be told."""
+    epoch: int, batch: int, batches: int, updater: Updater, pace: _Pace, meter: TermMeter, runtime: Runtime
+) -> StepReport | None:
+    """Read from the device what is to be told, on the primary process; of an epoch's last batch, over all processes."""
+    terms = meter.averages(runtime if batch + 1 == batches else None)
+    if not runtime.is_primary:
+        return None
     assert updater.grad_norm is not None
     rates = [group["lr"] for group in updater.optimizer.param_groups]
     images = (meter.images - pace.images_before) * pace.processes

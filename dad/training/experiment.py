@@ -18,7 +18,7 @@ from dad.locks import hold
 from dad.runtime import Runtime
 from dad.trained_classes import FILE_NAME, class_file
 from dad.training.checkpoint_saver import LAST, set_aside
-from dad.training.engine import StepReport, Update
+from dad.training.engine import JudgedUpdate, StepReport, Update
 from dad.training.interrupts import InterruptedRun
 from dad.training.nonfinite import NONFINITE, SkippedBatch, append_skipped, drop_skipped
 from dad.training.resume import RunState
@@ -92,12 +92,13 @@ class Experiment:
             _logger.info("saved %s after %d batches", path, state["batch"])
 
     def record(self, epoch: int, update: Update) -> None:
-        """Write what is to be told of an update; all processes have to call it."""
+        """Write what is to be told after an update, of it and of those before; all processes have to call it."""
         with writing(self.folder, ADVICE):
             if update.report is not None:
                 self._report(update.report, update.input)
-            if not update.verdict.is_applied:
-                self._note_skipped(epoch, update)
+            for judged in update.judged:
+                if not judged.verdict.is_applied:
+                    self._note_skipped(epoch, judged)
 
     def end_epoch(
         self,
@@ -173,14 +174,13 @@ class Experiment:
             path.unlink(missing_ok=True)  # it may be a link
             save_image(input, path, padding=0, normalize=True)
 
-    def _note_skipped(self, epoch: int, update: Update) -> None:
+    def _note_skipped(self, epoch: int, update: JudgedUpdate) -> None:
         """Write down which images were in an update that was skipped, on all processes."""
-        updates = self.state.parts.updater.updates
         cause = "gradient" if update.verdict.is_loss_finite else "loss"
         own = []
         for batch in update.batches:
             terms = {name: value.item() for name, value in batch.terms.items()}
-            own.append(SkippedBatch(updates, epoch, batch.number, self.runtime.rank, cause, terms, batch.keys))
+            own.append(SkippedBatch(update.number, epoch, batch.number, self.runtime.rank, cause, terms, batch.keys))
         skipped = [batch for process in self.runtime.gather(own) for batch in process]
         if self.tracking is not None:
             append_skipped(self.folder, skipped)

@@ -22,7 +22,8 @@ from dad.runtime import Runtime
 from dad.trained_classes import STATE_KEY, class_state, require_trained_classes
 from dad.training.batch_order import BatchOrder, take_over
 from dad.training.checkpoint_saver import SafeSaver, progress_of
-from dad.training.engine import PlacedTask, TermMeter
+from dad.training.engine import PlacedTask
+from dad.training.meter import TermMeter
 from dad.training.optim import Schedule
 from dad.training.origin import STATE_KEY as ORIGINS
 from dad.training.origin import Origin, follow
@@ -33,6 +34,7 @@ from dad.training.updater import Updater
 _logger = logging.getLogger(__name__)
 # What flags set in an optimiser's groups, which its own state would bring back as they were.
 _GROUP_KEYS = {"weight_decay": "weight_decay", "momentum": "momentum", "opt_eps": "eps", "opt_betas": "betas"}
+_FORM_KEYS = ("fused", "foreach", "capturable")
 _SET_BY_MODEL = {"mean", "std", "interpolation", "crop_pct", "img_size"}  # `with_data_config` fills them in
 
 
@@ -210,7 +212,10 @@ class RunState:
                 f"--resume: the checkpoint is of --opt {theirs['opt']}, whose state is no use to --opt "
                 f"{self._args.opt}; use the former, or --no-resume-opt"
             )
-        optimizer.load_state_dict(state)
+        # Counters are where the optimiser's form, which the device decides here, looks for them.
+        forms = [{key: own[key] for key in _FORM_KEYS if key in own} for own in fresh]
+        groups = [{**group, **form} for group, form in zip(state["param_groups"], forms, strict=True)]
+        optimizer.load_state_dict({**state, "param_groups": groups})
         ours = vars(self._args)
         changed = [key for flag, key in _GROUP_KEYS.items() if flag in theirs and theirs[flag] != ours[flag]]
         for group, own in zip(optimizer.param_groups, fresh, strict=True):

@@ -72,6 +72,7 @@ class Trainer:
         self.experiment = experiment
         self.interrupts = interrupts
         self.runtime = runtime
+        self._is_asked = False  # to stop
         # In one undivided run, validation's workers that live on were seeded when it first validated.
         self._were_seeded = state.epoch >= settings.val_interval and settings.val_workers > 0
 
@@ -89,12 +90,12 @@ class Trainer:
         updates = train_epoch(
             epoch, parts.task, parts.loader, parts.updater, parts.schedule, self.runtime, state.meter,
             channels_last=self.settings.channels_last, log_interval=self.settings.log_interval,
-            first_batch=state.batch,
+            first_batch=state.batch, is_due=self._is_due,
         )  # fmt: skip
         for update in updates:
             self.experiment.record(epoch, update)
-            if update.verdict.is_applied or not parts.updater.divergence():
-                self._save_if_due(epoch, update.done)
+            if update.is_due and not parts.updater.divergence():
+                self._save(epoch, update.done)
         means = state.meter.averages(self.runtime)
         if self.runtime.distributed and self.settings.dist_bn:
             share_statistics(parts.task, self.runtime, self.settings.dist_bn, self.settings.scores_average)
@@ -137,13 +138,16 @@ class Trainer:
         self._were_seeded = False
         return scores
 
-    def _save_if_due(self, epoch: int, batch: int) -> None:
-        requested = self.interrupts.requested()
+    def _is_due(self, batch: int) -> bool:
+        """Whether to save after `batch` batches of an epoch; all processes have to ask, once after each update."""
+        self._is_asked = self.interrupts.requested()
         updates = -(-batch // self.state.parts.updater.accumulation_steps)
         interval = self.settings.recovery_interval
-        if requested or (interval and updates % interval == 0):
-            self.experiment.save(epoch, self.state.collect(batch))
-        if requested:
+        return self._is_asked or bool(interval and updates % interval == 0)
+
+    def _save(self, epoch: int, batch: int) -> None:
+        self.experiment.save(epoch, self.state.collect(batch))
+        if self._is_asked:
             raise InterruptedRun(f"interrupted in epoch {epoch} after {batch} batches")
 
     def _same_draws(self) -> AbstractContextManager[None]:

@@ -1,8 +1,9 @@
 """From losses to new weights: backward, accumulate, judge, clip, scale, step, average."""
 
 import argparse
+import logging
+from collections import deque
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,10 +11,13 @@ import torch.distributed as dist
 from timm.task import TrainingTask
 from timm.utils import dispatch_clip_grad
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
 
 from dad.errors import UserError
 from dad.runtime import Runtime
+from dad.training.judging import Judged, Told, Verdict, begin_momentum, bring_back, steps_on_device, undone_unless
 
+_logger = logging.getLogger(__name__)
 _LOSS_SCALE_FLOOR = 2.0**-10  # below it, what overflowed was no outlier: it began at 65,536
 
 
@@ -27,20 +31,17 @@ class LossScaler(torch.amp.GradScaler):
     state_dict_key = "amp_scaler"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What became of an update: whether its losses were finite on all processes, and whether weights have changed."""
-
-    is_loss_finite: bool
-    is_applied: bool
-
-
 class Updater:
     """Turns losses into updates: one every `accumulation_steps` batches, and at an epoch's end.
 
+    On a card the device decides whether an update is applied, and the host hears of it later (`settle`), where the
+    optimiser can do that; else, and on a CPU, where nothing is gained, each update is judged before the next batch.
+
     Attributes:
         grad_norm: L2 norm of the last update's gradients before they were clipped, a scalar on the device.
-        skipped: updates that were not applied because a loss or a gradient was not finite.
+        updates: updates that were made, applied or not.
+        skipped: updates that were not applied because a loss or a gradient was not finite; of those alone that the host
+            has heard of, as `skipped_in_a_row`.
     """
 
     def __init__(
@@ -50,8 +51,15 @@ class Updater:
         optimizer: torch.optim.Optimizer,
         runtime: Runtime,
         batch_size: float | None = None,
+        judges_on_device: bool | None = None,
     ):
-        """`batch_size`: images of a batch whose loss has the weight 1; by default that of the flag."""
+        """Build it; see `steps_on_device` for what an optimiser has to offer.
+
+        Args:
+            batch_size: images of a batch whose loss has the weight 1; by default that of the flag.
+            judges_on_device: whether the host hears later what became of an update, where the optimiser can do that; by
+                default, on a card.
+        """
         self.task = task
         self.optimizer = optimizer
         self.accumulation_steps: int = args.grad_accum_steps
@@ -65,6 +73,12 @@ class Updater:
         self.max_nonfinite = int(args.max_nonfinite)
         self.updates = self.skipped = self.skipped_in_a_row = 0
         self.grad_norm: Tensor | None = None
+        self._wants_device = runtime.device.type == "cuda" if judges_on_device is None else judges_on_device
+        self._on_device: bool | None = None  # decided by the first update: what a checkpoint holds is there then
+        self._unread: deque[tuple[int, Told]] = deque()
+        self._judged: list[Judged] = []
+        self._divergence = ""
+        self._one = torch.ones((), device=runtime.device)
         self._finite: Tensor | None = None
         self._statistics: list[Tensor] = []
         self._weight = 1.0
@@ -105,8 +119,8 @@ class Updater:
         power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[self.scale_rule]
         return float((images / self.batch_size) ** power)
 
-    def backward(self, loss: Tensor, batch: int, batches: int) -> Verdict | None:
-        """Add the gradients of `loss`; if it is time (else: None), update the weights and their moving average.
+    def backward(self, loss: Tensor, batch: int, batches: int) -> bool:
+        """Add the gradients of `loss`; if it is time (else: False), update the weights and their moving average.
 
         An update with a loss or a gradient that is not finite on some process is skipped on all of them.
         """
@@ -116,8 +130,17 @@ class Updater:
         self._finite = finite
         self._add(loss / self.group_size(batch, batches))
         if not self.is_update(batch, batches):
-            return None
-        return self._update(finite)
+            return False
+        self._update(finite)
+        return True
+
+    def settle(self, but: int = 0) -> list[Judged]:
+        """Hear what became of all updates but the last few, and return it of those that nobody has asked for yet, in
+        their order; for the last ones, the host waits for the device."""
+        while len(self._unread) > but:
+            self._hear(*self._unread.popleft())
+        judged, self._judged = self._judged, []
+        return judged
 
     def add_gradients(self, loss: Tensor) -> None:
         """Add the gradients of a part of a batch's loss while its forward pass goes on; the part has the weight that
@@ -130,42 +153,93 @@ class Updater:
                 loss = self.scaler.scale(loss)
             torch.autograd.backward(loss)
 
-    def _update(self, finite: Tensor) -> Verdict:
+    def _update(self, finite: Tensor) -> None:
+        if self._on_device is None:
+            self._on_device = self._choose_device()
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         if hasattr(self.task, "finish_gradients"):
             self.task.finish_gradients()
         self.grad_norm = self._gradient_norm()
-        is_loss_finite, is_gradient_finite = self._ask_all(finite, torch.isfinite(self.grad_norm))
-        verdict = Verdict(is_loss_finite, is_loss_finite and is_gradient_finite)
-        if verdict.is_applied:
-            self._step()
-        elif not is_loss_finite and self._statistics:  # a NaN in a running mean would stay there for ever
-            torch._foreach_copy_(self._buffers(), self._statistics)
+        self.updates += 1
+        flags = self._ask_all(finite, torch.isfinite(self.grad_norm))
+        if self._on_device:
+            self._apply_on_device(*flags)
+        else:
+            self._apply(*flags.tolist())
         if self.scaler is not None:
             self.scaler.update()
+            flags = torch.cat([flags, self.scaler.scale(self._one).view(1)])
         self.optimizer.zero_grad(set_to_none=True)
-        self.updates += 1
         self._finite = None
-        if verdict.is_applied:
-            self.task.update_ema(step=self.updates)
         if self.synchronize:
             torch.get_device_module(self.runtime.device).synchronize()
-        if verdict.is_applied:
-            self.skipped_in_a_row = 0
-        else:
-            self.skipped += 1
-            self.skipped_in_a_row += 1
-        return verdict
+        self._unread.append((self.updates, Told(flags)))
+        if not self._on_device:
+            self._hear(*self._unread.popleft())
 
-    def _step(self) -> None:
-        if self.clip_value is not None:
-            parameters = self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode)
-            dispatch_clip_grad(parameters, self.clip_value, mode=self.clip_mode)
-        if self.scaler is None:
-            self.optimizer.step()
+    def _choose_device(self) -> bool:
+        average = self.task.get_trainable_module(ema=True)
+        is_elsewhere = average is not None and any(
+            value.device.type != self.runtime.device.type for value in average.parameters()
+        )
+        if not self._wants_device or self.synchronize:
+            return False
+        if not steps_on_device(self.optimizer) or is_elsewhere:
+            name = type(self.optimizer).__name__
+            reason = "the moving average is on another device" if is_elsewhere else f"{name} cannot be kept from a step"
+            _logger.info("the host waits for the device at every update, to judge it: %s", reason)
+            return False
+        begin_momentum(self.optimizer)
+        return True
+
+    def _apply(self, is_loss_finite: float, is_gradient_finite: float) -> None:
+        """Make the step and move the average, if both are set."""
+        if is_loss_finite and is_gradient_finite:
+            self._clip()
+            if self.scaler is None:
+                self.optimizer.step()
+            else:
+                self.scaler.step(self.optimizer)
+            self.task.update_ema(step=self.updates)
+        elif not is_loss_finite and self._statistics:  # a NaN in a running mean would stay there for ever
+            torch._foreach_copy_(self._buffers(), self._statistics)
+
+    def _apply_on_device(self, is_loss_finite: Tensor, is_gradient_finite: Tensor) -> None:
+        """Do the same without knowing whether they are."""
+        is_applied = is_loss_finite * is_gradient_finite
+        self._clip()
+        fused: Any = self.optimizer
+        fused.grad_scale, fused.found_inf = None, 1 - is_applied
+        self.optimizer.step()
+        del fused.grad_scale, fused.found_inf
+        if self._statistics:
+            bring_back(self._buffers(), self._statistics, is_loss_finite)
+        if self.task.has_ema():
+            average = self.task.get_trainable_module(ema=True).module.state_dict()
+            with undone_unless(is_applied, list(average.values())):
+                self.task.update_ema(step=self.updates)
+
+    def _clip(self) -> None:
+        if self.clip_value is None:
+            return
+        parameters = self.task.get_clip_parameters(exclude_head="agc" in self.clip_mode)
+        if self.clip_mode == "norm":  # as timm does it, but the norm is there already
+            assert self.grad_norm is not None
+            clip_grads_with_norm_(parameters, self.clip_value, self.grad_norm)
         else:
-            self.scaler.step(self.optimizer)
+            dispatch_clip_grad(parameters, self.clip_value, mode=self.clip_mode)
+
+    def _hear(self, update: int, told: Told) -> None:
+        is_loss_finite, is_gradient_finite, *scale = told.read()
+        is_applied = bool(is_loss_finite and is_gradient_finite)
+        self._judged.append(Judged(update, Verdict(bool(is_loss_finite), is_applied)))
+        if is_applied:
+            self.skipped_in_a_row = 0
+            return
+        self.skipped += 1
+        self.skipped_in_a_row += 1
+        self._divergence = self._divergence or self._reason(update, *scale)
 
     def _gradient_norm(self) -> Tensor:
         parameters = self.task.get_trainable_module().parameters()
@@ -176,13 +250,12 @@ class Updater:
     def _buffers(self) -> list[Tensor]:
         return list(self.task.get_trainable_module().buffers())
 
-    def _ask_all(self, *flags: Tensor) -> list[bool]:
-        """Return for each flag whether it is set on all processes; the host waits for the device here, once an
-        update."""
-        all_set = torch.stack([flag.to(torch.uint8) for flag in flags])
+    def _ask_all(self, *flags: Tensor) -> Tensor:
+        """Return for each flag whether it is set on all processes, as 1 or 0, on the device."""
+        all_set = torch.stack(flags).float()
         if self.runtime.distributed:
             dist.all_reduce(all_set, dist.ReduceOp.MIN)
-        return [bool(flag) for flag in all_set.tolist()]
+        return all_set
 
     def amp_scale(self) -> float | None:
         """Return the factor that keeps float16 gradients from vanishing, if there is one; waits for the device."""
@@ -190,20 +263,23 @@ class Updater:
 
     def divergence(self) -> str:
         """Say why training has diverged, or nothing: `max_nonfinite` updates in a row were skipped, or the loss scale
-        has collapsed; to be asked after an update that was skipped."""
+        has collapsed, in an update that the host has heard of; it stays so, whatever came after that update."""
+        return self._divergence
+
+    def _reason(self, update: int, scale: float | None = None) -> str:
         advice = "use a smaller --lr, --clip-grad 1, or leave out --amp; the last checkpoint is from before"
         if self.skipped_in_a_row >= self.max_nonfinite:
             return (
-                f"update {self.updates}: {self.skipped_in_a_row} updates in a row were skipped because the loss or its "
+                f"update {update}: {self.skipped_in_a_row} updates in a row were skipped because the loss or its "
                 f"gradients are not finite (--max-nonfinite {self.max_nonfinite}); {advice}"
             )
-        scale = self.amp_scale()
         if scale is not None and scale < _LOSS_SCALE_FLOOR:
-            return f"update {self.updates}: the loss scale fell to {scale:.3g}; {advice}"
+            return f"update {update}: the loss scale fell to {scale:.3g}; {advice}"
         return ""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters as plain data for a checkpoint."""
+        """Return the counters as plain data for a checkpoint; those of updates that are not settled are not in it."""
+        assert not self._unread, "settle first: a checkpoint would forget skipped updates"
         return {"updates": self.updates, "skipped": [self.skipped, self.skipped_in_a_row]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from dad.errors import SettingsError
 from dad.training.batch_order import BatchOrder, take_over
-from dad.training.engine import TermMeter
+from dad.training.meter import TermMeter
 
 WORKER = BatchOrder(images=64, batch_size=8, processes=2, per_update=1, workers=2)
 SAMPLE = replace(WORKER, sampled=True)

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,13 @@ from timm.task import ClassificationTask
 from torch import nn
 
 from dad.errors import UsageError
-from dad.training.optim import check_args_of_optimizer, create_optimizer, create_schedule, resolve_learning_rate
+from dad.training.optim import (
+    _resolve_form,
+    check_args_of_optimizer,
+    create_optimizer,
+    create_schedule,
+    resolve_learning_rate,
+)
 
 Flags = Callable[..., Namespace]
 
@@ -156,3 +163,20 @@ def test_a_schedule_that_knows_nothing_of_before_skips_to_where_it_is(
     schedule, _ = create_schedule(flags(*poly, *words), optimizer, 10)
     schedule.skip_to(2, 30)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "words, device, form",
+    [
+        (("--opt", "adamw"), "cuda", {"fused": True}),
+        (("--opt", "Lookahead_SGD"), "cuda", {"fused": True}),
+        (("--opt", "adamw"), "cpu", {}),
+        (("--opt", "lamb"), "cuda", {}),
+        (("--opt", "adamw", "--opt-kwargs", "foreach=True"), "cuda", {}),
+    ],
+)
+def test_torchs_optimisers_are_fused_on_a_card_unless_asked_otherwise(
+    words: tuple[str, ...], device: str, form: dict[str, bool], flags: Flags
+) -> None:
+    weights: Any = SimpleNamespace(parameters=lambda: iter([SimpleNamespace(device=torch.device(device))]))
+    assert _resolve_form(flags(*words), weights) == form

@@ -165,3 +165,18 @@ def test_timms_own_tools_read_a_checkpoint(stopped: ToyRun, start: Start, toy: t
     epoch = resume_checkpoint(fresh.task.trainable_module, path, fresh.optimizer, scaler, log_info=False)
     assert epoch == 3 and fresh.tensors()["optimizer"].keys() == stopped.tensors()["optimizer"].keys()
     assert fresh.tensors()["scaler"] == stopped.tensors()["scaler"]
+
+
+@pytest.mark.parametrize("there, here", [(False, True), (True, False)])
+def test_the_state_of_another_form_of_the_optimiser_is_taken_up_in_ones_own(
+    there: bool, here: bool, stopped: ToyRun, start: Start
+) -> None:
+    path = str(stopped.folder / LAST)
+    content = torch.load(path, weights_only=False)
+    content["optimizer"]["param_groups"][0] |= {"fused": there, "foreach": not there}
+    torch.save(content, path)
+    again = start()
+    again.optimizer.param_groups[0]["fused"] = here
+    again.run_state.resume(path)
+    assert groups(again, "fused") == {here} and groups(again, "foreach") == {None}
+    torch.testing.assert_close(again.tensors()["optimizer"], stopped.tensors()["optimizer"], rtol=0, atol=0)

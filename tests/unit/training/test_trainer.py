@@ -122,3 +122,16 @@ def test_without_a_validation_split_each_epoch_has_a_checkpoint_and_the_schedule
     assert "model_best.pth.tar" not in saved(made) and made.state.best == (None, None)
     assert made.state.parts.schedule.steps == [(1, False), (2, False)]
     assert "eval" not in (made.state.folder / "summary.csv").read_text()
+
+
+def test_a_checkpoint_knows_of_every_skipped_update_whoever_judges_it(trainer: Callable[..., Any]) -> None:
+    made = trainer(recovery_interval=2, log_interval=99)
+    parts = made.state.parts
+    parts.updater.optimizer = torch.optim.AdamW(parts.task.trainable_module.parameters(), lr=0.1, fused=True)
+    parts.updater._wants_device = True
+    parts.loader[1] = TrainBatch(float("nan") * parts.loader[1].input, parts.loader[1].target, keys=("a", "b"))
+    made.train(0)
+    saved = torch.load(made.state.folder / "recovery-0-2.pth.tar", weights_only=False)["dad"]
+    assert saved["skipped"] == [1, 1] and saved["ranks"][0]["meter"]["images"] == 4
+    rows = (made.state.folder / "nonfinite.tsv").read_text().splitlines()
+    assert len(rows) == 2 and rows[1].startswith("2\t0\t1\t0\tloss\t") and rows[1].endswith('["a", "b"]')

@@ -12,7 +12,8 @@ from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
 from dad.runtime import Runtime
-from dad.training.updater import Updater, Verdict
+from dad.training.judging import Judged, Verdict
+from dad.training.updater import Updater
 
 Flags = Callable[..., Namespace]
 RUNTIMES = {
@@ -107,8 +108,8 @@ def test_a_gradient_that_is_no_number_is_not_applied(runtime: str, flags: Flags,
     updater, before = Updater(flags("--max-nonfinite", 1), task, optimizer, RUNTIMES[runtime]), weights(task)
     loss = task(*make_batches(1)[0])["loss"]
     loss.register_hook(lambda gradient: gradient * float("nan"))
-    verdict = updater.backward(loss, 0, 1)
-    assert verdict == Verdict(is_loss_finite=True, is_applied=False) and not optimizer.state
+    assert updater.backward(loss, 0, 1)
+    assert updater.settle() == [Judged(1, Verdict(is_loss_finite=True, is_applied=False))] and not optimizer.state
     assert torch.equal(weights(task), before) and (updater.skipped, updater.updates) == (1, 1)
     assert updater.divergence().startswith("update 1: 1 updates in a row")
 
