@@ -81,6 +81,8 @@ class Updater:
         self._one = torch.ones((), device=runtime.device)
         self._finite: Tensor | None = None
         self._statistics: list[Tensor] = []
+        self._parameters: list[Tensor] = []
+        self._places: list[tuple[dict[str, Tensor | None], str]] | None = None
         self._weight = 1.0
         if hasattr(task, "early_backward"):
             task.early_backward = self.add_gradients
@@ -242,13 +244,19 @@ class Updater:
         self._divergence = self._divergence or self._reason(update, *scale)
 
     def _gradient_norm(self) -> Tensor:
-        parameters = self.task.get_trainable_module().parameters()
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        self._parameters = self._parameters or list(self.task.get_trainable_module().parameters())
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm: Tensor = torch.stack(torch._foreach_norm(gradients, 2, torch.float32)).norm()
         return norm
 
     def _buffers(self) -> list[Tensor]:
-        return list(self.task.get_trainable_module().buffers())
+        """Return the student's buffers; those of today, which may be other tensors, from places found once: going
+        through a network takes as long as copying all that they hold."""
+        if self._places is None:
+            modules = self.task.get_trainable_module().modules()
+            self._places = [(module._buffers, name) for module in modules for name in module._buffers]
+        found = (buffers.get(name) for buffers, name in self._places)
+        return [buffer for buffer in found if buffer is not None]
 
     def _ask_all(self, *flags: Tensor) -> Tensor:
         """Return for each flag whether it is set on all processes, as 1 or 0, on the device."""

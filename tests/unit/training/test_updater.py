@@ -188,3 +188,15 @@ def test_gradients_that_come_early_count_as_the_rest(runtime: str, steps: int, f
         for key, value in whole.trainable_module.named_parameters():
             if key != "head.bias":
                 torch.testing.assert_close(parts.trainable_module.get_parameter(key), value, atol=1e-5, rtol=1e-4)
+
+
+def test_running_statistics_that_are_replaced_are_those_that_are_noted(flags: Flags) -> None:
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 5))
+    task = ClassificationTask(model, nn.CrossEntropyLoss(), verbose=False)
+    updater = Updater(flags(), task, torch.optim.SGD(model.parameters()), RUNTIMES["fp32"])
+    for mean in (0.0, 7.0):
+        model[0].running_mean = torch.full((3,), mean)
+        with updater.context(0, 1):
+            task(*make_batches(1)[0])
+        updater.backward(task(*make_batches(1)[0])["loss"] * float("nan"), 0, 1)
+        assert torch.equal(model[0].running_mean, torch.full((3,), mean))
