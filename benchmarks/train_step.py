@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.generation_world import PRESETS, Preset, create_networks, save_style_weights
-from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, seconds_of
+from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, processor_seconds_of, seconds_of
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
 from dad.errors import run_script
@@ -48,7 +48,7 @@ from dad.training.views import Demands
 STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
 PLACES = [(epoch, update) for epoch in (0, 299) for update in (0, 1)]  # each with images of another size, for debiased
-# The two loops are compared with as many images a step at least: what a loop adds to a step does not grow with them.
+# The two loops are compared with as many images a step too: what a loop adds to a step does not grow with them.
 _LOOP_IMAGES = 32
 _FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
 
@@ -135,7 +135,8 @@ def main(argv: list[str] | None = None) -> int:
         results: dict[str, Any] = {"machine": machine(runtime.device), "settings": vars(args) | vars(preset)}
         results["data"] = {views: time_loading(flags, preset, views, runtime) for views in (1, 2)}
         results["objectives"] = compare(args, flags, preset, teacher, runtime)
-        results["loop"] = compare_loops(flags, preset, teacher, runtime, args.repeats)
+        sizes = sorted({preset.batch_size, max(preset.batch_size, _LOOP_IMAGES)})
+        results["loops"] = [compare_loops(flags, preset, teacher, runtime, args.repeats, size) for size in sizes]
     report(results)
     if args.out:
         Path(args.out).write_text(json.dumps(results, indent=1, default=str) + "\n", encoding="utf-8")
@@ -181,10 +182,11 @@ def compare(
 
 
 def compare_loops(
-    flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime, repeats: int
+    flags: list[str], preset: Preset, teacher: Teacher, runtime: Runtime, repeats: int, images: int
 ) -> dict[str, float]:
-    """Time an epoch of `ce` by our loop and by a bare one, on the same task and loader, in turn."""
-    images = max(preset.batch_size, _LOOP_IMAGES)
+    """Time an epoch of `ce` by our loop and by a bare one, on the same task and loader, in turn, with so many images a
+    step; on a CPU, by this process's own time, which others on the machine disturb less."""
+    time_of = seconds_of if runtime.device.type == "cuda" else processor_seconds_of
     flags = [*flags, "--batch-size", str(images)]
     subject = Subject("ce", flags, preset, teacher, runtime)
     loader = create_loader_of(flags, preset, 1, runtime)
@@ -207,9 +209,8 @@ def compare_loops(
     ours()
     seconds: dict[Callable[[], None], list[float]] = {bare: [], ours: []}
     for repeat in range(2 * max(repeats, 5)):  # in turn first: what runs second finds another machine
-        order = (bare, ours) if repeat % 2 else (ours, bare)
-        for loop in order:
-            seconds[loop].append(seconds_of(loop))
+        for loop in (bare, ours) if repeat % 2 else (ours, bare):
+            seconds[loop].append(time_of(loop))
     ratios = [own / one for one, own in zip(seconds[bare], seconds[ours], strict=True)]
     return {"bare_seconds": median(seconds[bare]), "ratio": median(ratios), "images": images}
 
@@ -263,9 +264,10 @@ def report(results: dict[str, Any]) -> None:
                      f"{(row['memory'] - least) / 1e9:.2f}"])  # fmt: skip
     print(f"Machine: {', '.join(f'{key} {value}' for key, value in results['machine'].items())}\n")
     print(format_rows(rows))
-    loop = results["loop"]
-    images = f"{loop['images']} images a step"
-    print(f"\nOur loop with ce takes {loop['ratio']:.3f} times a bare loop on the same task and loader, {images}.")
+    print()
+    for loop in results["loops"]:
+        say = f"Our loop with ce takes {loop['ratio']:.3f} times a bare loop on the same task and loader,"
+        print(f"{say} {loop['images']} images a step.")
 
 
 def images_of(multiple: int, at_least: int) -> int:
@@ -281,12 +283,8 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser = ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="small", choices=PRESETS, help="size of networks and pictures")
     parser.add_argument("--model", metavar="NAME", help="the student; default: the preset's")
-    parser.add_argument(
-        "--objectives",
-        nargs="+",
-        metavar="NAME",
-        help="default: all; a name may have flags, as 'advprop --adv-steps 5'",
-    )
+    of_objectives = "default: all; a name may have flags, as 'advprop --adv-steps 5'"
+    parser.add_argument("--objectives", nargs="+", metavar="NAME", help=of_objectives)
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: the preset's")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="steps of each; the median counts")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -1,5 +1,6 @@
 """What is measured is what was done: stages, memory, operations."""
 
+import time
 from itertools import count
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import measures
-from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine
+from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, processor_seconds_of, seconds_of
 
 CPU = torch.device("cpu")
 
@@ -65,3 +66,7 @@ def test_peak_memory_counts_what_was_freed_again() -> None:
 def test_the_machine_is_named() -> None:
     state = machine(CPU)
     assert state["cpu"] and state["cores"] >= 1 and state["torch"] == torch.__version__
+
+
+def test_waiting_is_no_work_of_a_processor() -> None:
+    assert processor_seconds_of(lambda: time.sleep(0.2)) < 0.1 < seconds_of(lambda: time.sleep(0.2))

@@ -22,7 +22,7 @@ def test_two_batches_of_pictures_each_have_a_dad_image(tmp_path: Path) -> None:
 
 def test_the_report_says_memory_beyond_the_least(capsys: pytest.CaptureFixture[str]) -> None:
     train_step.report({
-        "machine": {"cpu": "none"}, "data": {1: 0.01, 2: 0.02}, "loop": {"images": 32, "ratio": 1.25},
+        "machine": {"cpu": "none"}, "data": {1: 0.01, 2: 0.02}, "loops": [{"images": 32, "ratio": 1.25}],
         "objectives": {"ce": {**ROW, "memory": 1e9, "views": 1}, "dad": ROW},
     })  # fmt: skip
     printed = capsys.readouterr().out
