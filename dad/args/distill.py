@@ -77,6 +77,13 @@ def add_distill_args(parser: ArgumentParser) -> None:
         help="a clean image whose DAD image was not kept: take another image's, or leave its term out; ard, "
         "rslad, kdiga_dad and dad_data_only need the image's own and never take another's",
     )
+    group.add_argument(
+        "--dad-cache",
+        default="none",
+        type=str,
+        choices=["none", "ram"],
+        help="ram: read the DAD images' files into memory before training, once for all workers of a process",
+    )
 
 
 def add_objective_args(parser: ArgumentParser) -> None:

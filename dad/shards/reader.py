@@ -95,6 +95,10 @@ class DadSet:
         """Extension of the images, or None if the set holds codes only."""
         return next((extension for extension in IMAGE_EXTENSIONS if extension in self._index.spans), None)
 
+    def sizes(self, extension: str) -> NDArray[np.int64]:
+        """Return the bytes of each sample's payload, int64 [N]."""
+        return np.asarray(self._index.spans[extension][:, 1], np.int64)
+
     def index_of(self, key: str) -> int | None:
         """Return the position of the sample with this key, or None if its source was not kept."""
         return self.keys.find(key) if self._positions is None else self._positions.get(key)

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dad.images.sources import SourceImage, class_folders, find_split, list_sour
 from dad.images.timm_datasets import create_timm_dataset, resolve_numbered_classes, resolve_timm_dataset
 from dad.runtime import Runtime
 from dad.shards import DadSet
+from dad.shards.held import hold
 from dad.shards.reader import read_manifest
 from dad.training.batches import CollateLabels, CollateViews, TellingCollateMixup, TellingMixup
 from dad.training.interrupts import held_back
@@ -149,7 +151,13 @@ def create_dataset(
     if any(view.needs_dad_set for view in views):
         own_alone = demands.needs_partner or demands.paired
         substitute = args.dad_missing == "substitute" and not own_alone
-        dad_images = DadImages(open_dad_set(args.dad_dir, classes), sources, substitute)
+        dad_set = open_dad_set(args.dad_dir, classes)
+        if args.dad_cache == "ram":
+            assert dad_set.image_extension is not None
+            dad_set = hold(dad_set, dad_set.image_extension, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        dad_images = DadImages(dad_set, sources, substitute)
+    elif args.dad_cache != "none":
+        raise UsageError(f"--dad-cache {args.dad_cache}: --objective {args.objective} reads no DAD images")
     return ViewDataset(sources, views, dad_images, demands.paired, args.max_failed, longest)
 
 

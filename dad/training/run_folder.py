@@ -22,6 +22,7 @@ _OUTPUT = "output/train"
 NOT_THE_RUN = {  # flags that change nothing in what is trained
     "resume", "no_resume_opt", "experiment", "output", "local_rank", "log_interval",
     "recovery_interval", "checkpoint_hist", "overwrite", "report_to", "report_project",
+    "dad_cache",
 }  # fmt: skip
 
 

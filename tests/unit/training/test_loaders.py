@@ -268,3 +268,18 @@ def test_a_view_that_nothing_serves_is_refused_before_the_first_batch(
     args = flags(colours, *SMALL, "--objective", "dad")
     with pytest.raises(UsageError, match="--objective dad asks for the view 'third', which nothing serves"):
         train_loader(args, cpu, (CLEAN, "third"))
+
+
+def test_a_dad_set_in_memory_gives_the_same_pixels_without_the_disk(
+    colours: Path, flags: Flags, cpu: Runtime, dad_set: DadSet
+) -> None:
+    words, seen = (colours, *SMALL, "--dad-dir", dad_set.root, "--dad-missing", "skip", "--seed", 3), []
+    for more in ((), ("--dad-cache", "ram")):
+        loader = train_loader(flags(*words, *more), cpu, (CLEAN, DAD))
+        for tar in dad_set.root.glob("**/*.tar") if more else ():
+            tar.unlink()
+        random_seed(0, 0)
+        seen.append(torch.stack([batch.input for batch in loader]))
+    assert torch.equal(*seen) and len(seen[0]) > 1
+    with pytest.raises(UsageError, match=r"--dad-cache ram: .* reads no DAD images"):
+        train_loader(flags(colours, *SMALL, "--dad-cache", "ram"), cpu)
