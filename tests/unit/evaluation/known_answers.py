@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from dad.evaluation.loop import Forward, evaluate_sets
+from dad.evaluation.loop import Forward, Scored, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings
 from dad.images.classes import ClassList
+from dad.report.pairs import number_of
 from dad.runtime import Runtime
 from dad.variants import ImageSet, list_image_set
 from dad.variants.table import VARIANTS
@@ -71,7 +72,16 @@ def score(
     """Return the scores of every set of a pool, but for the seconds."""
     forward = Forward(model or GreyLevel(), pool.runtime)
     wanted = range(len(pool.image_sets))
-    return [
-        {key: value for key, value in scores.items() if key != "seconds"}
-        for _, scores, _ in evaluate_sets(forward, pool, wanted, SIX.folders, average=average, temperature=temperature)
-    ]
+    found = []
+    for scored in evaluate_sets(forward, pool, wanted, SIX.folders, average=average, temperature=temperature):
+        require_same_number(scored)
+        found.append({key: value for key, value in scored.scores.items() if key != "seconds"})
+    return found
+
+
+def require_same_number(scored: Scored) -> None:
+    """What is kept of each image has to make the number that stands for a set, where that is made of shares."""
+    metric = scored.scores["metric"]
+    number = scored.scores.get(metric) if scored.scores.get("complete", True) else None
+    if scored.decisions is not None and number is not None and metric in ("top1", "mean_top1", "mce"):
+        assert abs(number_of(metric, scored.decisions) - number) < 1e-6

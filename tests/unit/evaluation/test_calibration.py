@@ -93,7 +93,8 @@ def test_several_right_answers_have_no_likelihood_and_shared_columns_no_calibrat
     several = replace(images, accepted=(np.arange(25) * 2, np.stack([images.labels, images.labels ^ 1], 1).ravel()))
     assert set(judged(several, logits, 2.0)) == {"ece", "scaled"}
     assert set(judged(several, logits, 2.0)["scaled"]) == {"ece", "temperature", "count"}
-    assert judged(replace(images, columns=np.array([0, 1, 2, 3, 4, 4]), labels=images.labels.clip(max=4)), logits) == {}
+    shared = replace(images, columns=np.array([0, 1, 2, 3, 4, 4]))
+    assert judged(shared, logits) == judged(replace(shared, column_names=tuple("vwxyz")), logits, 2.0) == {}
 
 
 def test_outliers_are_not_calibrated(images: ImageSet) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from known_answers import CONFIG, CPU
+from known_answers import CONFIG, CPU, require_same_number
 from PIL import Image
 from torch import Tensor, nn
 
@@ -60,8 +60,9 @@ def write(place: Path, level: int) -> None:
 
 def score(image_set: ImageSet, model: nn.Module, classes: Sequence[str] = WNIDS) -> dict[str, Any]:
     pool = ImagePool([image_set], CONFIG, LoaderSettings(4, 0), CPU)
-    ((_, scores, _),) = evaluate_sets(Forward(model, CPU), pool, [0], classes, average="macro")
-    return scores
+    (scored,) = evaluate_sets(Forward(model, CPU), pool, [0], classes, average="macro")
+    require_same_number(scored)
+    return scored.scores
 
 
 def laion_c(root: Path, seen: dict[str, int], classes: ClassList = IMAGENET, everywhere: bool = False) -> ImageSet:
