@@ -25,11 +25,13 @@ _Part = tuple[Tensor, NDArray[np.int64], Tensor]  # logits, numbers within their
 
 
 class Scored(NamedTuple):
-    """A set of a pool that has been scored: its number there, scores and, in the primary process, decisions."""
+    """A set of a pool that has been scored: its number there, scores and, in the primary process, decisions; and for
+    how many of its seconds this process waited for images."""
 
     which: int
     scores: Scores
     decisions: Decisions | None
+    data_seconds: float
 
 
 def evaluate_sets(
@@ -59,9 +61,10 @@ def evaluate_sets(
     """
     runtime, total = pool.runtime, pool.count(wanted)
     early: dict[int, list[_Part]] = {}  # of sets that follow: they wait for the temperature
-    batches = enumerate(pool.batches(wanted), start=1)
-    number, batch = next(batches, (0, None))
     start = time.perf_counter()
+    served = _Timed(pool.batches(wanted))
+    batches = enumerate(served, start=1)
+    number, batch = next(batches, (0, None))
     for which in wanted:
         judge = Judge(pool.image_sets[which].with_twins(twins), runtime.device, temperature)
         if judge.image_set.variant.name == FITTED_ON:
@@ -87,7 +90,7 @@ def evaluate_sets(
         if runtime.is_primary:
             warn(judge.image_set, scores)
         decisions = decide(pool.image_sets[which], judge.verdicts) if runtime.is_primary else None
-        yield Scored(which, scores, decisions)
+        yield Scored(which, scores, decisions, served.take_waited())
 
 
 class Forward:
@@ -112,6 +115,25 @@ class Forward:
         with self.runtime.autocast():
             logits: Tensor = self.model(images)
         return logits
+
+
+class _Timed(Iterator[ImageBatch]):
+    """Batches, and how long they were waited for."""
+
+    def __init__(self, batches: Iterator[ImageBatch]):
+        self._batches, self._waited = batches, 0.0
+
+    def __next__(self) -> ImageBatch:
+        asked = time.perf_counter()
+        try:
+            return next(self._batches)
+        finally:
+            self._waited += time.perf_counter() - asked
+
+    def take_waited(self) -> float:
+        """Return the seconds since this was asked last."""
+        waited, self._waited = self._waited, 0.0
+        return waited
 
 
 def _parts(batch: ImageBatch, logits: Tensor, pool: ImagePool) -> Iterator[tuple[int, _Part]]:

@@ -144,15 +144,18 @@ def with_relative_mce(variants: Mapping[str, Scores]) -> dict[str, Scores]:
     return {**variants, "imagenet-c": {**corrupted, "relative_mce": relative}}
 
 
-def format_scores(name: str, scores: Mapping[str, Any]) -> str:
-    """Return one line on the scores of a set."""
+def format_scores(name: str, scores: Mapping[str, Any], data_seconds: float | None = None) -> str:
+    """Return one line on the scores of a set, and the share of its time that was spent waiting for images, if known."""
     line = f"{name:<21}"
     for key, title in _SHOWN:
         line += "" if scores.get(key) is None else f" {title} {scores[key]:.3f}"
     line += describe_groups(scores)
     if not scores.get("complete", True):
         line += " incomplete: not all of its folders are there"
-    return f"{line} ({scores['count']} images, {scores['seconds']:.1f} s)"
+    waited = ""
+    if data_seconds is not None and scores["seconds"]:
+        waited = f", {100 * data_seconds / scores['seconds']:.0f} % of it data"
+    return f"{line} ({scores['count']} images, {scores['seconds']:.1f} s{waited})"
 
 
 def _by_corruption(image_set: ImageSet, answers: Answers, readable: NDArray[np.bool_]) -> Scores:

@@ -57,7 +57,7 @@ class Session:
             self.results.keep(entry, name, scores, scored.decisions)
             entry["variants"] = with_relative_mce({**entry["variants"], name: scores})
             self.results.write()
-            self.runtime.say(format_scores(name, scores))
+            self.runtime.say(format_scores(name, scores, scored.data_seconds))
         for place in range(len(task.attacked)):
             self._attack(candidate, pool, place, entry)
 

@@ -145,7 +145,7 @@ def test_shape_accuracy_counts_all_images_and_shape_bias_the_decisions_for_eithe
     assert scores["shape_bias"] == pytest.approx(100 * 2 / 18)
     low, high = scores["shape_bias_interval"]
     assert low < scores["shape_bias"] < high
-    assert "shape bias 11.111" in format_scores("shape-bias", scores | {"seconds": 1.0})
+    assert "shape bias 11.111" in format_scores("shape-bias", scores | {"seconds": 1.0}, 0.5)
     assert "shape_bias" not in accuracy
 
 

@@ -70,13 +70,13 @@ def test_without_a_whole_group_there_is_no_worst_one(tmp_path: Path) -> None:
         path.write_bytes(b"<html>")
     scores = score(make_pool([images]))[0]
     assert (scores["complete"], scores["groups"]["night"]["top1"], "worst_group" in scores) == (False, None, False)
-    assert "incomplete" in format_scores("mine", scores | {"seconds": 1.0})
+    assert "incomplete" in format_scores("mine", scores | {"seconds": 1.0}, 0.5)
 
 
 def test_one_line_tells_the_worst_group_and_the_mean(tmp_path: Path) -> None:
     scores = score(make_pool([grouped(tmp_path, GROUPS)]))[0]
     assert describe_groups({}) == ""
-    line = format_scores("mine", scores | {"seconds": 1.0})
+    line = format_scores("mine", scores | {"seconds": 1.0}, 0.5)
     assert "Acc@1 66.667" in line and "mean of 2 groups 58.333 worst group 'night' 33.333" in line
     assert " among its 3 classes 66.667" in line
 
@@ -98,7 +98,7 @@ def test_originals_do_not_count_and_the_drop_is_told_from_them(tmp_path: Path) -
     assert (scores["worst_group"], scores["count"], scores["top1"], list(scores["groups"])) == (
         "dark", 4, 25, ["big", "dark"]
     )  # fmt: skip
-    assert "originals 75.000 drop 50.000" in format_scores("e", scores | {"seconds": 1.0})
+    assert "originals 75.000 drop 50.000" in format_scores("e", scores | {"seconds": 1.0}, 0.5)
 
 
 def test_a_published_set_without_one_of_its_groups_has_no_mean(tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_how_many_are_taken_for_a_patchs_class_is_told_of_images_of_other_classe
     scores = score(make_pool([published(images, targets={"for b": 4, "for c": 3})]))[0]  # by ImageNet's own order
     assert [group["fooled"] for group in scores["groups"].values()] == [75, 0]
     assert (scores["fooled"], scores["mean_top1"]) == (37.5, 75)
-    assert "taken for the patch's class 37.500" in format_scores("patch", scores | {"seconds": 1.0})
+    assert "taken for the patch's class 37.500" in format_scores("patch", scores | {"seconds": 1.0}, 0.5)

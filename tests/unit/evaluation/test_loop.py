@@ -1,6 +1,7 @@
 """The loop over sets: the same scores whatever the batches, the workers and the processes."""
 
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from dad.evaluation.judge import Judge
 from dad.evaluation.loop import Forward, evaluate_sets
+from dad.evaluation.scores import format_scores
 from dad.runtime import Runtime
 from dad.variants import ImageSet
 
@@ -65,14 +67,22 @@ def test_only_wanted_sets_are_scored_each_as_soon_as_its_last_image_is(three_set
     model = Small(100)
     found = evaluate_sets(Forward(model, CPU), make_pool(three_sets, 7), [0, 2], SIX.folders)
     assert not model.sizes
-    which, scores, _ = next(found)
+    which, scores, *_ = next(found)
     assert (which, scores["count"], model.sizes) == (0, 13, [7, 7])  # 13 images of it and one of the next
-    assert [(which, scores["count"]) for which, scores, _ in found] == [(2, 3)] and model.sizes == [7, 7, 2]
+    assert [(which, scores["count"]) for which, scores, *_ in found] == [(2, 3)] and model.sizes == [7, 7, 2]
 
 
-def test_scores_tell_transform_and_time(mixed: ImageSet) -> None:
-    scores = next(evaluate_sets(Forward(GreyLevel(), CPU), make_pool([mixed]), [0], SIX.folders)).scores
-    assert scores["transform"].startswith("Resize 8, CenterCrop 8x8") and scores["seconds"] >= 0
+def test_scores_tell_transform_and_time_and_how_much_of_it_was_waiting_for_data(
+    mixed: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool([mixed])
+    served = pool.batches
+    monkeypatch.setattr(pool, "batches", lambda wanted: ((time.sleep(0.05), batch)[1] for batch in served(wanted)))
+    found = next(evaluate_sets(Forward(GreyLevel(), CPU), pool, [0], SIX.folders))
+    scores = found.scores
+    assert scores["transform"].startswith("Resize 8, CenterCrop 8x8")
+    assert 0.05 <= found.data_seconds <= scores["seconds"] + 1e-3
+    assert "1.0 s, 25 % of it data" in format_scores("mine", scores | {"seconds": 1.0}, 0.25)
 
 
 def test_a_line_is_printed_every_few_batches(three_sets: list[ImageSet], capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ def test_without_some_folders_there_is_no_mce(tmp_path: Path) -> None:
     scores = score(make_pool([corrupted(tmp_path, "fog/1", "fog/5", "snow/2")]))[0]
     assert (scores["mce"], scores["complete"], scores["mean_top1"]) == (None, False, (75 + 100) / 2)
     assert scores["corruptions"]["fog"] == {"top1": 75, "ce": None, "severities": [100, None, None, None, 50]}
-    assert "incomplete" in format_scores("imagenet-c", scores | {"seconds": 1.0})
+    assert "incomplete" in format_scores("imagenet-c", scores | {"seconds": 1.0}, 0.5)
 
 
 def test_extra_corruptions_alone_are_no_score(tmp_path: Path) -> None:
