@@ -25,12 +25,12 @@ def fit(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     sizes: list[int] = []
 
     def series(
-        self: Generator, pixels: Tensor, labels: Tensor, keys: Sequence[str], attacks: Sequence[Any]
+        self: Generator, pixels: Tensor, labels: Tensor, keys: Sequence[str], attacks: Sequence[Any], before: str
     ) -> list[Generated]:
         if len(keys) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(keys))
-        return _series(self, pixels, labels, keys, attacks)
+        return _series(self, pixels, labels, keys, attacks, before)
 
     monkeypatch.setattr(Generator, "series", series)
     return sizes

@@ -61,7 +61,8 @@ def test_a_class_list_that_may_not_be_read(
     path = tmp_path / "names.txt"
     path.write_bytes((world / "classes.txt").read_bytes())
     closed(path)
-    scores = ["--checkpoint", str(world / "none.pth.tar"), "--data-dir", str(world / "data"), "--device", "cpu"]
+    (tmp_path / "weights.pth.tar").touch()
+    scores = ["--checkpoint", str(tmp_path / "weights.pth.tar"), "--data-dir", str(world / "data"), "--device", "cpu"]
     main, flags = {
         "generate": (generate.main, quick_flags),
         "train": (train.main, [*train_flags, "--objective", "ce"]),

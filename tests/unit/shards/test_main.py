@@ -222,7 +222,9 @@ def test_export_writes_a_folder_of_images(made: Path, tmp_path: Path, capsys) ->
 
 def test_stats_prints_a_table_and_writes_all_numbers(made: Path, tmp_path: Path, capsys) -> None:
     assert main(words("stats", made, "--rows", 2, "--json", tmp_path / "stats.json")) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2 + 1 + 2 + 4  # the table, and what the attack does
+    assert (
+        len(capsys.readouterr().out.splitlines()) == 2 + 1 + 2 + 2 + 4
+    )  # the table, its sample, and what the attack does
     stats = json.loads((tmp_path / "stats.json").read_text())
     assert sorted(stats["classes"]) == ["apple", "bear", "car", "dog", "eel", "fox"]
     assert stats["all"]["kept"] == 36
