@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb, open_rgb, read_file
 from dad.passing import read_patiently
+from dad.pixels import normalize_uint8
 from dad.runtime import Runtime
 from dad.variants import ImageSet
 from dad.variants.pipeline import Pipeline, create_pipeline
@@ -89,8 +90,13 @@ class ImagePool:
             collate_fn=fast_collate if settings.prefetcher else default_collate,
         )
         self._loader: Any = loader
+        self._levels: PrefetchLoader | None = None  # what normalises 8-bit images, where the loader does not
         if settings.prefetcher:
-            self._loader = PrefetchLoader(loader, self.mean, self.std, device=runtime.device, img_dtype=runtime.dtype)
+            prefetch = PrefetchLoader(loader, self.mean, self.std, device=runtime.device, img_dtype=runtime.dtype)
+            if runtime.device.type == "cpu":  # nothing to fetch
+                self._levels = prefetch
+            else:
+                self._loader = prefetch
 
     def count(self, wanted: Sequence[int]) -> int:
         """Return how many batches of the sets numbered `wanted` are this process's."""
@@ -103,6 +109,8 @@ class ImagePool:
         if not self.count(wanted):
             return  # before workers are started
         for numbers, (images, flags) in zip(self._batch_numbers, self._loader, strict=True):
+            if self._levels is not None:
+                images = normalize_uint8(images, self._levels.mean, self._levels.std)
             flags, images = flags.to(self.runtime.device), images.to(self.runtime.device, self.runtime.dtype)
             yield ImageBatch(images, np.asarray(numbers), flags >= 0)
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from timm.data.loader import PrefetchLoader
 from torch import nn
 
-from dad.pixels import PixelModel, from_signed, normalize, to_signed, to_uint8
+from dad.pixels import PixelModel, from_signed, normalize, normalize_uint8, to_signed, to_uint8
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -38,6 +39,17 @@ def test_every_channel_has_its_own_mean_and_std(channel: int) -> None:
     pixels = torch.rand(2, 3, 4, 4)
     expected = (pixels[:, channel] - MEAN[channel]) / STD[channel]
     torch.testing.assert_close(normalize(pixels, mean, std)[:, channel], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_eight_bit_images_are_normalised_as_timm_does_it_bit_for_bit(dtype: torch.dtype, count: int) -> None:
+    images = torch.randint(0, 256, (count, 3, 5, 7), dtype=torch.uint8)
+    batches = [(images, torch.zeros(count))]
+    loader = PrefetchLoader(batches, MEAN, STD, device=torch.device("cpu"), img_dtype=dtype)
+    ((expected, _),) = loader
+    found = normalize_uint8(images, loader.mean, loader.std)
+    assert found.dtype == dtype and torch.equal(found, expected)
 
 
 def test_a_pixel_model_normalises_inside() -> None:

@@ -58,7 +58,7 @@ def test_sets_that_are_not_wanted_are_left_out(three_sets: list[ImageSet]) -> No
 def test_a_pool_serves_again_and_nothing_where_nothing_is_wanted(three_sets: list[ImageSet]) -> None:
     pool = make_pool(three_sets, workers=1)
     assert not list(pool.batches([]))
-    assert pool._loader.loader._iterator is None  # no worker was started for it
+    assert pool._loader._iterator is None  # no worker was started for it
     for wanted in ([1], [0, 2], [1]):
         numbers = [number for batch in pool.batches(wanted) for number in batch.numbers]
         assert numbers == [number for which in wanted for number in range(pool.starts[which], pool.starts[which + 1])]
