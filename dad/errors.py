@@ -8,12 +8,16 @@ import errno
 import io
 import os
 import re
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)  # what only the user can change, wherever it shows
 _OF_DISK = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENOSPC, errno.EDQUOT)
+
+_STDOUT = 1  # its descriptor
+_BROKEN_PIPE = 128 + 13  # SIGPIPE
 
 
 class UserError(Exception):
@@ -64,13 +68,20 @@ def describe_rights(path: Path, error: OSError | None = None) -> str:
 
 
 def run_script(main: Callable[[], int | None]) -> int:
-    """Run a script's `main` and turn a `UserError` into one line on stderr and its exit code; Ctrl-C gives 130, as in a
-    shell."""
+    """Run a script's `main` and turn a `UserError` into one line on stderr and its exit code; Ctrl-C gives 130, and a
+    reader that went away (`... | head`) 141, as in a shell."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may be no text
             stream.reconfigure(errors="backslashreplace")
     try:
-        return main() or 0
+        code = main() or 0
+        sys.stdout.flush()  # where the reader may be missed only now
+        return code
+    except BrokenPipeError:
+        if not _has_lost_its_reader():  # another pipe, of a worker say
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)  # what the interpreter flushes at its end
+        return _BROKEN_PIPE
     except UserError as error:
         print(f"error: {_in_one_line(error)}", file=sys.stderr)
         return error.exit_code
@@ -84,6 +95,13 @@ def run_script(main: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _has_lost_its_reader() -> bool:
+    """Return whether standard output is a pipe that nobody reads any more."""
+    watch = select.poll()
+    watch.register(_STDOUT, select.POLLOUT)
+    return any(events & select.POLLERR for _, events in watch.poll(0))
 
 
 def _in_one_line(error: UserError) -> str:

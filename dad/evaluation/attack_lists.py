@@ -31,8 +31,8 @@ class AttackList:
         """Return a set's images that are listed.
 
         A number is that of torchvision's `ImageFolder`: folders and files in the order of their names as text, in a tar
-        in the order of the tar. A name
-        is that of every image whose path ends on it, so that one of ImageNet's stands for all its corrupted versions.
+        in the order of the tar. A name is that of every image whose path ends on it, so that one of ImageNet's stands
+        for all its corrupted versions.
 
         Raises:
             UsageError: names of images that have none, in tars. DataError: some are not there.

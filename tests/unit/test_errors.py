@@ -2,6 +2,9 @@
 
 import errno
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +54,22 @@ def test_of_a_workers_traceback_the_last_line_is_told(capsys: pytest.CaptureFixt
 def test_a_file_name_of_two_lines_stays_in_one(before: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_script(raising(DataError(f"{before}class folder 'a\nb: c': nothing is in it"))) == 3
     assert capsys.readouterr().err == "error: class folder 'a\\nb: c': nothing is in it\n"
+
+
+@pytest.mark.parametrize("count", [1, 100_000])  # missed at the end, and in the middle
+def test_a_reader_that_goes_away_is_no_mistake(count: int) -> None:
+    says = f"run_script(lambda: print('x\\n' * {count}))"
+    script = f"import sys, time\nfrom dad.errors import run_script\ntime.sleep(1)\nsys.exit({says})"
+    done = subprocess.run(
+        f'{shlex.quote(sys.executable)} -c {shlex.quote(script)} | true; echo "${{PIPESTATUS[0]}}"',
+        shell=True, executable="/bin/bash", capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+def test_another_pipe_that_breaks_keeps_its_traceback() -> None:
+    with pytest.raises(BrokenPipeError):
+        run_script(raising(BrokenPipeError(32, "Broken pipe")))
 
 
 def test_ctrl_c_ends_as_in_a_shell(capsys: pytest.CaptureFixture[str]) -> None:

@@ -281,9 +281,8 @@ def test_the_teacher_comes_first(checkpoint: Path) -> None:
 
 
 def test_an_onnx_file_is_scored_by_what_it_says_of_itself(tmp_path: Path) -> None:
-    file = write_grey_level(
-        tmp_path / "out" / "model_int8.onnx", precision="int8", about={"trained_with": {"style_transfer": "colours"}}
-    )
+    about = {"trained_with": {"style_transfer": "colours"}}
+    file = write_grey_level(tmp_path / "out" / "model_int8.onnx", precision="int8", about=about)
     (candidate,) = create("--onnx", file)
     identity = candidate.identity
     assert (candidate.name, identity["model"]) == ("out/model_int8.onnx", "test_resnet")
