@@ -15,7 +15,6 @@ import torch.distributed as dist
 from timm.utils import random_seed
 from timm.utils.distributed import init_distributed_device_so
 
-from dad.allocator import keep_freed_memory
 from dad.errors import UsageError
 from dad.launch import place_from_environment
 
@@ -104,7 +103,8 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
         _warn_of_emulated_bfloat16(runtime)
         _require_tf32(args, runtime)
     if runtime.device.type == "cpu":
-        keep_freed_memory()
+        # PyTorch's switch: blocks of 2 MB and more in large pages, where each step takes and clears them anew
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if runtime.device.type != "cuda" and runtime.distributed and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, torch.get_num_threads() // runtime.world_size))
     random_seed(args.seed, runtime.rank)

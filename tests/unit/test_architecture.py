@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
-        "allocator", "errors", "environment", "launch", "markdown", "rng", "draws", "names", "passing", "pixels",
+        "errors", "environment", "launch", "markdown", "rng", "draws", "names", "passing", "pixels",
         "losses", "attacks", "gradients", "verdicts", "charts",
     },
     {"ahead", "files", "memory", "pyramid", "virtual_epochs"},

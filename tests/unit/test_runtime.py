@@ -1,9 +1,13 @@
 """Device, rank, precision and seed of a process, and what is refused before anything is loaded."""
 
 import logging
+import os
 import random
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -142,3 +146,31 @@ def test_modules_of_further_devices_are_imported_or_named() -> None:
     load_device_modules(["json"])
     with pytest.raises(UsageError, match="--device-modules no_such_module: cannot be imported"):
         load_device_modules(["no_such_module"])
+
+
+_FAULTS = """
+import resource
+from argparse import Namespace
+import torch
+from dad.runtime import setup_runtime
+
+setup_runtime(Namespace(device="cpu", amp=False, amp_dtype="float16", seed=42), communicate=False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_large_blocks_come_in_large_pages_unless_the_user_decides() -> None:
+    choice = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not choice.exists() or "[madvise]" not in choice.read_text():
+        pytest.skip("this system has no large pages for those that ask, or gives them to all")
+
+    def count(**variables: str) -> int:
+        environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+        command = [sys.executable, "-c", _FAULTS]
+        done = subprocess.run(command, env={**environment, **variables}, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert count() * 10 < count(THP_MEM_ALLOC_ENABLE="0")
