@@ -1,6 +1,8 @@
 """Whether two test sets hold the same images."""
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,3 +80,19 @@ def test_times_alone_do_not_change_a_small_set(tmp_path: Path) -> None:
     before = digest(tmp_path)
     os.utime(tmp_path / "b", ns=(9, 9))
     assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize(("delay", "most"), [(0.0, 1), (0.002, 16)])
+def test_files_are_asked_many_at_a_time_only_where_they_are_waited_for(delay: float, most: int) -> None:
+    threads = set()
+
+    def ask(path: bytes) -> bytes:
+        if delay:
+            time.sleep(delay)
+        threads.add(threading.get_ident())
+        return path
+
+    count = 5 * contents._CHUNK
+    paths = np.array([b"%05d" % number for number in range(count)])
+    assert list(contents._each(ask, paths)) == paths.tolist()
+    assert (len(threads) > 1) == (most > 1) and len(threads) <= most + 1
