@@ -1,8 +1,10 @@
-"""Means over seeds, their intervals by Student's t, and paired differences. Pure functions of numbers."""
+"""Means over seeds, their intervals and p values by Student's t, paired differences and their size, Holm's correction
+for many tests. Pure functions of numbers."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, stdev
 
 _LEVEL = 0.95
@@ -25,6 +27,13 @@ class Estimate:
     def high(self) -> float:
         """The interval's upper end."""
         return self.mean + self.half_width
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the values (infinite for a single seed)."""
+        if math.isinf(self.half_width):
+            return math.inf
+        return self.half_width * math.sqrt(self.count) / t_quantile(self.count - 1)
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -60,6 +69,55 @@ def paired_ratio(ours: Mapping[int, float], others: Mapping[int, float]) -> Esti
     return estimate([ours[seed] / others[seed] for seed in shared])
 
 
+def p_above(found: Estimate, bound: float) -> float:
+    """Return the p value of the one-sided t test that the mean is above `bound`; 1 for a single seed.
+
+    Values that are all the same have no spread: they are above it (0) or not (1).
+    """
+    distance = found.mean - bound
+    if math.isinf(found.half_width):
+        return 1.0
+    if not found.half_width:
+        return float(distance <= 0)
+    t = distance * math.sqrt(found.count) / found.deviation
+    return max(0.0, (1 - t_within(t, found.count - 1)) / 2)
+
+
+def p_below(found: Estimate, bound: float) -> float:
+    """Return the p value of the one-sided t test that the mean is below `bound`, as `p_above` does."""
+    return p_above(Estimate(-found.mean, found.half_width, found.count), -bound)
+
+
+def effect_size(found: Estimate) -> float | None:
+    """Return Cohen's d_z of paired differences: their mean in standard deviations. None if these are 0 or unknown."""
+    if math.isinf(found.half_width) or not found.half_width:
+        return None
+    return found.mean / found.deviation
+
+
+def corrected_effect_size(found: Estimate) -> float | None:
+    """Return d_z without its bias in few pairs: times J = gamma(m / 2) / (sqrt(m / 2) gamma((m - 1) / 2)) with m
+    degrees of freedom (Hedges 1981, eq. 6e). None below three pairs, where J does not exist."""
+    size = effect_size(found)
+    freedom = found.count - 1
+    if size is None or freedom < 2:
+        return None
+    return size * math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom - 1) / 2)) / math.sqrt(freedom / 2)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values that may each be held against the same level (Holm 1979): the smallest of m times m, the next
+    times m - 1 and so on, none smaller than the one before, none above 1. The tests need not be independent."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    corrected = [1.0] * len(p_values)
+    before = 0.0
+    for rank, place in enumerate(order):
+        before = min(1.0, max(before, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = before
+    return corrected
+
+
+@cache
 def t_quantile(freedom: int, level: float = _LEVEL) -> float:
     """Return t such that a Student's t of `freedom` degrees lies in [-t, t] with probability `level`, by bisection."""
     low = 0.0
