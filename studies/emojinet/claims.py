@@ -2,16 +2,17 @@
 
 The rule was fixed before the study ran. A comparison holds if the 95 % interval of its paired difference lies beyond 0
 on the claimed side, does not hold if it lies beyond 0 on the other, and is not decided otherwise. A claim holds if all
-its comparisons do, with every student; it does not hold as soon as one does not. Intervals are not corrected for their
-number.
+its comparisons do, with every student; it does not hold as soon as one does not. These intervals are not corrected for
+their number: `studies.emojinet.verdicts` does that.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from studies.emojinet.records import Records
-from studies.emojinet.statistics import Estimate, paired_difference, paired_ratio
+from studies.emojinet.statistics import Estimate, p_above, p_below, paired_difference, paired_ratio
 
 Verdict = Literal["holds", "does not hold", "not decided"]
 _ABOUT_TWICE = (1.5, 2.5)  # what "about 2x" is taken to mean
@@ -19,21 +20,56 @@ _ABOUT_TWICE = (1.5, 2.5)  # what "about 2x" is taken to mean
 
 @dataclass(frozen=True)
 class Comparison:
-    """A number that decides: what was compared, its estimate (None: not run yet) and what it says."""
+    """A number that decides: what was compared, its estimate (None: not run yet), and the claim that it lies between
+    `low` and `high`."""
 
     student: str
     text: str
     found: Estimate | None
-    verdict: Verdict
+    low: float = 0.0
+    high: float = math.inf
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the 95 % interval says of the claim."""
+        if self.found is None:
+            return "not decided"
+        if self.low < self.found.low and self.found.high < self.high:
+            return "holds"
+        if self.found.high < self.low or self.high < self.found.low:
+            return "does not hold"
+        return "not decided"
+
+    @property
+    def p_holds(self) -> float:
+        """The p value for the claim, which both bounds have to allow: at most 0.05 if the 95 % interval lies between
+        them. With one bound it is the paired t test's two-sided p, and 1 if the mean lies on the other side."""
+        if self.found is None:
+            return 1.0
+        return min(1.0, 2 * max(p_above(self.found, self.low), p_below(self.found, self.high)))
+
+    @property
+    def p_fails(self) -> float:
+        """The p value against the claim: at most 0.05 if the 95 % interval lies beyond one of its bounds."""
+        if self.found is None:
+            return 1.0
+        return min(1.0, 2 * min(p_below(self.found, self.low), p_above(self.found, self.high)))
+
+    @property
+    def margin(self) -> float:
+        """How far the mean lies from the nearest bound, negative where the claim is not met; nan if it was not run."""
+        if self.found is None:
+            return math.nan
+        return min(self.found.mean - self.low, self.high - self.found.mean)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim with its comparisons and what follows from them."""
+    """A claim with its comparisons and what follows from them; `column` is what it is judged by."""
 
     number: int
     claim: str
-    unit: str
+    column: str
     comparisons: tuple[Comparison, ...]
 
     @property
@@ -41,21 +77,26 @@ class Judgement:
         """All comparisons' verdict."""
         return combined([comparison.verdict for comparison in self.comparisons])
 
+    @property
+    def unit(self) -> str:
+        """What its numbers are in."""
+        return "times" if self.column == "cost" else f"points of {self.column.replace('_', ' ')}"
+
 
 def judge_all(records: Records) -> list[Judgement]:
     """Judge every claim, in order."""
     return [claim(records) for claim in CLAIMS]
 
 
-def clean_distillation_helps(records: Records) -> Judgement:
+def clean_distillation_helps(records: Records, column: str = "natural") -> Judgement:
     """Table 8: distilling on clean images alone improves natural shifts."""
     text = "Distilling from the foundation teacher improves natural shifts, even on clean images alone (Table 8)"
-    return _better(1, text, records, "natural", "kd", ["ce"])
+    return _better(1, text, records, column, "kd", ["ce"])
 
 
-def dad_beats_kd(records: Records) -> Judgement:
+def dad_beats_kd(records: Records, column: str = "natural") -> Judgement:
     """Table 3, first and last row."""
-    return _better(2, "DAD beats KD on natural shifts (Table 3)", records, "natural", "dad", ["kd"])
+    return _better(2, "DAD beats KD on natural shifts (Table 3)", records, column, "dad", ["kd"])
 
 
 def objective_beats_others(records: Records) -> Judgement:
@@ -64,10 +105,10 @@ def objective_beats_others(records: Records) -> Judgement:
     return _better(3, text, records, "all", "dad", ["ard", "rslad", "dist"])
 
 
-def gradient_beats_samples(records: Records) -> Judgement:
+def gradient_beats_samples(records: Records, column: str = "natural") -> Judgement:
     """Table 11, where samples win in distribution, so natural shifts decide."""
     text = "The teacher's gradient beats samples of Q, on natural shifts (Table 11)"
-    return _better(4, text, records, "natural", "dad", ["dad_samples"])
+    return _better(4, text, records, column, "dad", ["dad_samples"])
 
 
 def distillation_beats_data(records: Records) -> Judgement:
@@ -94,19 +135,9 @@ def cost_is_about_twice(records: Records) -> Judgement:
     comparisons = []
     for student in records.students():
         found = paired_ratio(records.values(student, "dad", "cost"), records.values(student, "ce", "cost"))
-        comparisons.append(Comparison(student, "dad / ce", found, _lies_within(found, low, high)))
+        comparisons.append(Comparison(student, "dad / ce", found, low, high))
     text = f"A step costs about twice as much, {low} to {high} times (Table 7)"
-    return Judgement(8, text, "times", tuple(comparisons))
-
-
-def _lies_within(found: Estimate | None, low: float, high: float) -> Verdict:
-    if found is None:
-        return "not decided"
-    if low <= found.low and found.high <= high:
-        return "holds"
-    if found.high < low or high < found.low:
-        return "does not hold"
-    return "not decided"
+    return Judgement(8, text, "cost", tuple(comparisons))
 
 
 def _better(
@@ -119,17 +150,8 @@ def _better(
             continue  # a method that is too dear for one student is judged with the other
         for other in others:
             found = paired_difference(ours, records.values(student, other, column))
-            comparisons.append(Comparison(student, f"{method} - {other}", found, sign(found)))
-    return Judgement(number, text, f"points of {column.replace('_', ' ')}", tuple(comparisons))
-
-
-def sign(found: Estimate | None) -> Verdict:
-    """Return what a difference says of the claim that it is above 0."""
-    if found is None or found.low <= 0 <= found.high:
-        return "not decided"
-    if found.low > 0:
-        return "holds"
-    return "does not hold"
+            comparisons.append(Comparison(student, f"{method} - {other}", found))
+    return Judgement(number, text, column, tuple(comparisons))
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:
@@ -151,3 +173,8 @@ CLAIMS: tuple[Callable[[Records], Judgement], ...] = (
     both_are_best_in_distribution,
     cost_is_about_twice,
 )
+ON_NATURAL_SHIFTS: tuple[Callable[[Records, str], Judgement], ...] = (
+    clean_distillation_helps,
+    dad_beats_kd,
+    gradient_beats_samples,
+)  # those that other averages of natural shifts are tried on, too

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from dad.markdown import format_rows
-from studies.emojinet.claims import Comparison, judge_all
+from studies.emojinet.claims import Comparison, Judgement, judge_all
 from studies.emojinet.records import Records
 from studies.emojinet.statistics import t_quantile
+from studies.emojinet.verdicts import LEVEL
 
 MOST_SEEDS = 200  # beyond it, nobody will ask
 _POWER = 0.8
@@ -39,32 +40,62 @@ class Power:
 def plan_power(records: Records) -> list[Power]:
     """Return a line for each comparison of a claim that has at least two seeds, but for the costs, which are not
     points."""
-    found = [
-        (one.number, one.unit, item)
-        for one in judge_all(records)
-        for item in one.comparisons
-        if item.found is not None and item.found.count > 1 and one.unit != "times"
-    ]
+    judgements = judge_all(records)
     lines = []
-    for number, unit, item in found:
-        alike = [other for _, its_unit, other in found if (other.student, its_unit) == (item.student, unit)]
-        pooled = math.sqrt(sum(_deviation(other) ** 2 for other in alike) / len(alike))
-        assert item.found is not None
-        seen = seeds_needed(pooled, item.found.mean)
-        lines.append(Power(number, item, _deviation(item), pooled, seen, seeds_needed(pooled, _UNIT)))
+    for one in judgements:
+        for item in one.comparisons:
+            if not has_spread(item) or one.column == "cost":
+                continue
+            assert item.found is not None
+            pooled = pooled_deviation(judgements, item.student, one.column)
+            seen = seeds_needed(pooled, item.found.mean)
+            lines.append(
+                Power(one.number, item, item.found.deviation, pooled, seen, seeds_needed(pooled, _UNIT))
+            )  # fmt: skip
     return lines
 
 
-def seeds_needed(deviation: float, difference: float, power: float = _POWER) -> int | None:
-    """Return how many seeds let a paired t test at 5 % find a difference with probability `power`, or None beyond
+def pooled_deviation(judgements: Sequence[Judgement], student: str, column: str) -> float:
+    """Return the root of the mean variance of a student's comparisons by this column; nan if none has two seeds."""
+    variances = [
+        item.found.deviation**2
+        for one in judgements
+        for item in one.comparisons
+        if one.column == column and item.student == student and item.found is not None and has_spread(item)
+    ]
+    return math.sqrt(sum(variances) / len(variances)) if variances else math.nan
+
+
+def has_spread(comparison: Comparison) -> bool:
+    """Return whether there are seeds enough, two, for a deviation."""
+    return comparison.found is not None and comparison.found.count > 1
+
+
+def seeds_to_decide(comparisons: Sequence[Comparison], deviation: float, level: float = LEVEL) -> int | None:
+    """Return how many seeds would decide a claim for a student if what was seen is true: so many as the weakest
+    comparison takes, or, where some lie on the other side, as the strongest of these, tested at `level` over the number
+    of comparisons. None: more than `MOST_SEEDS`.
+
+    Args:
+        comparisons: all run, with two seeds or more.
+        deviation: pooled, of each of them.
+    """
+    weakest = min(item.margin for item in comparisons)
+    return seeds_needed(deviation, weakest, level=level if weakest > 0 else level / len(comparisons))
+
+
+def seeds_needed(
+    deviation: float, difference: float, power: float = _POWER, level: float = LEVEL
+) -> int | None:  # fmt: skip
+    """Return how many seeds let a paired t test at `level` find a difference with probability `power`, or None beyond
     `MOST_SEEDS`.
 
     The first n with sqrt(n) * |difference| / deviation >= t(n - 1) + z(power), t being the two-sided quantile: the
-    usual approximation of the noncentral t, within one seed of it.
+    usual approximation of the noncentral t, within one seed of it at 5 %, within two at the stricter levels.
     """
     reach = NormalDist().inv_cdf(power)
     for count in range(2, MOST_SEEDS + 1):
-        if math.sqrt(count) * abs(difference) >= deviation * (t_quantile(count - 1) + reach):
+        if math.sqrt(count) * abs(difference) >= deviation * (t_quantile(count - 1, 1 - level) + reach):
             return count
     return None
 
@@ -74,7 +105,7 @@ def format_power(lines: Sequence[Power]) -> str:
     rows = [
         [
             str(line.number), line.comparison.student, line.comparison.text, f"{line.comparison.found.mean:+.2f}",
-            f"{line.deviation:.2f}", f"{line.pooled:.2f}", _count(line.observed), _count(line.unit),
+            f"{line.deviation:.2f}", f"{line.pooled:.2f}", format_seeds(line.observed), format_seeds(line.unit),
         ]
         for line in lines
         if line.comparison.found is not None
@@ -83,12 +114,6 @@ def format_power(lines: Sequence[Power]) -> str:
     return format_rows([head, *rows])
 
 
-def _deviation(comparison: Comparison) -> float:
-    """The half width of a t interval is t(n - 1) * deviation / sqrt(n)."""
-    found = comparison.found
-    assert found is not None
-    return found.half_width * math.sqrt(found.count) / t_quantile(found.count - 1)
-
-
-def _count(seeds: int | None) -> str:
+def format_seeds(seeds: int | None) -> str:
+    """Return the number, or that it is beyond `MOST_SEEDS`."""
     return f"> {MOST_SEEDS}" if seeds is None else str(seeds)
