@@ -1,7 +1,7 @@
 """What a run of the study found: one record each, and the columns that tables and claims read from them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -16,11 +16,14 @@ _SYNTHETIC = ("imagenet-c", "imagenet-style")
 _SEVEN = (*_IN_DISTRIBUTION, *_NATURAL, *_SYNTHETIC)
 
 # Means over columns that the paper judges by; C, an error, counts as 100 - C, as in its tables.
-AVERAGES = {"in_distribution": _IN_DISTRIBUTION, "natural": _NATURAL, "all": _SEVEN}
+_WITHOUT_A = ("imagenet-r", "imagenet-sketch")
+AVERAGES = {
+    "in_distribution": _IN_DISTRIBUTION, "natural": _NATURAL, "natural_without_a": _WITHOUT_A, "all": _SEVEN,
+}  # fmt: skip
 TITLES = {
     "imagenet": "ImageNet", "imagenetv2": "V2", "in_distribution": "Avg in dist.", "imagenet-r": "R",
-    "imagenet-sketch": "Sketch", "imagenet-a": "A", "natural": "Avg natural", "imagenet-c": "C (mCE ↓)",
-    "imagenet-style": "Stylized", "all": "Avg",
+    "imagenet-sketch": "Sketch", "outline": "Outline", "imagenet-a": "A", "natural": "Avg natural",
+    "natural_without_a": "Avg R, Sketch", "imagenet-c": "C (mCE ↓)", "imagenet-style": "Stylized", "all": "Avg",
 }  # fmt: skip
 
 
@@ -70,6 +73,9 @@ class Records:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._by_key.values())
 
     def students(self) -> list[str]:
         """Return the students, in the order of their first records."""
