@@ -2,6 +2,7 @@
 
 python -m studies.emojinet look
 python -m studies.emojinet run --seeds 5 --workers 2
+python -m studies.emojinet teacher
 python -m studies.emojinet table
 python -m studies.emojinet power
 python -m studies.emojinet plot
@@ -15,12 +16,16 @@ from pathlib import Path
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
+from studies.emojinet.attack_plot import attack_plot
+from studies.emojinet.ladder import NO_LADDER
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.plot import difference_plot
 from studies.emojinet.power import format_power, plan_power
-from studies.emojinet.records import Records, load_records, save_records
+from studies.emojinet.records import save_records
 from studies.emojinet.runner import Runner
+from studies.emojinet.study import Study, load_study
 from studies.emojinet.table import format_study
+from studies.emojinet.teacher import score_teacher
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,12 +38,13 @@ def main(argv: list[str] | None = None) -> int:
 
         print(look_at(args.data, args.results))
     elif args.command == "table":
-        print(format_study(Records(load_records(args.results))))
+        print(format_study(load_study(args.results)))
     elif args.command == "power":
-        print(format_power(plan_power(Records(load_records(args.results)))))
+        print(format_power(plan_power(load_study(args.results).records)))
     elif args.command == "plot":
-        write_atomically(args.out, to_file(difference_plot(Records(load_records(args.results)))))
-        print(f"written: {args.out}")
+        print(draw(load_study(args.results), args.out))
+    elif args.command == "teacher":
+        print(score_teacher(args.data, args.out))
     else:
         run_study(args)
     return 0
@@ -62,13 +68,27 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     power = commands.add_parser("power", help="print how many seeds each claim takes, by the spread of those there are")
     power.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
-    plot = commands.add_parser("plot", help="draw what each method adds to plain training")
+    plot = commands.add_parser("plot", help="draw what each method adds to plain training, and the attack to Q")
     plot.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
-    plot.add_argument("--out", type=Path, default=RESULTS / "differences.svg", help="default: beside the results")
+    plot.add_argument("--out", type=Path, default=RESULTS, help="folder of the pictures (default: beside the results)")
+    teacher = commands.add_parser("teacher", help="score the teacher, to tell which test sets can tell methods apart")
+    teacher.add_argument("--data", type=Path, default=Path("output/study/data"), help="as the study rendered it")
+    teacher.add_argument("--out", type=Path, default=RESULTS / "teacher.json", help="default: beside the results")
     look = commands.add_parser("look", help="measure the teacher's softness, the attack's strength and Q")
     look.add_argument("--data", type=Path, default=Path("output/study/data"), help="rendered if it is not there")
     look.add_argument("--results", type=Path, default=RESULTS / "look.json", help="where the numbers are written")
     return parser.parse_args(argv)
+
+
+def draw(study: Study, folder: Path) -> str:
+    """Write the pictures and return their places; the attack's only where its ladder was run."""
+    pictures = {"differences.svg": difference_plot(study.records), "epsilon.svg": attack_plot(study)}
+    lines = [NO_LADDER] if not pictures["epsilon.svg"] else []
+    for name, svg in pictures.items():
+        if svg:
+            write_atomically(folder / name, to_file(svg))
+            lines.append(f"written: {folder / name}")
+    return "\n".join(lines)
 
 
 def run_study(args: argparse.Namespace) -> None:

@@ -1,93 +1,82 @@
-"""The study's tables in Markdown: means, paired differences, verdicts."""
-
-import math
-from collections.abc import Callable
+"""Everything that the study found, in Markdown: means, paired differences, test sets, ladder of epsilon, verdicts."""
 
 from dad.markdown import format_rows
-from studies.emojinet.claims import Judgement, judge_all
-from studies.emojinet.records import TITLES, Records
-from studies.emojinet.statistics import Estimate, estimate, paired_difference, paired_ratio
+from studies.emojinet.cells import difference_cell, plus_minus
+from studies.emojinet.claims import judge_all
+from studies.emojinet.ladder import format_ladder
+from studies.emojinet.records import Records
+from studies.emojinet.statistics import estimate, paired_difference, paired_ratio
+from studies.emojinet.study import Study, columns_of
+from studies.emojinet.telling import NOTE, cannot_tell, format_test_sets, marked
+from studies.emojinet.verdict_tables import (
+    NATURAL_READING,
+    READING,
+    format_claims,
+    format_evidence,
+    format_natural,
+    format_verdicts,
+)
+from studies.emojinet.verdicts import judge_students
 
-_MISSING = "–"
 _BASELINES = ("ce", "kd")
 
 
-def format_study(records: Records) -> str:
-    """Return everything: for each student the means and the differences to ce and kd, then the claims."""
-    parts = []
+def format_study(study: Study) -> str:
+    """Return everything: which test sets can tell, for each student means and differences, the ladder, the claims."""
+    records = study.records
+    parts = ["### Test sets that can tell", format_test_sets(study)]
+    dull = cannot_tell(study)
     for student in records.students():
-        parts += [f"### {student}: mean over seeds ± half of the 95 % interval", _means(records, student)]
+        note = [NOTE] if dull[student] else []
+        parts += [
+            f"### {student}: mean over seeds ± half of the 95 % interval",
+            _means(records, student, dull[student]),
+        ]
+        parts += note
         for baseline in _BASELINES:
             title = f"### {student}: paired difference to {baseline} (* the 95 % interval excludes 0)"
-            parts += [title, _differences(records, student, baseline)]
+            parts += [title, _differences(records, student, baseline, dull[student]), *note]
     judgements = judge_all(records)
-    return "\n\n".join([*parts, "### Claims", format_claims(judgements), format_evidence(judgements)])
+    verdicts = judge_students(judgements, records.students())
+    return "\n\n".join([
+        *parts,
+        "### What the attack adds beyond Q", format_ladder(study),
+        "### Claims", format_claims(judgements, verdicts, records.students()),
+        READING, format_verdicts(judgements, verdicts),
+        "### What the verdicts follow from", format_evidence(judgements, dull),
+        "### Natural shifts with A and without", NATURAL_READING, format_natural(records),
+    ])  # fmt: skip
 
 
-def format_claims(judgements: list[Judgement]) -> str:
-    """Return the table of verdicts."""
-    rows = [[f"{one.number}. {one.claim}", f"**{one.verdict}**"] for one in judgements]
-    return format_rows([["Claim", "Verdict"], *rows])
+def _means(records: Records, student: str, dull: set[str]) -> str:
+    titles = columns_of(records)
 
-
-def format_evidence(judgements: list[Judgement]) -> str:
-    """Return the table of the numbers that decide."""
-    rows = [
-        [f"{one.number}", item.student, item.text, one.unit, format_interval(item.found), item.verdict]
-        for one in judgements
-        for item in one.comparisons
-    ]
-    return format_rows([["Claim", "Student", "Compared", "Unit", "95 % interval", "Says"], *rows])
-
-
-def format_interval(found: Estimate | None) -> str:
-    """Return `mean [low, high] (n)`."""
-    if found is None:
-        return _MISSING
-    if math.isinf(found.half_width):
-        return f"{found.mean:+.2f} (n = 1)"
-    return f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}] (n = {found.count})"
-
-
-def _means(records: Records, student: str) -> str:
     def cell(method: str, column: str) -> str:
         values = list(records.values(student, method, column).values())
-        return _plus_minus(estimate(values) if values else None, "{:.1f}")
+        return plus_minus(estimate(values) if values else None, "{:.1f}")
 
     def cost(method: str) -> str:
         ratio = paired_ratio(records.values(student, method, "cost"), records.values(student, "ce", "cost"))
-        return _plus_minus(ratio, "{:.2f}")
+        return plus_minus(ratio, "{:.2f}")
 
     rows = [
-        [method, str(len(records.values(student, method, "imagenet"))), *(cell(method, column) for column in TITLES),
+        [method, str(len(records.values(student, method, "imagenet"))), *(cell(method, column) for column in titles),
          cost(method)]
         for method in records.methods(student)
     ]  # fmt: skip
-    return format_rows([["Method", "Seeds", *TITLES.values(), "Cost"], *rows])
+    return format_rows([["Method", "Seeds", *marked(titles, dull), "Cost"], *rows])
 
 
-def _differences(records: Records, student: str, baseline: str) -> str:
+def _differences(records: Records, student: str, baseline: str, dull: set[str]) -> str:
+    titles = columns_of(records)
+
     def cell(method: str, column: str) -> str:
         ours, theirs = (records.values(student, name, column) for name in (method, baseline))
-        found = paired_difference(ours, theirs)
-        text = _plus_minus(found, "{:+.1f}")
-        if found is None or found.low <= 0 <= found.high:
-            return text
-        return f"{text}*"
+        return difference_cell(paired_difference(ours, theirs))
 
-    methods = [method for method in records.methods(student) if method != baseline]
-    return _grid(methods, cell)
-
-
-def _grid(methods: list[str], cell: Callable[[str, str], str]) -> str:
-    rows = [[method, *(cell(method, column) for column in TITLES)] for method in methods]
-    return format_rows([["Method", *TITLES.values()], *rows])
-
-
-def _plus_minus(found: Estimate | None, form: str) -> str:
-    if found is None:
-        return _MISSING
-    mean = form.format(found.mean)
-    if math.isinf(found.half_width):
-        return mean
-    return f"{mean} ± {found.half_width:.1f}"
+    rows = [
+        [method, *(cell(method, column) for column in titles)]
+        for method in records.methods(student)
+        if method != baseline
+    ]
+    return format_rows([["Method", *marked(titles, dull)], *rows])

@@ -6,7 +6,7 @@ import pytest
 
 from dad.errors import UsageError
 from studies.emojinet.__main__ import RESULTS, main
-from studies.emojinet.records import Records, load_records
+from studies.emojinet.study import load_study
 from studies.emojinet.table import format_study
 
 
@@ -18,7 +18,7 @@ def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_is_of_the_committed_results(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table"]) == 0
-    assert capsys.readouterr().out == format_study(Records(load_records(RESULTS / "runs.json"))) + "\n"
+    assert capsys.readouterr().out == format_study(load_study(RESULTS / "runs.json")) + "\n"
 
 
 def test_a_dry_run_lists_jobs_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,23 @@
+"""The teacher's scores, as validate.py writes them."""
+
+from pathlib import Path
+
+import pytest
+
+from dad.errors import UsageError
+from studies.emojinet.__main__ import main
+from studies.emojinet.teacher import headlines
+
+
+def test_the_headline_of_each_set_is_kept() -> None:
+    variants = {
+        "imagenet": {"top1": 94.3754, "top5": 99.0}, "imagenet-c": {"top1": 77.4, "mce": 28.04},
+        "outline": {"top1": 97.0},
+    }  # fmt: skip
+    results = [{"weights": "last.pth.tar", "variants": {}}, {"weights": "teacher", "variants": variants}]
+    assert headlines(results) == {"imagenet": 94.375, "imagenet-c": 28.04, "outline": 97.0}
+
+
+def test_missing_data_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--data .*none: no such folder; .*studies.emojinet run. renders it"):
+        main(["teacher", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "teacher.json")])
