@@ -42,6 +42,12 @@ def test_the_deviation_is_that_of_the_seeds_and_pooled_over_a_students_compariso
     assert "kd - ce" in format_power(list(lines.values()))
 
 
+def test_comparisons_by_another_column_are_not_pooled(make_records) -> None:
+    records = make_records({"dad": [3.0, 6.0, 9.0], "kd": [1.0, 2.0, 3.0], "dad_plain": [0.0, -3.0, -6.0]})
+    lines = {line.comparison.text: line for line in plan_power(records)}
+    assert (lines["dad - kd"].pooled, lines["dad - dad_plain"].pooled) == pytest.approx((2.0, 6.0))
+
+
 def test_a_single_seed_has_no_spread(make_records) -> None:
     assert plan_power(make_records({"ce": [1.0], "kd": [2.0]})) == []
 

@@ -98,6 +98,14 @@ def test_a_claim_has_a_row_for_each_student_and_one_over_all(make_record: Callab
     assert ["vit", "not run"] in [row[1:3] for row in cells(text) if row[0] == "7"]
 
 
+def test_seeds_are_told_of_what_is_not_decided_plainly_and_after_holm(make_records: MakeRecords) -> None:
+    ce, kd, dad = [10.0, 11.0, 12.0, 13.0], [11.0, 12.9, 14.0, 15.9], [12.5, 12.0, 13.5, 17.0]
+    text = format_study(Study(make_records({"ce": ce, "kd": kd, "dad": dad})))
+    first, second = (next(r for r in cells(text) if r[:2] == [n, "vit"] and len(r) == 11) for n in ("1", "2"))
+    assert first[5] == "holds" and first[8] == "not decided" and first[9] == "–" and int(first[10]) > 1
+    assert second[5] == second[8] == "not decided" and int(second[9]) < int(second[10])
+
+
 @pytest.mark.parametrize(("p", "text"), [(0.04954, "0.050"), (0.001, "0.001"), (0.00099, "< 0.001"), (1.0, "1.000")])
 def test_a_p_value_has_three_decimals(p: float, text: str) -> None:
     assert p_value(p) == text

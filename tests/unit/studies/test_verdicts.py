@@ -90,6 +90,14 @@ def test_over_all_students_a_claim_needs_what_is_left_of_each(make_record: MakeR
     assert overall(judge(make_record, levels), 2) == "not decided"
 
 
+def test_a_student_that_a_claim_was_not_run_for_does_not_keep_it_open(make_record: MakeRecord) -> None:
+    levels = {("resnet", name): [10.0, 11.0, 12.0] for name in ("ce", "dat", "dad")}
+    levels |= {("resnet", "dad_dat"): [60.0, 61.0, 62.01], ("vit", "ce"): [10.0, 11.0, 12.0]}
+    found = judge(make_record, levels)
+    assert [(one.student, one.p) for one in found if one.number == 7 and not one.comparisons] == [("vit", 1.0)]
+    assert overall(found, 7) == "holds"
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_correction_takes_away_and_never_adds(make_record: MakeRecord, seed: int) -> None:
     rng = random.Random(seed)
