@@ -17,7 +17,8 @@ from studies.emojinet.statistics import Estimate, estimate, paired_difference
 from studies.emojinet.study import DadSetFacts, Study
 
 NO_DAD_SETS = (
-    "What is in the DAD sets is not said: dad_sets.json is missing, so that kept and codes changed are dashes."
+    "What is in the DAD sets is not said, as their measurements (dad_sets.json) are missing: kept and codes changed "
+    "are dashes."
 )
 NO_LADDER = "There are no runs of dad_second_pass yet, which every rung is compared with."
 _READING = (

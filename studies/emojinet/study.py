@@ -43,7 +43,8 @@ class Study:
 
 
 def load_study(path: Path) -> Study:
-    """Read the records of `path`, and teacher.json and dad_sets.json beside it where they are.
+    """Read the records of `path`, and teacher.json and dad_sets.json beside it where they are. Beside records that are
+    not called runs.json they begin with these records' name, as another study's test sets and DAD sets are others.
 
     Raises:
         DataError: a file is of another kind, or a test set was scored in some of the runs alone.
@@ -55,7 +56,9 @@ def load_study(path: Path) -> Study:
                 f"{path}: {record.student} {record.method} {record.seed} has no {lacking}, which other runs have; run "
                 "the study again"
             )
-    return Study(records, _read_teacher(path.parent / "teacher.json"), _read_dad_sets(path.parent / "dad_sets.json"))
+    prefix = "" if path.name == "runs.json" else f"{path.stem}_"
+    teacher, dad_sets = (path.with_name(f"{prefix}{name}.json") for name in ("teacher", "dad_sets"))
+    return Study(records, _read_teacher(teacher), _read_dad_sets(dad_sets))
 
 
 def columns_of(records: Records) -> dict[str, str]:

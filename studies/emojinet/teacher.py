@@ -13,16 +13,16 @@ from dad.report.results import is_teacher, load_results
 from dad.variants.table import VARIANTS
 from studies.emojinet.plan import RECIPES, ROOT, TEACHERS
 
+OWN_SETS = {"outline": "outline", "hard": "imagenet-a"}  # the study's own, in a folder beside the data: counts as
 _METRICS = {variant.name: variant.metric for variant in VARIANTS}
 
 
-def score_teacher(data: Path, results: Path, flags: Sequence[str] = ()) -> str:
+def score_teacher(data: Path, results: Path) -> str:
     """Score the teacher by validate.py, write its headline numbers as JSON and return a line for each.
 
     Args:
-        data: EmojiNet's folder, rendered by the study.
+        data: EmojiNet's folder, rendered by the study; of its own sets, those in a folder `sets` beside it are scored.
         results: file that is written: a number by variant, top-1 in percent, of imagenet-c the mCE.
-        flags: more of validate.py's, test sets that its recipe does not name.
 
     Raises:
         UsageError: there is no data.
@@ -34,7 +34,7 @@ def score_teacher(data: Path, results: Path, flags: Sequence[str] = ()) -> str:
         scored = Path(folder) / "results.json"
         words = [
             "validate.py", "--config", str(RECIPES / "validate.yaml"), "--data-dir", str(data.resolve()), "--teacher",
-            TEACHERS["clip"], "--results-file", str(scored), *flags,
+            TEACHERS["clip"], "--results-file", str(scored), *own_sets(data.parent / "sets"),
         ]  # fmt: skip
         if code := subprocess.run([sys.executable, *words], cwd=ROOT).returncode:
             raise DataError(f"validate.py ended with {code}; what it wrote above says why")
@@ -43,9 +43,16 @@ def score_teacher(data: Path, results: Path, flags: Sequence[str] = ()) -> str:
     return "\n".join([*(f"{name}: {value:.1f}" for name, value in scores.items()), f"written: {results}"])
 
 
+def own_sets(folder: Path) -> list[str]:
+    """Return the flags of validate.py for the study's own sets below `folder`, as far as they are there."""
+    there = [f"{name}={(folder / name).resolve()}" for name in OWN_SETS if (folder / name).is_dir()]
+    return ["--extra-set", *there] if there else []
+
+
 def headlines(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return the teacher's headline number by variant from what validate.py wrote, to three decimals."""
     entry = next(entry for entry in results if is_teacher(entry))
     return {
-        name: round(float(scores[_METRICS.get(name, "top1")]), 3) for name, scores in entry["variants"].items()
+        OWN_SETS.get(name, name): round(float(scores[_METRICS.get(name, "top1")]), 3)
+        for name, scores in entry["variants"].items()
     }  # fmt: skip

@@ -18,7 +18,8 @@ from studies.emojinet.study import Study, columns_of
 FAR = 10.0  # points
 MARK = "†"
 NO_TEACHER = (
-    "Which sets can tell methods apart is not said: teacher.json is missing (`python -m studies.emojinet teacher`)."
+    "Which sets can tell methods apart is not said, as the teacher's scores are missing (`python -m studies.emojinet "
+    "teacher`)."
 )
 READING = (
     f"A set can tell if the teacher is at least {FAR:g} points above the 95 % interval of `ce`, and that interval "

@@ -41,6 +41,13 @@ def test_what_lies_beside_them_is_read(runs: Path) -> None:
     assert study.dad_sets == {"clip": DadSetFacts(0.3, 1, 0.72, 0.58), "samples": DadSetFacts(None, None, 0.9, None)}
 
 
+def test_records_of_another_name_have_files_of_their_own(runs: Path) -> None:
+    beside(runs, "teacher.json", {"imagenet-r": 99})
+    first = runs.rename(runs.with_name("first_study.json"))
+    assert not load_study(first).teacher
+    assert load_study(beside(first, "first_study_teacher.json", {"imagenet-r": 98})).teacher == {"imagenet-r": 98.0}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
