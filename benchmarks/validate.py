@@ -30,7 +30,7 @@ from dad.evaluation.loop import Forward, evaluate_sets
 from dad.evaluation.pool import ImagePool, LoaderSettings
 from dad.images.classes import ClassList
 from dad.markdown import format_rows
-from dad.runtime import Runtime
+from dad.runtime import Runtime, setup_runtime
 from dad.variants import list_image_set
 from dad.variants.corruptions import ALEXNET_ERRORS, SEVERITIES
 from dad.variants.table import VARIANTS
@@ -43,8 +43,7 @@ _ROWS = {variant.name: variant for variant in VARIANTS}
 def main(argv: list[str] | None = None) -> int:
     """Compare and print."""
     args = _parse(argv)
-    runtime = Runtime(torch.device(args.device))
-    torch.manual_seed(args.seed)
+    runtime = setup_runtime(args)  # as validate.py does; what it sets for the process is to the other loop's good too
     model = timm.create_model(args.model, num_classes=len(_CLASSES)).to(runtime.device).eval()
     config = resolve_data_config({"img_size": args.img_size, "crop_pct": 1.0}, model=model)
     with tempfile.TemporaryDirectory() as folder:
@@ -132,10 +131,11 @@ def _write_sets(root: Path, args: Namespace) -> tuple[Path, Path]:
 def _print(results: dict[str, Any]) -> None:
     print("Machine:", ", ".join(f"{key} {value}" for key, value in results["machine"].items()))
     print("Settings:", ", ".join(f"{key} {value}" for key, value in results["settings"].items() if key != "out"), "\n")
-    rows = [["", "images", "timm's parts, s", "ours, s", "times faster"]]
+    rows = [["", "images", "timm's parts, s", "ours, s", "times faster", "of single repeats"]]
     for name, run in results["runs"].items():
         theirs, mine = (f"{median(run['seconds'][side]):.2f}" for side in ("timm's parts", "ours"))
-        rows.append([name, f"{run['images']:,}", theirs, mine, f"{run['ratio']:.2f}"])
+        spread = f"{min(run['ratios']):.2f} to {max(run['ratios']):.2f}"
+        rows.append([name, f"{run['images']:,}", theirs, mine, f"{run['ratio']:.2f}", spread])
     print(format_rows(rows))
 
 
@@ -150,6 +150,7 @@ def _parse(argv: list[str] | None) -> Namespace:
     parser.add_argument("--repeats", default=6, type=int, metavar="N", help="of each loop; the median ratio counts")
     parser.add_argument("--device", default="cpu", metavar="DEVICE")
     parser.add_argument("--seed", default=0, type=int)
+    parser.set_defaults(amp=False)
     parser.add_argument("--out", default="", metavar="OUT", help="JSON file for all numbers")
     return parser.parse_args(argv)
 
