@@ -99,6 +99,8 @@ def setup_runtime(args: argparse.Namespace, communicate: bool = True) -> Runtime
     runtime = Runtime(torch.device(device), rank, local_rank, world_size, _precision(args), dtype)
     _setup_logging(runtime)
     if runtime.device.type == "cuda":
+        if runtime.device.index is not None:  # events, pinned memory and counts of memory are the current one's
+            torch.cuda.set_device(runtime.device)
         torch.backends.cudnn.benchmark = True
         _warn_of_emulated_bfloat16(runtime)
         _require_tf32(args, runtime)

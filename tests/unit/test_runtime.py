@@ -54,6 +54,17 @@ def test_a_launchers_place_is_taken_without_joining_the_others(monkeypatch: pyte
     assert runtime.distributed and not runtime.is_primary and not torch.distributed.is_initialized()
 
 
+def test_the_card_of_a_process_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[torch.device] = []
+    cards = {"is_available": lambda: True, "device_count": lambda: 4, "set_device": chosen.append}
+    for name, stub in {**cards, "get_device_capability": lambda _: (8, 0)}.items():
+        monkeypatch.setattr(torch.cuda, name, stub)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    assert setup(device="cuda:1").device == chosen.pop() == torch.device("cuda:1")
+    as_rank(monkeypatch, 2, 4)
+    assert setup(device="cuda").device == chosen.pop() == torch.device("cuda:2")
+
+
 def test_processes_of_one_machine_share_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(8)
     as_rank(monkeypatch, 0, 4)
