@@ -22,7 +22,16 @@ import torch
 
 from benchmarks.generation_loops import Outcome, naive_codes, overlapped, start_batch, straightforward, write
 from benchmarks.generation_world import PRESETS, Batch, Networks, Preset, create_networks, make_batches
-from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, matmul_rate, synchronize
+from benchmarks.measures import (
+    FlopCounter,
+    PeakMemory,
+    Stopwatch,
+    leave_room,
+    machine,
+    matmul_rate,
+    synchronize,
+    without_place,
+)
 from dad.args.generate import STATS_BEFORE
 from dad.attacks import PRECISIONS, Attack
 from dad.discretizers import is_coded
@@ -53,8 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     preset = PRESETS[args.preset]
     runtime = setup_runtime(args)
     device = runtime.device
+    leave_room(device)
     plain_attack, attack = Attack(), Attack(precision=args.attack_precision)
-    results: dict[str, Any] = {"machine": machine(device), "settings": {**vars(args), "device": str(device)}}
+    results: dict[str, Any] = {"machine": machine(device), "settings": {**without_place(args), "device": str(device)}}
     plain, ours = create_networks(preset, device)
     batches = make_batches(preset, args, plain)
     results["each_step"] = step_differences(plain, ours, runtime, batches[0])

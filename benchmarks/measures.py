@@ -1,12 +1,15 @@
 """What benchmarks measure with: time per stage, peak memory, floating-point operations, the device's own best rate."""
 
 import ctypes
+import gc
+import json
 import os
 import platform
 import re
 import time
+from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +18,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from dad.attacks import PRECISIONS
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_AMPERE = (8, 0)  # the first capability with bfloat16 and TF32
 _LONG = 0.5  # seconds of a product after which no more are made
 _STATUS = Path("/proc/self/status")
 _REFERENCES = Path("/proc/self/clear_refs")
@@ -126,6 +133,48 @@ class FlopCounter(TorchDispatchMode):
         return output
 
 
+def precisions_of(device: torch.device) -> list[str]:
+    """Return those of `PRECISIONS` that a device computes in without emulating them."""
+    if device.type != "cuda":
+        return [name for name in PRECISIONS if name != "tf32"]
+    recent = torch.cuda.get_device_capability(device) >= _AMPERE
+    return [name for name in PRECISIONS if recent or name in ("fp32", "fp16")]
+
+
+@contextmanager
+def tensor_float_32(is_on: bool) -> Iterator[None]:
+    """Let products of float32 matrices be in TF32 on cards that have it, or not."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if is_on else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def rates_of(device: torch.device) -> dict[str, float]:
+    """Return the best rate of matrix products, FLOP/s, in each precision that a device has."""
+    rates = {}
+    for name in precisions_of(device):
+        with tensor_float_32(name == "tf32"):
+            rates[name] = matmul_rate(device, DTYPES[name])
+    return rates
+
+
+def leave_room(device: torch.device, share: float = 0.9) -> None:
+    """Let this process take no more of a card than a share of what is free now: others may be on it."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        torch.cuda.set_per_process_memory_fraction(share * free / total, device.index)
+
+
+def forget(device: torch.device) -> None:
+    """Give back what nobody holds any more, so that the next one finds it."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def matmul_rate(device: torch.device, dtype: torch.dtype, tries: int = 4) -> float:
     """Return the best FLOP/s seen in products of large square matrices; the first product of each size is not timed,
     unless it takes so long that no other follows (bfloat16 on a processor without it)."""
@@ -146,6 +195,11 @@ def matmul_rate(device: torch.device, dtype: torch.dtype, tries: int = 4) -> flo
             if seconds > _LONG:
                 return best
     return best
+
+
+def without_place(args: Namespace) -> dict[str, Any]:
+    """Return flags as settings of a result, without the file that it is written to."""
+    return {name: value for name, value in vars(args).items() if name != "out"}
 
 
 def machine(device: torch.device) -> dict[str, Any]:
@@ -188,3 +242,20 @@ def processor_seconds_of(action: Callable[[], Any]) -> float:
     start = time.process_time()
     action()
     return time.process_time() - start
+
+
+def in_turn(actions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of each action, in turn, after each was done once."""
+    for action in actions.values():
+        action()
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(repeats):
+        for name, action in actions.items():
+            seconds[name].append(seconds_of(action))
+    return seconds
+
+
+def write_results(results: Mapping[str, Any], out: str | None) -> None:
+    """Write all numbers as JSON, if somebody wants them."""
+    if out:
+        Path(out).write_text(json.dumps(results, indent=1, default=str) + "\n", encoding="utf-8")

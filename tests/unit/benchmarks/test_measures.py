@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from benchmarks import measures
-from benchmarks.measures import FlopCounter, PeakMemory, Stopwatch, machine, processor_seconds_of, seconds_of
+from benchmarks.measures import (
+    FlopCounter,
+    PeakMemory,
+    Stopwatch,
+    machine,
+    precisions_of,
+    processor_seconds_of,
+    seconds_of,
+)
 
 CPU = torch.device("cpu")
 
@@ -70,3 +78,29 @@ def test_the_machine_is_named() -> None:
 
 def test_waiting_is_no_work_of_a_processor() -> None:
     assert processor_seconds_of(lambda: time.sleep(0.2)) < 0.1 < seconds_of(lambda: time.sleep(0.2))
+
+
+def test_what_a_device_would_emulate_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert precisions_of(torch.device("cpu")) == ["fp32", "bf16", "fp16"]
+    for capability, known in (((7, 0), ["fp32", "fp16"]), ((9, 0), ["fp32", "tf32", "bf16", "fp16"])):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, capability=capability: capability)
+        assert precisions_of(torch.device("cuda")) == known
+
+
+def test_a_process_leaves_room_on_a_card_that_others_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (40, 80))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *words: given.append(words))
+    measures.leave_room(torch.device("cuda"), 0.9)
+    measures.leave_room(torch.device("cuda:1"), 0.5)
+    measures.leave_room(CPU)
+    assert given == [(0.45, None), (0.25, 1)]  # of the current card torch wants no device without a number
+
+
+def test_products_in_tf32_end_with_the_context() -> None:
+    before = torch.get_float32_matmul_precision()
+    with measures.tensor_float_32(True):
+        assert torch.get_float32_matmul_precision() == "high"
+        with measures.tensor_float_32(False):
+            assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == before

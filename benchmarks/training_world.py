@@ -1,0 +1,204 @@
+"""What training steps are measured on: objectives on one batch, with students, teacher, Q and pictures made up."""
+
+import json
+import logging
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.generation_world import PRESETS, Preset, create_networks, save_style_weights
+from benchmarks.measures import FlopCounter, Stopwatch
+from dad.args import create_train_parser
+from dad.args.hparams import parse_args
+from dad.files import Settings
+from dad.images.classes import ClassList
+from dad.images.sources import list_sources
+from dad.objectives import load_objective
+from dad.runtime import Runtime
+from dad.shards import DadWriter, Sample, encode_image
+from dad.teachers import Teacher
+from dad.training.batches import TrainBatch
+from dad.training.engine import PlacedTask
+from dad.training.loaders import create_train_loader
+from dad.training.optim import create_optimizer
+from dad.training.train_loader import TrainLoader
+from dad.training.updater import Updater
+from dad.training.views import Demands
+
+STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
+CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
+LOOP_IMAGES = 32  # a step of a loop at least: what a loop adds to a step does not grow with them
+_PLACES = [(epoch, update) for epoch in (0, 299) for update in (0, 1)]  # each with images of another size, for debiased
+_FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
+
+
+@dataclass(frozen=True)
+class World:
+    """Where objectives are measured: flags of train.py, which name what is in a temporary folder, the sizes, a teacher
+    and the place in the machine."""
+
+    flags: list[str]
+    preset: Preset
+    teacher: Teacher
+    runtime: Runtime
+
+
+def create_world(args: Namespace, folder: Path, runtime: Runtime) -> World:
+    """Make teacher, Q, style transfer and pictures, all of random values, and what flags say of them.
+
+    Args:
+        args: of `create_parser`.
+        folder: empty; pictures and weights are written there.
+    """
+    preset = PRESETS[args.preset]
+    preset = replace(preset, batch_size=args.batch_size or preset.batch_size)
+    _, networks = create_networks(preset, runtime.device)
+    normalisation = {key: getattr(networks.teacher, key).flatten().tolist() for key in ("mean", "std")}
+    side = (3, preset.img_size, preset.img_size)
+    teacher = Teacher(networks.teacher.model, {**normalisation, "input_size": side}, {}).to(runtime.device)
+    weights = {key: value.contiguous() for key, value in networks.vqgan.state_dict().items()}
+    save_file(weights, folder / "vqgan.safetensors")
+    (folder / "vqgan.json").write_text(json.dumps(asdict(networks.vqgan.config)))
+    make_pictures(folder, preset)
+    flags = [
+        "--model", args.model or STUDENTS[args.preset], "--opt", "adamw", "--batch-size", str(preset.batch_size),
+        "--vqgan-config", str(folder / "vqgan.json"), "--vqgan-checkpoint", str(folder / "vqgan.safetensors"),
+        "--style-weights", *save_style_weights(folder),
+        "--data-dir", str(folder), "--dad-dir", str(folder / "dad"), "--device", str(runtime.device),
+        "--teacher", "-", "--workers", "0", "--img-size", str(preset.img_size), "--smoothing", "0",
+    ]  # fmt: skip
+    return World(flags, preset, teacher, runtime)
+
+
+class Subject:
+    """An objective that can be asked for one training step, over and over, on the same batch; `subject` is its name,
+    and maybe flags of train.py behind it."""
+
+    def __init__(self, subject: str, world: World):
+        name, *own = subject.split()
+        objective = load_objective(name)
+        preset, runtime = world.preset, world.runtime
+        self.args, _ = parse_args(create_train_parser(), [*world.flags, "--objective", name, *own])
+        torch.manual_seed(self.args.seed)
+        student = timm.create_model(
+            self.args.model, num_classes=objective.outputs(1000, world.teacher), **_size(self.args.model, preset)
+        )
+        student.to(runtime.device)
+        given = world.teacher if objective.needs_teacher else None
+        self.task: Any = objective(self.args, student, given, runtime.device)
+        self.task.train()
+        self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
+        self.runtime = runtime
+        self.views = len(objective.views)
+        self.places = _PLACES if objective.begin_batch is not PlacedTask.begin_batch else _PLACES[:1]
+        self.asks = "forward" if objective.needs_classes else "embed"
+        self.side = preset.img_size
+        self.images = images_of(objective.batch_multiple, preset.batch_size)
+        self.batch = self.draw_batch(self.images)
+
+    def draw_batch(self, images: int) -> TrainBatch:
+        """Return a batch of random values, on the device."""
+        device = self.runtime.device
+        input = torch.randn(self.views * images, 3, self.side, self.side, device=device)
+        present = torch.ones(self.views, images, device=device) if self.views > 1 else None
+        return TrainBatch(input, torch.randint(1000, (images,), device=device), present)
+
+    def step(self) -> None:
+        """Do what the training loop does with a batch, at every place in training that makes a difference."""
+        for place in self.places:
+            self.task.begin_batch(*place)
+            with self.updater.context(0, 1):
+                with self.runtime.autocast():
+                    batch = self.batch
+                    loss = self.task(batch.input, batch.target, batch.present, batch.recorded)["loss"]
+                self.updater.backward(loss, 0, 1)
+
+    def operations(self) -> float:
+        """Return the floating-point operations of one more step, an image."""
+        with FlopCounter() as counter:
+            self.step()
+        return counter.total / self.images / len(self.places)
+
+    def split(self) -> dict[str, float]:
+        """Return the seconds of one more step in the teacher's forward passes and in the optimiser."""
+        clock = Stopwatch(self.runtime.device)
+        teacher = getattr(self.task, "teacher", None)
+        with ExitStack() as watches:
+            watches.enter_context(clock.watch("optimiser", self.updater.optimizer, "step"))
+            if teacher is not None:
+                watches.enter_context(clock.watch("teacher", teacher.model, self.asks))
+            self.step()
+        return {stage: clock.seconds[stage] / len(self.places) for stage in ("teacher", "optimiser")}
+
+
+@contextmanager
+def only_warnings() -> Iterator[None]:
+    """Keep our own log from coming between the measurements; whoever runs this in-process has its lines afterwards."""
+    before = (logger := logging.getLogger("dad")).level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def create_loader_of(world: World, views: int, batch_size: int | None = None) -> TrainLoader:
+    """Build the training loader over the world's pictures, read in line by one process."""
+    size = ["--batch-size", str(batch_size or world.preset.batch_size)]
+    args, _ = parse_args(create_train_parser(), [*world.flags, *size])
+    side = (3, world.preset.img_size, world.preset.img_size)
+    data_config = {"input_size": side, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    demands = Demands(("clean", "dad")[:views])
+    return create_train_loader(args, data_config, demands, CLASSES, world.runtime)
+
+
+def make_pictures(folder: Path, preset: Preset) -> None:
+    """Write four classes of pictures, two batches or more in all, and a DAD set of them."""
+    rng = np.random.default_rng(0)
+    side = round(preset.img_size * _FRAME)
+    per_class = -(-2 * max(preset.batch_size, LOOP_IMAGES) // len(CLASSES))
+    for name in CLASSES.folders:
+        (folder / "train" / name).mkdir(parents=True)
+        for number in range(per_class):
+            # blocks of 8 pixels: a JPEG of pure noise is larger and slower to decode than a photograph
+            coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
+            picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
+            (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(picture, "jpg", 90))
+    sources = list_sources(folder / "train", CLASSES)
+    settings: Settings = {"class_list": CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
+    writer = DadWriter(folder / "dad", settings, sources, len(sources))
+    image = encode_image(rng.integers(0, 256, (preset.img_size, preset.img_size, 3), dtype=np.uint8), "jpg", 95)
+    writer.commit(0, [Sample(source.key, source.label, {"jpg": image}, {}) for source in sources], {}, {})
+    writer.finish()
+
+
+def images_of(multiple: int, at_least: int) -> int:
+    """Return the images of a step, of which there have to be a multiple; of the parts of a batch none is one image."""
+    return at_least if multiple == 1 else max(-(-at_least // multiple), 2) * multiple
+
+
+def _size(model: str, preset: Preset) -> dict[str, Any]:
+    return {"img_size": preset.img_size} if "vit" in model else {}
+
+
+def create_parser(prog: str, doc: str) -> ArgumentParser:
+    """Return a parser with the flags that all benchmarks of training share."""
+    parser = ArgumentParser(prog=prog, description=doc.splitlines()[0])
+    parser.add_argument("--preset", default="small", choices=PRESETS, help="size of networks and pictures")
+    parser.add_argument("--model", metavar="NAME", help="the student; default: the preset's")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="default: the preset's")
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="steps of each; the median counts")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--amp", action="store_true", help="mixed precision")
+    parser.add_argument("--amp-dtype", default="float16", choices=["float16", "bfloat16"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", help="JSON file for all numbers")
+    return parser
