@@ -116,6 +116,15 @@ def _write(folder: Path, images: list[Pixels]) -> int:
     return len(images)
 
 
+def render_part(root: Path, name: str, per_class: int, seed: int) -> None:
+    """Write the first images of every class of the set `name` alone, below `root`, as `render` does; without a marker
+    that says that all is there."""
+    image_set = SETS[name]
+    for label, concept in enumerate(class_concepts()):
+        images = list(islice(_scenes(name, image_set, concept, seed), per_class))
+        _write(root / image_set.folder / (str(label) if image_set.numbered else concept.folder), images)
+
+
 def render(root: Path, seed: int) -> int:
     """Write EmojiNet below `root` and return the number of images; a finished rendering of the same seed is left alone.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.attack_precision import Effect, Made, compare, main, precisions_of
+from benchmarks.attack_precision import Effect, Made, compare, main
 from dad.errors import UsageError
 
 
@@ -17,13 +17,6 @@ def test_effects_are_shares_and_mean_differences() -> None:
     first, second = made(), made(kept=3, after=0.25)
     second.codes[0] = 1
     assert compare(first, second) == Effect(0.25, 0.25, 0.25, 0.25) and compare(first, first).codes == 0
-
-
-def test_what_a_device_would_emulate_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert precisions_of(torch.device("cpu")) == ["fp32", "bf16", "fp16"]
-    for capability, known in (((7, 0), ["fp32", "fp16"]), ((9, 0), ["fp32", "tf32", "bf16", "fp16"])):
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, capability=capability: capability)
-        assert precisions_of(torch.device("cuda")) == known
 
 
 def test_a_run_of_nothing_is_refused(tmp_path: Path) -> None:

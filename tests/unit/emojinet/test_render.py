@@ -39,6 +39,17 @@ def test_v2_folders_are_numbers_and_others_names(tmp_path: Path) -> None:
         assert image.size == (64, 64) and image.mode == "RGB"
 
 
+@pytest.mark.parametrize("name", ["train", "v2"])
+def test_a_part_of_a_set_is_its_first_images(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "class_concepts", lambda: class_concepts()[:2])
+    for label in range(2):
+        render._write_class(tmp_path / "whole", label, seed=0)
+    render.render_part(tmp_path / "part", name, 3, seed=0)
+    written = {path.relative_to(tmp_path / "part"): path.read_bytes() for path in (tmp_path / "part").rglob("*.jpg")}
+    assert len(written) == 6
+    assert all((tmp_path / "whole" / path).read_bytes() == content for path, content in written.items())
+
+
 def test_a_set_has_images_of_its_own() -> None:
     concept = class_concepts()[0]
     rendered = {name: render.render_class(name, concept, seed=0) for name in render.SETS}
