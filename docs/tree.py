@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "tree.md"
-PLACES = ("*.py", "dad/**/*.py", "hparams/*.py", "emojinet/**/*.py", "benchmarks/*.py", "studies/**/*.py")
+PLACES = ("*.py", "dad/**/*.py", "hparams/*.py", "emojinet/**/*.py", "benchmarks/**/*.py", "studies/**/*.py")
 _END = re.compile(r"(?<!et al)(?<!eq)(?<!Fig)\.(?:\s|$)")  # of a sentence
 _HEAD = """# Every file in a phrase
 

@@ -40,7 +40,7 @@ def resolve_batch_size(
     if isinstance(begun, int):
         size, reason = begun, f"as the set in {args.dad_dir} was begun"
     elif device.type == "cuda":
-        size = largest_batch(lambda count: _peak_bytes(generator.generator, count, side), _limit(device))
+        size = largest_batch(lambda count: peak_bytes(generator.generator, count, side), memory_limit(device))
         reason = f"the largest power of two, up to {_MOST}, that fits into {_SHARE:.0%} of the free memory of {device}"
     else:
         size, reason = _WITHOUT_CARD, f"the number for a {device.type}"
@@ -71,8 +71,8 @@ def largest_batch(peak_of: Callable[[int], int], limit: int, most: int = _MOST) 
     return size
 
 
-def _peak_bytes(generator: Generator, count: int, side: int) -> int:
-    """Make a batch of noise, without compiling anything for its size."""
+def peak_bytes(generator: Generator, count: int, side: int) -> int:
+    """Make a batch of noise, without compiling anything for its size, and return the most bytes that PyTorch held."""
     device = generator.runtime.device
     pixels = torch.rand(count, 3, side, side, device=device)
     torch.cuda.reset_peak_memory_stats(device)
@@ -84,6 +84,7 @@ def _peak_bytes(generator: Generator, count: int, side: int) -> int:
         torch.cuda.empty_cache()
 
 
-def _limit(device: torch.device) -> int:
+def memory_limit(device: torch.device) -> int:
+    """Return the bytes that this process may hold on a card, of which others may have a part."""
     free, _ = torch.cuda.mem_get_info(device)
     return int(_SHARE * (free + torch.cuda.memory_reserved(device)))

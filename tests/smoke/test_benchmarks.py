@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks import dad_set_index, first_second, generation, soft_targets, train_step, validate
+from benchmarks.gpu import __main__ as gpu
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
 
@@ -99,3 +100,25 @@ def test_the_first_second_is_held_against_the_packages(tmp_path: Path, capsys: p
     modules = {name: run["modules"] for name, run in runs.items()}
     assert modules["python -c pass"] < modules[line] < modules["python -c 'import torch, timm'"] / 3
     assert all(len(run["seconds"]) == 1 for run in runs.values()) and f"| `{line}` " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_for_a_card_is_tried_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a card alone can tell is named, all else is run; the second call finds all done."""
+    flags = ["--out", str(tmp_path), "--preset", "tiny", "--device", "cpu"]
+    assert gpu.main(flags) == 0
+    page = (tmp_path / "gpu.md").read_text()
+    tables = [
+        "| TFLOP/s",
+        "| images/s ",
+        "| other random starts",
+        "| objective ",
+        "| x ce | step, asks",
+        "a bare loop on",
+    ]
+    assert all(table in page for table in tables) and "Not measured (skipped): needs a CUDA device" in page
+    parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
+    assert {part["status"] for name, part in parts.items() if name != "batches"} == {"done"}
+    capsys.readouterr()
+    assert gpu.main(flags) == 0 and capsys.readouterr().out.count("done before") == len(parts) - 1
