@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.dry_run:
         with create_recorder(args, writer=None) as recorder:
-            estimate = estimate_cost(reader, args.batch_size, generator.make, recorder)
+            estimate = estimate_cost(reader, args.batch_size, generator.make, recorder, runtime.device)
         shards_of_all = listed.shards(args.shard_size)
         print(estimate.describe(len(listed.sources), shards_of_all, runtime.world_size, listed.new))
         if teacher.cost:

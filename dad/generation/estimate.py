@@ -51,7 +51,11 @@ class Estimate:
 
 
 def estimate_cost(
-    reader: SourceReader, batch_size: int, generate: Callable[[SourceBatch], Generated], recorder: ShardRecorder
+    reader: SourceReader,
+    batch_size: int,
+    generate: Callable[[SourceBatch], Generated],
+    recorder: ShardRecorder,
+    device: torch.device,
 ) -> Estimate:
     """Make a few batches of images from all over the listing without writing them; the first one warms up, and is timed
     only if it is alone.
@@ -72,11 +76,11 @@ def estimate_cost(
     images = sum(len(batch.sources) for batch in timed)
     stored = sum(fate.stored_bytes for fate in fates)
     kept = sum(len(fate.samples) for fate in fates)
-    return Estimate(images, seconds / images, stored / images, kept / images, *_peak_memory())
+    return Estimate(images, seconds / images, stored / images, kept / images, *_peak_memory(device))
 
 
-def _peak_memory() -> tuple[int, str]:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_reserved(), "of the device"
+def _peak_memory(device: torch.device) -> tuple[int, str]:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device), "of the device"
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "of the process"

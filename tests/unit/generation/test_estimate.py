@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from dad.errors import DataError
 from dad.generation.estimate import Estimate, estimate_cost
@@ -42,8 +43,8 @@ class Stub:
     def encode(self, sources: list[int], generated: list[int]) -> Fates:
         return Fates([Sample(str(number), 0, {"npy": bytes(100)}, {}) for number in generated[:-1]])
 
-    def estimate(self, batch_size: int) -> Estimate:
-        return estimate_cost(self, batch_size, self.generate, self)  # type: ignore[arg-type]
+    def estimate(self, batch_size: int, device: str = "cpu") -> Estimate:
+        return estimate_cost(self, batch_size, self.generate, self, torch.device(device))  # type: ignore[arg-type]
 
 
 def test_images_from_all_over_the_listing_are_made_and_the_first_batch_is_not_counted() -> None:
@@ -57,6 +58,14 @@ def test_images_from_all_over_the_listing_are_made_and_the_first_batch_is_not_co
 def test_a_batch_that_is_alone_is_counted() -> None:
     stub = Stub(3)
     assert stub.estimate(batch_size=5).images == 3 and stub.made == [[0, 1, 2]]
+
+
+def test_memory_is_that_of_the_device_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 1000 + device.index)
+    on_card, beside_one = Stub(3).estimate(5, "cuda:1"), Stub(3).estimate(5)
+    assert (on_card.peak_memory, on_card.memory_of) == (1001, "of the device")
+    assert beside_one.memory_of == "of the process" and beside_one.peak_memory > 1e6
 
 
 def test_sources_of_which_none_can_be_read_have_no_cost() -> None:
