@@ -1,7 +1,9 @@
 """Run the study, look at what limits it, print what it found.
 
 python -m studies.emojinet look
-python -m studies.emojinet run --seeds 5 --workers 2
+python -m studies.emojinet select
+python -m studies.emojinet plan
+python -m studies.emojinet run --workers 2
 python -m studies.emojinet teacher
 python -m studies.emojinet table
 python -m studies.emojinet power
@@ -19,15 +21,17 @@ from dad.files import write_atomically
 from studies.emojinet.attack_plot import attack_plot
 from studies.emojinet.ladder import NO_LADDER
 from studies.emojinet.plan import Job, plan_jobs
+from studies.emojinet.plan_file import plan_bytes, plan_content, require_plan, write_plan
 from studies.emojinet.plot import difference_plot
 from studies.emojinet.power import format_power, plan_power
-from studies.emojinet.records import save_records
-from studies.emojinet.runner import Runner
+from studies.emojinet.runner import Runner, read_records
+from studies.emojinet.sets import load_selection, require_listings
 from studies.emojinet.study import Study, load_study
 from studies.emojinet.table import format_study
 from studies.emojinet.teacher import score_teacher
 
 RESULTS = Path(__file__).parent / "results"
+PLAN = RESULTS / "plan.json"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,6 +49,10 @@ def main(argv: list[str] | None = None) -> int:
         print(draw(load_study(args.results), args.out))
     elif args.command == "teacher":
         print(score_teacher(args.data, args.out))
+    elif args.command == "plan":
+        print(write_plan(PLAN, plan_bytes(load_selection()), read_records(RESULTS)))
+    elif args.command == "select":
+        print(select_scenes(args))
     else:
         run_study(args)
     return 0
@@ -54,8 +62,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m studies.emojinet", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="train and score everything that is not there yet")
-    run.add_argument("--seeds", type=int, default=5, help="of each method, 3 of the dear ones (default: 5)")
+    run.add_argument("--seeds", type=int, help="of each method at most (default: as many as planned)")
     run.add_argument("--workers", type=int, default=2, help="processes at a time, of one thread each (default: 2)")
+    run.add_argument("--device", default="cpu", help="that trains, generates and scores (default: cpu)")
     run.add_argument("--only", default="", metavar="METHOD,...", help="methods; default: all")
     run.add_argument("--quick", action="store_true", help="one epoch each, to see that everything works")
     run.add_argument(
@@ -64,6 +73,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     run.add_argument(
         "--out", type=Path, default=Path("output/study"), help="for data, sets and runs (default: output/study)"
     )
+    select = commands.add_parser("select", help="train the ensemble that chooses the images of A, and let it choose")
+    select.add_argument("--workers", type=int, default=2, help="processes at a time, of one thread each (default: 2)")
+    select.add_argument("--out", type=Path, default=Path("output/study"), help="for data and judges")
+    commands.add_parser("plan", help="write down all that decides, and print its digest")
     table = commands.add_parser("table", help="print means, differences and verdicts")
     table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     power = commands.add_parser("power", help="print how many seeds each claim takes, by the spread of those there are")
@@ -92,30 +105,45 @@ def draw(study: Study, folder: Path) -> str:
 
 
 def run_study(args: argparse.Namespace) -> None:
-    """Run what is planned; a whole study goes to `results`, a part of it stays in --out."""
-    if args.seeds < 1 or args.workers < 1:
+    """Run what is planned; records go to `results` as they come, those of a shortened study to --out."""
+    if args.workers < 1 or (args.seeds is not None and args.seeds < 1):
         raise UsageError("--seeds and --workers must be at least 1")
     out: Path = args.out
+    results = RESULTS
     if args.quick:
         out = out / "quick"
-    jobs = plan_jobs(out, args.seeds, list(filter(None, args.only.split(","))), args.quick)
-    runner = Runner(out, args.workers, lambda line: print(line, flush=True))
+        results = out
+    selection = load_selection()
+    digest = require_plan(PLAN, plan_bytes(selection))
+    jobs = plan_jobs(out, args.seeds, list(filter(None, args.only.split(","))), args.quick, args.device)
+    runner = Runner(out, args.workers, results, digest, lambda line: print(line, flush=True))
     if args.dry_run:
         print(describe(jobs, runner, args.workers))
         return
-    # an exception, so that the runner can ask the commands under way to save and end
+    end_on_sigterm()
+    sets = plan_content(selection)["sets"]
+    records = runner.run(jobs, lambda: require_listings(out / "data", out / "sets", sets))
+    print(f"{len(records)} runs, written to {results / 'runs.json'}")
+
+
+def select_scenes(args: argparse.Namespace) -> str:
+    """Train what is not there of the ensemble, then choose."""
+    from studies.emojinet.selection import judge_jobs, select  # torch is slow to import
+
+    end_on_sigterm()
+    jobs = judge_jobs(args.out)
+    Runner(args.out, args.workers, args.out, "", lambda line: print(line, flush=True)).carry_out(jobs)
+    return select(jobs, args.out / "data")
+
+
+def end_on_sigterm() -> None:
+    """Turn the signal into an exception, so that the runner can ask the commands under way to save and end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    records = runner.run(jobs)
-    path = RESULTS / "runs.json"
-    if args.only or args.quick:
-        path = out / "runs.json"
-    save_records(path, records)
-    print(f"{len(records)} runs, written to {path}")
 
 
 def describe(jobs: list[Job], runner: Runner, workers: int) -> str:
     """Return a line for each job, and the minutes of those that are not done."""
-    pending = [job for job in jobs if runner.is_pending(job)]
+    pending = runner.pending(jobs)
     lines = []
     for job in jobs:
         state = "" if job in pending else "done"

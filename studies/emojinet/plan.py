@@ -1,81 +1,53 @@
-"""What is run: tables of students, teachers, DAD sets and methods, and the commands that follow from them."""
+"""What is run: the commands that follow from the tables of `studies.emojinet.methods`, in their order."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
 from dad.errors import UsageError
-
-ROOT = Path(__file__).parents[2]
-RECIPES = Path(__file__).parent / "recipes"
-STUDENTS = ("vit", "resnet")  # each a file of RECIPES
-TEACHER_SEED = 1000  # of the plain teacher, so that it shares its draws with no student
-SHORT = {"--epochs": 1, "--warmup-epochs": 0}  # --quick
-# Length of the attack's one step, L2 over the image. For the same change of a pixel, the paper's 0.1 at 224 px is 0.029
-# at 64 px, but there Q's second pass alone does what the attack does (results/look.json). At 0.3 the teacher notices.
-EPSILON = 0.3
-
-
-@dataclass(frozen=True)
-class Method:
-    """A row of the study.
-
-    Attributes:
-        name: what the tables call it.
-        objective: of train.py.
-        teacher: a key of `TEACHERS`, or none.
-        dad_set: a key of `DAD_SETS`, or none.
-        seconds: of an epoch, by student, measured on one core; plans are made with it, results are not.
-        most_seeds: by student, for a dear method.
-    """
-
-    name: str
-    objective: str
-    teacher: str = ""
-    dad_set: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    most_seeds: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DadSetPlan:
-    """A DAD set: whose gradient made it, and the flags that differ from hparams/emojinet_generate.yaml."""
-
-    teacher: str
-    flags: Mapping[str, str] = field(default_factory=dict)
-
-
-TEACHERS = {"clip": "clip/local-dir:emojinet/weights/clip", "plain": "resnet18@{out}/teacher_plain/last.pth.tar"}
-DAD_SETS = {
-    "clip": DadSetPlan("clip"),
-    "plain": DadSetPlan("plain"),
-    "samples": DadSetPlan("clip", {"--attack": "none"}),
-    "second_pass": DadSetPlan("clip", {"--attack-eps": "0", "--attack-step-size": "0"}),  # Q(Q(x))
-}
-# Q makes up nearly all of a step of dat, whose 17-fold cost the ViT's epochs would multiply.
-_THREE = {"vit": 3, "resnet": 3}
-_RESNET_ALONE = {"vit": 0, "resnet": 3}
-METHODS = (
-    Method("ce", "ce", seconds={"vit": 6, "resnet": 7}),
-    Method("kd", "kd", "clip", seconds={"vit": 12, "resnet": 9}),
-    Method("kd_plain", "kd", "plain", seconds={"vit": 10, "resnet": 9}),
-    Method("dist", "dist", "clip", seconds={"vit": 12, "resnet": 10}),
-    Method("ard", "ard", "clip", "clip", seconds={"vit": 17, "resnet": 17}),
-    Method("rslad", "rslad", "clip", "clip", seconds={"vit": 17, "resnet": 16}),
-    Method("kdiga", "kdiga", "clip", seconds={"vit": 37, "resnet": 37}, most_seeds=_THREE),
-    Method("dad", "dad", "clip", "clip", seconds={"vit": 23, "resnet": 18}),
-    Method("dad_plain", "dad", "plain", "plain", seconds={"vit": 21, "resnet": 16}),
-    Method("dad_samples", "dad", "clip", "samples", seconds={"vit": 23, "resnet": 17}),
-    Method("dad_second_pass", "dad", "clip", "second_pass", seconds={"vit": 23, "resnet": 17}),
-    Method("dad_data_only", "dad_data_only", "", "clip", seconds={"vit": 12, "resnet": 13}),
-    Method("dat", "dat", seconds={"resnet": 120}, most_seeds=_RESNET_ALONE),
-    Method("dad_dat", "dad_dat", "clip", "clip", seconds={"resnet": 127}, most_seeds=_RESNET_ALONE),
+from studies.emojinet.methods import (
+    DAD_SETS,
+    EPSILON,
+    METHODS,
+    RECIPES,
+    ROOT,
+    STEPS,
+    STUDENTS,
+    TEACHER_SEED,
+    TEACHERS,
+    DadSetPlan,
+    Method,
 )
+from studies.emojinet.sets import MARKER, OWN_SETS
+
+__all__ = [
+    "DAD_SETS",
+    "EPSILON",
+    "METHODS",
+    "RECIPES",
+    "ROOT",
+    "SHORT",
+    "STEPS",
+    "STUDENTS",
+    "TEACHERS",
+    "DadSetPlan",
+    "Job",
+    "Method",
+    "plan_jobs",
+    "resolved",
+    "run_key",
+]  # fmt: skip
+
+SHORT = {"--epochs": 1, "--warmup-epochs": 0}  # --quick
+# Seconds on one core, of an epoch of `ce` and of all else in a run: two interpreters start, one model is scored.
+SECONDS = {"resnet": 14, "coatnet": 14}
+OVERHEAD = 40
 
 
 @dataclass(frozen=True)
@@ -89,6 +61,7 @@ class Job:
         result: the file that they write.
         run: what a record says of it; None for data, teachers and DAD sets.
         minutes: expected, on one core.
+        dad_set: a key of `DAD_SETS`, if it makes one.
         needs: jobs of earlier stages whose results it reads.
     """
 
@@ -99,24 +72,32 @@ class Job:
     minutes: float
     run: tuple[Method, str, int, int] | None = None  # method, student, seed, epochs
     needs: tuple["Job", ...] = ()
+    dad_set: str = ""
 
     def digest(self) -> str:
         """Return what tells whether a finished job is this very one: a digest of its commands and their recipes, and
         of the jobs that it needs."""
-        recipes = {str(path): _resolved(path) for words in self.commands for path in _configs(words)}
+        recipes = {str(path): resolved(path) for path in self.recipes()}
         content = json.dumps([self.commands, recipes, [job.digest() for job in self.needs]], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
+    def recipes(self) -> list[Path]:
+        """Return the recipes that its commands read."""
+        return [path for words in self.commands for path in _configs(words)]
 
-def plan_jobs(out: Path, seeds: int, only: Sequence[str] = (), quick: bool = False) -> list[Job]:
-    """Return every job in order: data, teacher and DAD sets that the methods need, then the runs, seed by seed, so that
-    a study that is stopped has whole seeds.
+
+def plan_jobs(
+    out: Path, seeds: int | None = None, only: Sequence[str] = (), quick: bool = False, device: str = "cpu"
+) -> list[Job]:
+    """Return every job in order: data, teacher and DAD sets that the methods need, then the runs, turn by turn and
+    within a turn seed by seed, so that a study that is stopped has whole seeds of what decides most.
 
     Args:
         out: folder of all that the study makes.
-        seeds: of each method, fewer where the method says so.
+        seeds: of each method, fewer where the method says so; None: as many as it says.
         only: names of methods; all, if empty.
         quick: one epoch each, to see that everything works.
+        device: that trains, generates and scores.
 
     Raises:
         UsageError: a method is not known.
@@ -125,38 +106,51 @@ def plan_jobs(out: Path, seeds: int, only: Sequence[str] = (), quick: bool = Fal
     if unknown := [name for name in only if name not in known]:
         raise UsageError(f"--only {unknown[0]}: no such method; known are {', '.join(known)}")
     methods = [method for method in METHODS if not only or method.name in only]
-    shared = {job.name: job for job in _shared_jobs(out, methods, quick)}
+    shared = {job.name: job for job in _shared_jobs(out, methods, quick, device)}
     runs = [
-        _train(out, method, student, seed, quick, shared)
-        for seed in range(seeds)
-        for student in STUDENTS
+        _train(out, method, student, seed, quick, device, shared)
+        for turn in sorted({method.turn for method in methods})
+        for seed in range(max(method.seeds for method in methods))
         for method in methods
-        if seed < method.most_seeds.get(student, seeds)
+        for student in method.students
+        if method.turn == turn and seed < min(method.seeds, method.seeds if seeds is None else seeds)
     ]
     return [*shared.values(), *runs]
 
 
-def _shared_jobs(out: Path, methods: Sequence[Method], quick: bool) -> list[Job]:
-    """Return what `methods` need, each once for all seeds: data, plain teacher, DAD sets."""
-    jobs = {"data": _render(out)}
+def run_key(run: tuple[Method, str, int, int]) -> tuple[str, str, int]:
+    """Return what tells runs of a plan apart: student, method, seed."""
+    method, student, seed, _ = run
+    return student, method.name, seed
+
+
+def _shared_jobs(out: Path, methods: Sequence[Method], quick: bool, device: str) -> list[Job]:
+    """Return what `methods` need, each once for all seeds: data, test sets, plain teacher, DAD sets."""
+    jobs = {"data": render_job(out), "sets": _own_sets(out)}
     if any(method.teacher == "plain" for method in methods):
-        jobs["plain"] = _plain_teacher(out, jobs["data"], quick)
+        jobs["plain"] = _plain_teacher(out, jobs["data"], quick, device)
     used = {method.dad_set for method in methods}
-    sets = [_generate(out, name, jobs) for name in DAD_SETS if name in used]
+    sets = [_generate(out, name, device, jobs) for name in DAD_SETS if name in used]
     return [*jobs.values(), *sets]
 
 
-def _render(out: Path) -> Job:
+def render_job(out: Path) -> Job:
+    """Return the job that renders EmojiNet."""
     command = ("-m", "emojinet.render", "--out", str(_data(out)))
-    return Job("data", 0, (command,), _data(out) / "render.json", 0.6)
+    return Job("data", 0, (command,), _data(out) / "render.json", 1)
 
 
-def _plain_teacher(out: Path, data: Job, quick: bool) -> Job:
+def _own_sets(out: Path) -> Job:
+    command = ("-m", "studies.emojinet.sets", "--out", str(out / "sets"))
+    return Job("sets", 0, (command,), out / "sets" / MARKER, 0.2)
+
+
+def _plain_teacher(out: Path, data: Job, quick: bool, device: str) -> Job:
     """A teacher that has seen Twemoji alone: quickstart's student, trained as there."""
     folder = out / "teacher_plain"
     flags: dict[str, object] = {
         "--data-dir": _data(out), "--output": out, "--experiment": folder.name, "--seed": TEACHER_SEED,
-        "--workers": 0,
+        "--workers": 0, **_on(device),
     }  # fmt: skip
     minutes = 2.5
     if quick:
@@ -166,52 +160,56 @@ def _plain_teacher(out: Path, data: Job, quick: bool) -> Job:
     return Job(folder.name, 1, ((*words, "--resume", "auto"),), folder / "last.pth.tar", minutes, needs=(data,))
 
 
-def _generate(out: Path, name: str, jobs: Mapping[str, Job]) -> Job:
+def _generate(out: Path, name: str, device: str, jobs: Mapping[str, Job]) -> Job:
     dad_set = DAD_SETS[name]
     folder = out / f"dad_{name}"
     flags = {
         "--data-dir": _data(out), "--dad-dir": folder, "--teacher": TEACHERS[dad_set.teacher].format(out=out),
-        "--attack-eps": EPSILON, "--attack-step-size": EPSILON, "--workers": 1, **dad_set.flags,
+        "--workers": 1, **dad_set.flags, **_on(device),
     }  # fmt: skip
     words = _words("generate.py", "hparams/emojinet_generate.yaml", flags)
     needs = tuple(jobs[key] for key in ("data", dad_set.teacher) if key in jobs)
-    return Job(folder.name, 2, (words,), folder / "manifest.json", 2.5, needs=needs)
+    return Job(folder.name, 2, (words,), folder / "manifest.json", 4, needs=needs, dad_set=name)
 
 
-def _train(out: Path, method: Method, student: str, seed: int, quick: bool, shared: Mapping[str, Job]) -> Job:
+def _train(
+    out: Path, method: Method, student: str, seed: int, quick: bool, device: str, shared: Mapping[str, Job]
+) -> Job:  # fmt: skip
     recipe = RECIPES / f"{student}.yaml"
     name = f"{student}_{method.name}_{seed}"
     folder = out / "runs" / name
     flags: dict[str, object] = {
         "--objective": method.objective, "--seed": seed, "--data-dir": _data(out), "--output": folder.parent,
-        "--experiment": name, "--attack-eps": EPSILON, "--attack-step-size": EPSILON,
+        "--experiment": name, "--attack-eps": EPSILON, "--attack-step-size": EPSILON, **method.flags, **_on(device),
     }  # fmt: skip
     if method.teacher:
         flags["--teacher"] = TEACHERS[method.teacher].format(out=out)
     if method.dad_set:
         flags["--dad-dir"] = out / f"dad_{method.dad_set}"
-    epochs = int(str(_resolved(recipe)["epochs"]))
+    epochs = int(str(resolved(recipe)["epochs"]))
     if quick:
         flags |= SHORT
         epochs = SHORT["--epochs"]
     train = _words("train.py", str(recipe.relative_to(ROOT)), flags)
     last = folder / "last.pth.tar"
     result = folder / "results.json"
-    checks = {"--data-dir": _data(out), "--checkpoint": last, "--results-file": result}
+    checks = {"--data-dir": _data(out), "--checkpoint": last, "--results-file": result, **_on(device)}
     validate = _words("validate.py", str((RECIPES / "validate.yaml").relative_to(ROOT)), checks)
-    names = ("data", f"teacher_{method.teacher}", f"dad_{method.dad_set}")
+    extra = [f"{name}={out / 'sets' / name}" for name in OWN_SETS]
+    names = ("data", "sets", f"teacher_{method.teacher}", f"dad_{method.dad_set}")
     return Job(
-        name, 3, ((*train, "--resume", "auto"), validate), result,
-        (epochs * method.seconds[student] + _OVERHEAD) / 60, (method, student, seed, epochs),
+        name, 3, ((*train, "--resume", "auto"), (*validate, "--extra-set", *extra)), result,
+        (epochs * method.cost * SECONDS[student] + OVERHEAD) / 60, (method, student, seed, epochs),
         tuple(shared[name] for name in names if name in shared),
     )  # fmt: skip
 
 
-_OVERHEAD = 28  # seconds: two interpreters start, one model is scored on seven sets
-
-
 def _data(out: Path) -> Path:
     return out / "data"
+
+
+def _on(device: str) -> dict[str, object]:
+    return {} if device == "cpu" else {"--device": device}
 
 
 def _words(script: str, config: str, flags: Mapping[str, object]) -> tuple[str, ...]:
@@ -222,10 +220,17 @@ def _configs(words: Sequence[str]) -> list[Path]:
     return [ROOT / after for word, after in pairwise(words) if word == "--config"]
 
 
-def _resolved(path: Path) -> dict[str, object]:
+def resolved(path: Path) -> dict[str, object]:
     """Return a recipe with its bases; train.py itself checks what it says."""
-    content: dict[str, object] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = dict(_parsed(path.read_text(encoding="utf-8")))
     base = content.pop("base", None)  # one at most in the study and in what it builds on
     if base is None:
         return content
-    return _resolved(path.parent / str(base)) | content
+    return resolved(path.parent / str(base)) | content
+
+
+@cache
+def _parsed(text: str) -> dict[str, object]:
+    """Hundreds of jobs share few recipes, and YAML is slow to read."""
+    content: dict[str, object] = yaml.safe_load(text)
+    return content

@@ -37,6 +37,7 @@ class Record:
         seconds: of train.py, as the clock has it.
         images_per_second: clean images in training, median over epochs.
         scores: headline number by variant: top-1 in percent, of imagenet-c the mCE.
+        plan: sha256 of the plan that it is of; empty in the first study, which had none.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Record:
     seconds: float
     images_per_second: float
     scores: Mapping[str, float]
+    plan: str = ""
 
     def value(self, column: str) -> float:
         """Return a variant's headline number, an average of `AVERAGES`, or `cost`: seconds for 1000 clean images.

@@ -12,8 +12,8 @@ from dad.files import to_json, write_atomically
 from dad.report.results import is_teacher, load_results
 from dad.variants.table import VARIANTS
 from studies.emojinet.plan import RECIPES, ROOT, TEACHERS
+from studies.emojinet.sets import OWN_SETS
 
-OWN_SETS = {"outline": "outline", "hard": "imagenet-a"}  # the study's own, in a folder beside the data: counts as
 _METRICS = {variant.name: variant.metric for variant in VARIANTS}
 
 

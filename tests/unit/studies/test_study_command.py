@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from dad.errors import UsageError
-from studies.emojinet.__main__ import RESULTS, main
+from studies.emojinet.__main__ import PLAN, RESULTS, main
+from studies.emojinet.plan_file import plan_bytes, require_plan
+from studies.emojinet.sets import load_selection
 from studies.emojinet.study import load_study
 from studies.emojinet.table import format_study
 
@@ -17,16 +19,21 @@ def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_is_of_the_committed_results(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["table"]) == 0
-    assert capsys.readouterr().out == format_study(load_study(RESULTS / "runs.json")) + "\n"
+    first = RESULTS / "first_study.json"
+    assert main(["table", "--results", str(first)]) == 0
+    assert capsys.readouterr().out == format_study(load_study(first)) + "\n"
 
 
 def test_a_dry_run_lists_jobs_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--dry-run", "--only", "ce", "--seeds", "1", "--workers", "2", "--out", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[-1] for line in lines[:-1]] == ["data", "vit_ce_0", "resnet_ce_0"]
-    assert lines[-1].startswith("3 of 3 jobs to do:") and lines[-1].endswith("with 2 workers")
+    assert [line.split()[-1] for line in lines[:-1]] == ["data", "sets", "resnet_ce_0", "coatnet_ce_0"]
+    assert lines[-1].endswith("with 2 workers")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_committed_plan_is_what_tables_and_recipes_make() -> None:
+    require_plan(PLAN, plan_bytes(load_selection()))
 
 
 @pytest.mark.parametrize("flag", ["--seeds", "--workers"])

@@ -12,7 +12,7 @@ from studies.emojinet.teacher import headlines, own_sets
 def test_the_headline_of_each_set_is_kept() -> None:
     variants = {
         "imagenet": {"top1": 94.3754, "top5": 99.0}, "imagenet-c": {"top1": 77.4, "mce": 28.04},
-        "outline": {"top1": 97.0}, "hard": {"top1": 80.0},
+        "outline": {"top1": 97.0}, "mistakes": {"top1": 80.0},
     }  # fmt: skip
     results = [{"weights": "last.pth.tar", "variants": {}}, {"weights": "teacher", "variants": variants}]
     assert headlines(results) == {
@@ -22,8 +22,8 @@ def test_the_headline_of_each_set_is_kept() -> None:
 
 def test_the_studys_own_sets_are_scored_where_they_are(tmp_path: Path) -> None:
     assert own_sets(tmp_path) == []
-    (tmp_path / "hard").mkdir()
-    assert own_sets(tmp_path) == ["--extra-set", f"hard={tmp_path / 'hard'}"]
+    (tmp_path / "mistakes").mkdir()
+    assert own_sets(tmp_path) == ["--extra-set", f"mistakes={tmp_path / 'mistakes'}"]
 
 
 def test_missing_data_is_named_before_anything_starts(tmp_path: Path) -> None:
