@@ -95,6 +95,6 @@ METHODS = (
     Method("advprop", "advprop", turn=4, cost=2.7),
     Method("fast_advprop", "fast_advprop", flags={"--batch-size": "40"}, turn=4, cost=1.2),  # 32 clean ones, 8 others
     Method("pyramid_at", "pyramid_at", turn=4, cost=5.3),
-    Method("debiased", "debiased", flags=_STYLE, turn=4, cost=10),
+    Method("debiased", "debiased", flags=_STYLE, turn=4, cost=6),
     Method("dad_skip", "dad", "clip", "clip", flags={"--dad-missing": "skip"}, turn=5, cost=2.5),
 )
