@@ -17,7 +17,9 @@ def test_sets_have_the_folders_of_imagenet_c_and_val(tmp_path: Path) -> None:
 
 def test_medians_and_ratio_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     seconds = {"ours": [1.0, 2.0, 9.0], "timm's parts": [4.0, 3.0, 8.0]}
-    runs = {"one large set": {"images": 4000, "seconds": seconds, "ratio": 1.5}}
+    ratios = {"ratio": 1.5, "ratios": [4.0, 1.5, 0.889], "processor_ratio": 1.25}
+    runs = {"one large set": {"images": 4000, "seconds": seconds, **ratios}}
     validate._print({"machine": {"cpu": "none"}, "settings": {"model": "m", "out": "o"}, "runs": runs})
     row = capsys.readouterr().out.splitlines()[-1]
-    assert [cell.strip() for cell in row.strip("|").split("|")] == ["one large set", "4,000", "4.00", "2.00", "1.50"]
+    expected = ["one large set", "4,000", "4.00", "2.00", "1.50", "0.89 to 4.00", "1.25"]
+    assert [cell.strip() for cell in row.strip("|").split("|")] == expected

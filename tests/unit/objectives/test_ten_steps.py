@@ -30,7 +30,9 @@ BATCH, CLASSES, STEPS = 4, 6, 10
 PRESENT = torch.tensor([[1.0] * BATCH, [1.0, 1.0, 0.0, 1.0]])  # by view
 # Processors sum in other orders. Measured between three of them (Intel with and without AVX-512, AMD): 5e-6 at most,
 # but 3e-3 in the later steps of a student whose batch norms see four images, which double what differs at every step.
-_ROUNDING, _ROUNDING_LATER = 1e-5, 1e-2
+# Where the student attacks itself by the signs of its gradients, one that is nearly 0 turns round: 4e-2 by the seventh.
+_ROUNDING, _ROUNDING_LATER, _ROUNDING_OF_SIGNS = 1e-5, 1e-2, 1e-1
+_BY_SIGNS = ("advprop", "fast_advprop", "pyramid_at")
 
 
 def create_model(family: str, seed: int, mean: float, outputs: int = CLASSES) -> Any:
@@ -111,9 +113,15 @@ def test_the_losses_are_those_on_record(walk: Walk) -> None:
         GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     assert key in golden, "not on record; see the top of this file"
     for step, (loss, recorded) in enumerate(zip(walk.losses, golden[key], strict=True)):
-        is_later = walk.family == "resnet" and step >= STEPS // 2
-        rounding = _ROUNDING_LATER if is_later else _ROUNDING
-        assert loss == pytest.approx(recorded, rel=rounding, abs=1e-7), f"step {step}"
+        assert loss == pytest.approx(recorded, rel=_rounding(walk, step), abs=1e-7), f"step {step}"
+
+
+def _rounding(walk: Walk, step: int) -> float:
+    if walk.family != "resnet":
+        return _ROUNDING
+    if walk.name in _BY_SIGNS:
+        return _ROUNDING_OF_SIGNS if step > 1 else _ROUNDING
+    return _ROUNDING_LATER if step >= STEPS // 2 else _ROUNDING
 
 
 def test_gradients_reach_all_of_the_student_and_nothing_else_changes(walk: Walk) -> None:
