@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole pipeline on EmojiNet, from drawings to the table: ./quickstart.sh    (seven minutes on 2 cores that nobody else uses; again: seconds)
+# The whole pipeline on EmojiNet, from drawings to the table: ./quickstart.sh    (7 to 13 minutes on 2 cores that nobody else uses; again: seconds)
 # Every step is skipped if its result is there already; delete data/ and output/ to start anew.
 set -euo pipefail
 cd "$(dirname "$0")"
