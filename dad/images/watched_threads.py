@@ -3,14 +3,16 @@
 `concurrent.futures` waits for its threads at exit, so for ever if one of them reads from a disk that is gone.
 """
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
-_FAREWELL = 1.0  # seconds for threads to finish what is in hand, lest the interpreter's exit kills them within C code
+_FAREWELL = 1.0  # seconds for threads to finish what is in hand
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,6 +44,7 @@ class Crew(Generic[Item, Result]):
         self._work = work
         self._jobs: SimpleQueue[Job[Item] | None] = SimpleQueue()
         self._threads = [self._hire() for _ in range(threads)]
+        _crews.add(self)
 
     def submit(self, item: Item) -> Job[Item]:
         """Queue an item."""
@@ -67,8 +70,9 @@ class Crew(Generic[Item, Result]):
         result: Result = job.outcome
         return result
 
-    def dismiss(self) -> None:
-        """Let the threads go; jobs that none has begun are dropped."""
+    def dismiss(self, deadline: float | None = None) -> None:
+        """Let the threads go, and wait for them, but no longer than a moment or until `deadline` (`time.monotonic`);
+        jobs that none has begun are dropped."""
         try:
             while True:
                 self._jobs.get_nowait()
@@ -76,7 +80,8 @@ class Crew(Generic[Item, Result]):
             pass
         for _ in self._threads:
             self._jobs.put(None)
-        deadline = time.monotonic() + _FAREWELL
+        if deadline is None:
+            deadline = time.monotonic() + _FAREWELL
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -92,6 +97,18 @@ class Crew(Generic[Item, Result]):
         assert job.thread is not None
         self._threads[self._threads.index(job.thread)] = self._hire()
         self.stuck = [thread for thread in (*self.stuck, job.thread) if thread.is_alive()]
+
+
+_crews: WeakSet[Crew[Any, Any]] = WeakSet()
+
+
+@atexit.register
+def _dismiss_all() -> None:
+    """Dismiss the crews that an interrupt has left at work, say in a suspended generator: the interpreter's exit would
+    end their threads wherever they are, and within C++ code that aborts the process."""
+    deadline = time.monotonic() + _FAREWELL
+    for crew in list(_crews):
+        crew.dismiss(deadline)
 
 
 def _run(jobs: "SimpleQueue[Job[Any] | None]", work: Callable[[Any], Any]) -> None:
