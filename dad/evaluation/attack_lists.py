@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dad.errors import DataError, UsageError
 from dad.files import read_text
 from dad.variants import ImageSet
+from dad.variants.contents import Contents
 
 _FORM = (
     "expected one <class folder>/<file name> a line, e.g. n01440764/ILSVRC2012_val_00000293.JPEG, or one number a "
@@ -44,8 +45,10 @@ class AttackList:
         if missing:
             where = f"of {len(image_set):,} images of {image_set.variant.name}"
             raise DataError(f"--attack-images {self.path}: {len(missing)} are not there, e.g. {min(missing)} ({where})")
-        digest = hashlib.sha256("\n".join([image_set.digest, *sorted(self.lines)]).encode()).hexdigest()[:16]
-        return image_set.only(places, digest)
+        return image_set.only(places, Contents(lambda: self._digest(image_set)))
+
+    def _digest(self, image_set: ImageSet) -> str:
+        return hashlib.sha256("\n".join([image_set.digest, *sorted(self.lines)]).encode()).hexdigest()[:16]
 
     def _named(self, image_set: ImageSet) -> tuple[NDArray[np.int64], set[str]]:
         depths = {line.count("/") + 1 for line in self.lines}

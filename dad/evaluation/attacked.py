@@ -62,7 +62,7 @@ def _find(args: argparse.Namespace, name: str, image_sets: Sequence[ImageSet]) -
             f"--attack-sets {name}: several classes are right for some of its images, but an attack leads away from one"
         )
     counted = (np.arange(len(found)) < found.num_counted) & (found.labels >= 0)
-    return found if counted.all() else found.only(np.flatnonzero(counted), found.digest)
+    return found if counted.all() else found.only(np.flatnonzero(counted), found.contents)
 
 
 def _names(images: ImageSet) -> tuple[str, str]:

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from timm.data.loader import PrefetchLoader, fast_collate
@@ -21,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb, open_rgb, read_file
+from dad.images.watched_threads import Crew
 from dad.passing import read_patiently
 from dad.pixels import normalize_uint8
 from dad.runtime import Runtime
@@ -90,6 +93,7 @@ class ImagePool:
             collate_fn=fast_collate if settings.prefetcher else default_collate,
         )
         self._loader: Any = loader
+        self._is_ahead = settings.workers > 0 and runtime.device.type == "cpu"  # a card computes by itself meanwhile
         self._levels: PrefetchLoader | None = None  # what normalises 8-bit images, where the loader does not
         if settings.prefetcher:
             prefetch = PrefetchLoader(loader, self.mean, self.std, device=runtime.device, img_dtype=runtime.dtype)
@@ -108,16 +112,40 @@ class ImagePool:
         of one process."""
         if not self.count(wanted):
             return  # before workers are started
-        for numbers, (images, flags) in zip(self._batch_numbers, self._loader, strict=True):
-            if self._levels is not None:
-                images = normalize_uint8(images, self._levels.mean, self._levels.std)
-            flags, images = flags.to(self.runtime.device), images.to(self.runtime.device, self.runtime.dtype)
-            yield ImageBatch(images, np.asarray(numbers), flags >= 0)
+        read = iter(self._loader)  # here, not where it is asked for the first one: workers must not be a thread's
+        for which in wanted:
+            self.image_sets[which].contents.note()  # while they read their first images
+        batches = (self._batch(*pair) for pair in zip(self._batch_numbers, read, strict=True))
+        yield from _ahead(batches) if self._is_ahead else batches
+
+    def _batch(self, numbers: Sequence[int], content: tuple[Tensor, Tensor]) -> ImageBatch:
+        images, flags = content
+        if self._levels is not None:
+            images = normalize_uint8(images, self._levels.mean, self._levels.std)
+        flags, images = flags.to(self.runtime.device), images.to(self.runtime.device, self.runtime.dtype)
+        return ImageBatch(images, np.asarray(numbers), flags >= 0)
 
     def path(self, number: int) -> Path:
         """Return the file of an image of the stream."""
         which = bisect_right(self.starts, number) - 1
         return Path(os.fsdecode(self.image_sets[which].paths[number - self.starts[which]]))
+
+
+def _ahead(batches: Iterator[ImageBatch]) -> Iterator[ImageBatch]:
+    """Yield what `batches` does, while a thread makes the next one."""
+
+    def make(_: None) -> ImageBatch | None:
+        torch.set_num_threads(1)  # of this thread; the network has those of the main one
+        return next(batches, None)
+
+    crew = Crew(make, 1, TIMEOUT_MAX)
+    try:
+        coming = crew.submit(None)
+        while (batch := crew.wait_for(coming)) is not None:
+            coming = crew.submit(None)
+            yield batch
+    finally:
+        crew.dismiss()
 
 
 def is_any_readable(files: Sequence[str]) -> bool:

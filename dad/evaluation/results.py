@@ -19,6 +19,7 @@ from dad.files import read_any_json, to_json, write_in_turn
 from dad.locks import exclusive
 from dad.report.results import FORMAT
 from dad.runtime import Runtime
+from dad.variants.contents import Contents
 
 Entry = dict[str, Any]
 _logger = logging.getLogger(__name__)
@@ -119,11 +120,11 @@ def _default_folder(args: argparse.Namespace) -> Path:
     return place if place.is_dir() else place.parent
 
 
-def is_scored(entry: Entry, name: str, digest: str, average: str | None = None) -> bool:
-    """Whether `entry` has the scores of a set, of the same images, and precision, recall and F1 if they are asked for,
-    averaged like this."""
-    scores: Scores = entry["variants"].get(name, {})
-    return scores.get("images") == digest and average in (None, scores.get("average"))
+def is_scored(entry: Entry, name: str, contents: Contents, average: str | None = None) -> bool:
+    """Whether `entry` has the scores of the set `name`, of the same images, and precision, recall and F1 if they are
+    asked for, averaged like this."""
+    scores: Scores | None = entry["variants"].get(name)
+    return scores is not None and average in (None, scores.get("average")) and scores.get("images") == contents.digest
 
 
 def _same(entry: Entry, other: Entry, without: str = "") -> bool:

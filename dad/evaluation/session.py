@@ -66,7 +66,7 @@ class Session:
         wanted = []
         for which, image_set in enumerate(self.task.image_sets if self.runtime.is_primary else ()):
             name = image_set.variant.name
-            if self.task.rescore or not is_scored(entry, name, image_set.digest, self.task.average):
+            if self.task.rescore or not is_scored(entry, name, image_set.contents, self.task.average):
                 wanted.append(which)
             elif is_any_readable(entry["variants"][name].get("unreadable", ())):
                 self.runtime.say(f"{name:<21} is scored again: images that could not be read can be now")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from dad.errors import DataError
 from dad.images.classes import ClassList, is_imagenet
-from dad.variants.contents import contents_digest
+from dad.variants.contents import Contents, contents_digest
 from dad.variants.groups import GROUPED, list_groups
 from dad.variants.image_set import ImageSet
 from dad.variants.labels import (
@@ -52,8 +53,8 @@ def list_image_set(variant: Variant, folder: Path, classes: ClassList, val: Path
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
     expected = variant.images if variant.images and is_imagenet(classes.folders) else None
-    digest = contents_digest(base, paths, _rule(variant), labels, columns, *(accepted or ()))
-    return ImageSet(variant, paths, labels, columns, accepted, digest=digest, expected=expected)
+    contents = _contents(base, paths, _rule(variant), labels, columns, *(accepted or ()))
+    return ImageSet(variant, paths, labels, columns, accepted, contents=contents, expected=expected)
 
 
 def _labelled(
@@ -104,7 +105,7 @@ def _corrupted_set(variant: Variant, folder: Path, classes: ClassList) -> ImageS
         all_labels,
         columns,
         parts=parts,
-        digest=contents_digest(folder, all_paths, _rule(variant), *judged),
+        contents=_contents(folder, all_paths, _rule(variant), *judged),
         column_names=names,
         expected=published if published and is_imagenet(classes.folders) else None,
     )
@@ -132,9 +133,9 @@ def _cue_conflicts(variant: Variant, folder: Path, classes: ClassList) -> ImageS
     columns, names = _columns_of(variant, classes)
     paths = _path_array(image.path for image in shapes)
     labels, rivals = (np.array([image.right[0] for image in images]) for images in (shapes, textures))
-    digest = contents_digest(folder, paths, _rule(variant), labels, columns, rivals)
+    contents = _contents(folder, paths, _rule(variant), labels, columns, rivals)
     return ImageSet(
-        variant, paths, labels, columns, digest=digest, rivals=rivals, column_names=names, expected=variant.images
+        variant, paths, labels, columns, contents=contents, rivals=rivals, column_names=names, expected=variant.images
     )
 
 
@@ -154,7 +155,7 @@ def _streams(variant: Variant, folder: Path, classes: ClassList) -> ImageSet:
         labels,
         np.arange(len(classes)),
         parts={name: slice(*part) for name, part in zip(streams, pairwise(ends), strict=True)},
-        digest=contents_digest(folder, tars, _rule(variant), labels, spans),
+        contents=_contents(folder, tars, _rule(variant), labels, spans),
         spans=spans,
         expected=variant.images * variant.levels * len(variant.corruptions),
     )
@@ -169,9 +170,13 @@ def _grouped_set(variant: Variant, folder: Path, classes: ClassList) -> ImageSet
     columns = np.arange(len(classes))
     labels, accepted = _accepted([image.right for image in labelled], columns)
     paths = _path_array(image.path for image in labelled)
-    digest = contents_digest(folder, paths, _rule(variant), labels, columns, *(accepted or ()))
+    contents = _contents(folder, paths, _rule(variant), labels, columns, *(accepted or ()))
     expected = variant.images if variant.images and is_imagenet(classes.folders) else None
-    return ImageSet(variant, paths, labels, columns, accepted, parts, digest=digest, expected=expected)
+    return ImageSet(variant, paths, labels, columns, accepted, parts, contents=contents, expected=expected)
+
+
+def _contents(base: Path, paths: NDArray[np.bytes_], rule: str, *numbers: NDArray[np.int64]) -> Contents:
+    return Contents(partial(contents_digest, base, paths, rule, *numbers))
 
 
 def _subset(labelled: Iterable[Labelled], num_classes: int) -> NDArray[np.int64]:

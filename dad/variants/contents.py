@@ -2,6 +2,9 @@
 
 Of a set of 64 MiB or less every byte is hashed. Of a larger one, sizes and times of change (nanoseconds) are taken: to
 read 50,000 images takes as long as to score them.
+
+None of it is done before somebody asks (`Contents`): a set that no results file knows is hashed while loader workers
+read their first images.
 """
 
 import hashlib
@@ -10,6 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +30,23 @@ _ABSENT = -1  # size of what is no file that can be read
 
 _Paths = NDArray[np.bytes_]
 _Fact = TypeVar("_Fact")
+
+
+class Contents:
+    """What a set holds, found out once: when it is noted, or asked for first."""
+
+    def __init__(self, find: Callable[[], str]):
+        """Take what returns the hash, e.g. by `contents_digest`."""
+        self._find = find
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash."""
+        return self._find()
+
+    def note(self) -> None:
+        """Find out now, before the images are read that scores will be of."""
+        _ = self.digest
 
 
 def contents_digest(base: Path, paths: _Paths, rule: str, *numbers: NDArray[np.int64]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dad.decisions import source_keys
+from dad.variants.contents import Contents
 from dad.variants.variant import Variant
 
 
@@ -29,7 +30,7 @@ class ImageSet:
     # (offsets [N + 1], columns [M]): columns[offsets[i]:offsets[i + 1]] are right for image i; None: its label's alone
     accepted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
     parts: Mapping[str, slice] = field(default_factory=dict)  # images of each "<corruption>/<severity>", or group
-    digest: str = ""  # hash of names, contents and what is right for them: a rerun sees any change
+    contents: Contents = field(default_factory=lambda: Contents(str))  # a copy of the set shares it
     spans: NDArray[np.int64] | None = None  # [N, 2] offset and size of images that lie in tars; None: whole files
     rivals: NDArray[np.int64] | None = None  # [N] a class of the texture, where a shape is the label
     column_names: tuple[str, ...] = ()  # of columns that are superclasses
@@ -42,16 +43,17 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def only(self, places: NDArray[np.int64], digest: str) -> "ImageSet":
-        """Return the images at `places` (ascending), of no parts.
+    @property
+    def digest(self) -> str:
+        """A hash of names, contents and what is right for them: a rerun sees any change."""
+        return self.contents.digest
 
-        Args:
-            digest: their hash.
-        """
+    def only(self, places: NDArray[np.int64], contents: Contents) -> "ImageSet":
+        """Return the images at `places` (ascending), of no parts, whose `contents` these are."""
         assert self.accepted is None, "what is right is told by places too"
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "columns"}
         kept: dict[str, Any] = {name: value[places] for name, value in told.items() if isinstance(value, np.ndarray)}
-        return replace(self, **kept, parts={}, digest=digest, expected=None)
+        return replace(self, **kept, parts={}, contents=contents, expected=None)
 
     @property
     def own_classes(self) -> NDArray[np.int64]:

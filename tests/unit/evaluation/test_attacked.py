@@ -19,6 +19,7 @@ from dad.evaluation.metrics import wilson_interval
 from dad.evaluation.threats import Threat
 from dad.runtime import Runtime
 from dad.variants import ImageSet, list_image_set
+from dad.variants.contents import Contents
 from dad.variants.table import VARIANTS
 
 FGSM = Threat("fgsm", "linf", 0.1, 0.1, 1)
@@ -123,7 +124,8 @@ def test_an_attack_is_known_by_its_settings_images_and_seed(greys: ImageSet) -> 
     rows = [evaluate_attack(Bright(), make_pool([greys]), 0, PGD, seed=3)]
     assert is_attacked(rows, PGD, greys, 3)
     assert not is_attacked(rows, FGSM, greys, 3) and not is_attacked(rows, replace(PGD, steps=4), greys, 3)
-    assert not is_attacked(rows, PGD, greys, 4) and not is_attacked(rows, PGD, replace(greys, digest="x"), 3)
+    assert not is_attacked(rows, PGD, greys, 4)
+    assert not is_attacked(rows, PGD, replace(greys, contents=Contents(lambda: "x")), 3)
 
 
 def test_all_validation_images_are_attacked_without_a_list(mixed: ImageSet) -> None:

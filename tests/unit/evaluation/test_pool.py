@@ -1,7 +1,9 @@
 """One stream of images: every image in one batch of one process, readable or named."""
 
+import gc
 import logging
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from known_answers import CONFIG, CPU, SIX, make_pool, make_set, score
 from PIL import Image
 
 from dad.errors import DataError
+from dad.evaluation.pool import ImagePool
 from dad.images.classes import ClassList
 from dad.runtime import Runtime
 from dad.variants import ImageSet, list_image_set
@@ -62,6 +65,38 @@ def test_a_pool_serves_again_and_nothing_where_nothing_is_wanted(three_sets: lis
     for wanted in ([1], [0, 2], [1]):
         numbers = [number for batch in pool.batches(wanted) for number in batch.numbers]
         assert numbers == [number for which in wanted for number in range(pool.starts[which], pool.starts[which + 1])]
+
+
+def test_the_next_batch_is_made_by_a_thread_that_ends_with_the_batches(
+    three_sets: list[ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, before = torch.get_num_threads(), threading.active_count()
+    pool = make_pool(three_sets, 2, workers=1)
+    made_by = set()
+
+    def make(self: ImagePool, *content):
+        made_by.add(threading.current_thread())
+        return make_batch(self, *content)
+
+    make_batch = ImagePool._batch
+    monkeypatch.setattr(ImagePool, "_batch", make)
+    batches = pool.batches([0, 1, 2])
+    assert next(batches).numbers.tolist() == [0, 1] and threading.main_thread() not in made_by
+    assert torch.get_num_threads() == threads  # the network's
+    batches.close()
+    del pool, batches  # and with it the loader's own threads
+    gc.collect()
+    assert threading.active_count() == before
+
+
+def test_what_fails_in_the_thread_is_raised_where_the_batch_was_asked_for(three_sets: list[ImageSet]) -> None:
+    pool = make_pool(three_sets, 2, workers=1)
+    batches = pool.batches([0, 1, 2])
+    first = next(batches)
+    pool._batch = lambda *content: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        list(batches)
+    assert first.numbers.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 7, 30])

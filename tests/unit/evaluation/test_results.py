@@ -14,6 +14,7 @@ from dad.decisions import Decisions, DecisionsFile, decisions_path
 from dad.errors import DataError, UsageError
 from dad.evaluation.results import ResultsFile, is_scored, resolve_results_path
 from dad.report.results import FORMAT
+from dad.variants.contents import Contents
 
 IDENTITY = {
     "name": "run",
@@ -147,8 +148,10 @@ def test_a_folder_is_no_results_file(tmp_path: Path) -> None:
 
 def test_scores_belong_to_the_images_that_were_listed(path: Path) -> None:
     entry = ResultsFile(path, CPU).entries[0]
-    assert is_scored(entry, "imagenet", "abc")
-    assert not is_scored(entry, "imagenet", "abd") and not is_scored(entry, "imagenet-r", "abc")
+    assert is_scored(entry, "imagenet", Contents(lambda: "abc"))
+    assert not is_scored(entry, "imagenet", Contents(lambda: "abd")) and not is_scored(
+        entry, "imagenet-r", Contents(lambda: "abc")
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_two_runs_on_one_file_lose_no_decisions(path: Path) -> None:
     one.write()
     found = {("run", "imagenet-r"): [True, False], ("run", "imagenet-a"): [False, False]}
     assert rights(path) == {**found, ("second", "imagenet-a"): [True, True]}
-    assert is_scored(ResultsFile(path, CPU).entries[0], "imagenet", "abc")
+    assert is_scored(ResultsFile(path, CPU).entries[0], "imagenet", Contents(lambda: "abc"))
 
 
 def test_decisions_that_no_scores_name_go(path: Path) -> None:

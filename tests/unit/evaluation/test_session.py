@@ -1,7 +1,7 @@
 """One model after another on the same images, into one file, and nothing twice."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from torch import Tensor
 from dad.decisions import DecisionsFile
 from dad.evaluation.candidates import Candidate
 from dad.evaluation.loop import Forward
-from dad.evaluation.pool import LoaderSettings
+from dad.evaluation.pool import ImageBatch, ImagePool, LoaderSettings
 from dad.evaluation.results import ResultsFile
 from dad.evaluation.session import Session, Task
 from dad.evaluation.threats import Threat
 from dad.variants import ImageSet
+from dad.variants.contents import Contents
 
 THREATS = (Threat("fgsm", "linf", 0.01, 0.01, 1), Threat("pgd", "linf", 0.01, 0.005, 2))
 IDENTITY = {"name": "grey", "model": "grey", "checkpoint": "", "checkpoint_hash": "", "weights": "", "settings": {}}
@@ -131,9 +132,36 @@ def test_only_a_set_whose_images_changed_is_scored_again(
     start: Callable[..., Session], three_sets: list[ImageSet], tmp_path: Path
 ) -> None:
     run(start(), candidate())
-    changed = replace(three_sets[1], paths=three_sets[1].paths[:4], labels=three_sets[1].labels[:4], digest="new")
+    changed = replace(
+        three_sets[1], paths=three_sets[1].paths[:4], labels=three_sets[1].labels[:4], contents=Contents(lambda: "new")
+    )
     assert run(start([three_sets[0], changed, three_sets[2]]), candidate()) == 4
     assert written(tmp_path)["variants"]["imagenet-sketch"]["count"] == 4
+
+
+def test_a_set_is_hashed_before_its_scores_and_if_it_is_known(
+    start: Callable[..., Session], three_sets: list[ImageSet]
+) -> None:
+    def find() -> str:
+        asked.append(seen)
+        return "images"
+
+    asked, seen = list[str](), "first"
+    noted = [replace(three_sets[0], contents=Contents(find))]
+    session = start(noted)
+    batches = ImagePool.batches
+
+    def batches_of(pool: ImagePool, wanted: Sequence[int]) -> Iterator[ImageBatch]:
+        nonlocal seen
+        for batch in batches(pool, wanted):
+            seen = "after an image"
+            yield batch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImagePool, "batches", batches_of)
+        assert run(session, candidate()) > 0 and asked == ["first"]
+    assert run(start([replace(three_sets[0], contents=Contents(find))]), candidate()) == 0
+    assert asked == ["first", "after an image"]
 
 
 def test_images_that_can_be_read_again_are_scored_again(start: Callable[..., Session], tmp_path: Path) -> None:
@@ -142,7 +170,7 @@ def test_images_that_can_be_read_again_are_scored_again(start: Callable[..., Ses
     broken = tmp_path / "mine" / "val" / "a" / "1.png"
     content = broken.read_bytes()
     broken.write_bytes(b"<html>")
-    same = replace(image_set, digest="same")  # as of a read that failed for a moment
+    same = replace(image_set, contents=Contents(lambda: "same"))  # as of a read that failed for a moment
     assert run(start([same]), candidate()) == 7 and run(start([same]), candidate()) == 0
     assert written(tmp_path)["variants"]["imagenet"]["count"] == 6
     broken.write_bytes(content)
@@ -160,7 +188,7 @@ def test_other_pixels_under_the_same_names_are_scored_anew(start: Callable[..., 
 def test_an_attack_on_images_that_have_changed_is_replaced(
     start: Callable[..., Session], three_sets: list[ImageSet], tmp_path: Path
 ) -> None:
-    changed = replace(three_sets[0], digest="new")
+    changed = replace(three_sets[0], contents=Contents(lambda: "new"))
     for attacked in (three_sets[0], changed):
         run(start(threats=THREATS, attacked=[attacked]), candidate())
     rows = written(tmp_path)["attacks"]
@@ -187,7 +215,9 @@ def test_a_further_attack_is_added_to_the_others(start: Callable[..., Session], 
 def test_other_images_may_be_attacked_than_are_scored(
     start: Callable[..., Session], three_sets, tmp_path: Path
 ) -> None:
-    few = replace(three_sets[0], paths=three_sets[0].paths[:5], labels=three_sets[0].labels[:5], digest="few")
+    few = replace(
+        three_sets[0], paths=three_sets[0].paths[:5], labels=three_sets[0].labels[:5], contents=Contents(lambda: "few")
+    )
     run(start(threats=THREATS[:1], attacked=[few]), candidate())
     assert written(tmp_path)["attacks"][0]["count"] == 5 and written(tmp_path)["variants"]["imagenet"]["count"] == 13
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dad.variants import contents
-from dad.variants.contents import contents_digest
+from dad.variants.contents import Contents, contents_digest
 
 Change = Callable[[Path], object]
 RIGHT = np.arange(3)
@@ -80,6 +80,20 @@ def test_times_alone_do_not_change_a_small_set(tmp_path: Path) -> None:
     before = digest(tmp_path)
     os.utime(tmp_path / "b", ns=(9, 9))
     assert digest(tmp_path) == before
+
+
+def test_contents_are_looked_at_once(folder: Path) -> None:
+    asked: list[str] = []
+
+    def find() -> str:
+        asked.append(digest(folder))
+        return asked[-1]
+
+    found = Contents(find)
+    assert not asked
+    found.note()
+    (folder / "b").write_bytes(b"x")
+    assert found.digest == asked[0] != digest(folder) and len(asked) == 1
 
 
 @pytest.mark.parametrize(("delay", "most"), [(0.0, 1), (0.002, 16)])

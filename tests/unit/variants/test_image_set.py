@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from dad.variants import ImageSet
+from dad.variants.contents import Contents
 from dad.variants.table import VARIANTS
 
+PART = Contents(str)
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 
 
@@ -83,7 +85,7 @@ def test_facts_of_other_images_are_no_set(five: ImageSet, facts: str) -> None:
 
 def test_a_part_of_its_images_is_scored_among_the_same_columns(five: ImageSet) -> None:
     spans = np.arange(10).reshape(5, 2)
-    part = replace(five, parts={"fog/1": slice(0, 5)}, expected=5, spans=spans).only(np.array([1, 4]), "part")
+    part = replace(five, parts={"fog/1": slice(0, 5)}, expected=5, spans=spans).only(np.array([1, 4]), PART)
     assert part.paths.tolist() == [b"1.png", b"4.png"] and part.labels.tolist() == [0, 2]
     assert part.spans is not None and part.spans.tolist() == [[2, 3], [8, 9]]
-    assert part.columns is five.columns and (part.digest, part.expected, part.parts) == ("part", None, {})
+    assert part.columns is five.columns and (part.contents, part.expected, part.parts) == (PART, None, {})
