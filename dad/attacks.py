@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dad.memory import send
+
 _TINY = 1e-10  # keeps a zero gradient from becoming NaN
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")  # that --attack-precision names
 AUTO = "auto"  # left to whoever takes the gradients
@@ -169,7 +171,7 @@ class Attack:
         for image, generator in zip(noise, generators, strict=True):
             if self.starts_at_random(generator):
                 image.copy_(torch.randn(image.shape, generator=generator))
-        return (pixels + NORMS[self.norm].start(noise.to(pixels.device), self.epsilon, pixels)).clamp(0, 1)
+        return (pixels + NORMS[self.norm].start(send(noise, pixels.device), self.epsilon, pixels)).clamp(0, 1)
 
     def __call__(
         self, loss_of: Callable[[Tensor], Tensor], pixels: Tensor, generators: Sequence[torch.Generator]

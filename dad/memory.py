@@ -6,11 +6,20 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from dad.errors import UserError
 
 _logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor of the host to a device. A card takes it when it comes to it, and the host goes on meanwhile: from
+    memory that is not pinned it would wait until the card has done all else."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class FittingBatches:

@@ -63,6 +63,8 @@ def estimate_cost(
     Raises:
         DataError: none of them can be read.
     """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)  # it may have tried larger batches
     spread = spread_over(len(reader.sources), batch_size * _BATCHES)
     batches = [batch for batch in reader.batches(cut(spread, batch_size)) if batch.sources]
     if not batches:

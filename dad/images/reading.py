@@ -22,6 +22,7 @@ from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb, unreadable
 from dad.images.sources import SourceImage
 from dad.images.watched_threads import Crew, Job, NoAnswerError
+from dad.memory import send
 from dad.passing import is_passing, read_patiently
 from dad.pixels import from_uint8
 
@@ -60,8 +61,7 @@ class SourceBatch:
 
     def pixels(self, device: torch.device) -> Tensor:
         """Return the images on a device, [B, 3, S, S] in [0, 1]."""
-        images = self.images.pin_memory() if device.type == "cuda" else self.images
-        return from_uint8(images.to(device, non_blocking=True))
+        return from_uint8(send(self.images, device))
 
 
 class SourceReader:

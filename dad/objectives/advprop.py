@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from dad.args.adversarial import resolve_pixel_budget
 from dad.attacks import AMBIENT, Attack
 from dad.gradients import evaluating
+from dad.memory import send
 from dad.models.auxiliary_norms import AUXILIARY, MAIN
 from dad.objectives import weighted_result
 from dad.objectives._auxiliary import AuxiliaryNorms
@@ -90,4 +91,4 @@ def other_classes(target: Tensor, count: int) -> Tensor:
         target: labels [B], or probabilities [B, K].
     """
     own = target if target.ndim == 1 else target.argmax(dim=1)
-    return (own + torch.randint(1, count, own.shape).to(own.device, non_blocking=True)) % count
+    return (own + send(torch.randint(1, count, own.shape), own.device)) % count

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from dad.args.generate import missing_discretizer_flags
 from dad.files import Settings
+from dad.memory import send
 from dad.objectives import ArgumentGroup, weighted_result
 from dad.objectives._auxiliary import AuxiliaryNorms
 from dad.objectives._multi_grid import create_cycle
@@ -90,9 +91,7 @@ class Objective(AuxiliaryNorms):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
-        order = torch.randperm(len(input)).to(
-            input.device, non_blocking=True
-        )  # by the CPU's generator, as a resumed run draws it
+        order = send(torch.randperm(len(input)), input.device)  # by the CPU's generator, as a resumed run draws it
         stylised = self.stylise(input, order)
         clean = self.trainable_module(input)
         with self.route.auxiliary():

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from dad.args.adversarial import resolve_pixel_budget
 from dad.attacks import Attack
 from dad.errors import UsageError
+from dad.memory import send
 from dad.models.auxiliary_norms import AUXILIARY, MAIN, has_norms, two_norms
 from dad.objectives import weighted_result
 from dad.objectives._auxiliary import AuxiliaryNorms
@@ -130,10 +131,10 @@ def deal_out(images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     the first process's generator on the CPU."""
     count = len(images)
     if not (dist.is_available() and dist.is_initialized()):
-        order = torch.randperm(count).to(images.device, non_blocking=True)
+        order = send(torch.randperm(count), images.device)
         return images[order], target[order]
     processes, rank = dist.get_world_size(), dist.get_rank()
-    order = torch.randperm(processes * count).to(images.device, non_blocking=True)
+    order = send(torch.randperm(processes * count), images.device)
     dist.broadcast(order, 0)
     own = order[rank * count : (rank + 1) * count]
     return torch.empty_like(images).copy_(_gather(images)[own]), _gather(target)[own]

@@ -22,6 +22,7 @@ from dad.args.adversarial import resolve_pixel_budget
 from dad.args.checks import require_above_zero
 from dad.errors import UsageError
 from dad.gradients import frozen_statistics
+from dad.memory import send
 from dad.objectives import ArgumentGroup, weighted_result
 from dad.objectives._auxiliary import AuxiliaryNorms
 from dad.pixels import PixelModel, denormalize, normalize
@@ -116,7 +117,7 @@ class Objective(AuxiliaryNorms):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
-        towards = torch.randint(self.classes, (len(input),)).to(input.device, non_blocking=True)
+        towards = send(torch.randint(self.classes, (len(input),)), input.device)
         state = get_random_state(input.device)
 
         def same_masks() -> None:

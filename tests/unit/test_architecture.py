@@ -9,11 +9,11 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {
         "errors", "environment", "launch", "markdown", "rng", "draws", "names", "passing", "pixels",
-        "losses", "attacks", "gradients", "verdicts", "charts",
+        "losses", "gradients", "verdicts", "charts",
     },
-    {"ahead", "files", "memory", "pyramid", "virtual_epochs"},
-    {"locks", "decisions", "checkpoints", "plugins", "runtime", "images"},
-    {"args", "discretizers", "shards", "trained_classes", "variants"},
+    {"ahead", "files", "memory", "virtual_epochs"},
+    {"locks", "decisions", "checkpoints", "plugins", "runtime", "images", "attacks"},
+    {"args", "discretizers", "pyramid", "shards", "trained_classes", "variants"},
     {"models", "soft_targets", "styles"},
     {"teachers", "generation", "training", "adversary", "report", "analysis"},
     {"objectives", "evaluation", "export"},

@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 import torch
 
-from dad.memory import FittingBatches
+from dad.memory import FittingBatches, send
 
 CPU = torch.device("cpu")
 
@@ -61,3 +61,11 @@ def test_a_device_without_room_for_one_image_is_an_error(size: int) -> None:
 def test_any_other_error_is_not_held_back() -> None:
     with pytest.raises(ZeroDivisionError):
         FittingBatches(CPU).run(10, lambda part: 1 / 0)
+
+
+def test_what_is_sent_is_the_same_and_pinned_for_a_card_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensor = torch.arange(3)
+    assert send(tensor, CPU) is tensor
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self + 10)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device, non_blocking: (self.tolist(), device, non_blocking))
+    assert send(tensor, torch.device("cuda", 1)) == ([10, 11, 12], torch.device("cuda", 1), True)

@@ -9,7 +9,7 @@ from test_generator import make_generator
 
 from dad.args import create_generate_parser
 from dad.args.hparams import parse_args
-from dad.generation.batch_size import largest_batch, resolve_batch_size
+from dad.generation.batch_size import largest_batch, peak_bytes, resolve_batch_size
 from dad.generation.fitting import FittingGenerator
 
 
@@ -62,3 +62,21 @@ def test_without_a_card_it_is_a_number_that_suits_cpus_and_the_generator_hears_o
 def test_a_set_that_is_there_keeps_its_batches(tmp_path: Path) -> None:
     (tmp_path / "args.yaml").write_text("batch_size: 24\n")
     assert resolve(tmp_path, "--batch-size", "auto")[0] == 24
+
+
+def test_a_peak_is_that_of_a_batch_that_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, passes, peak = make_generator(), list[int](), 0
+
+    def make(pixels: torch.Tensor, *_: object) -> None:
+        nonlocal peak
+        passes.append(len(pixels))
+        peak = max(peak, 100 if len(passes) > 1 else 1000)  # the first time, while algorithms are looked for
+
+    def forget(device: torch.device) -> None:
+        nonlocal peak
+        peak = 0
+
+    monkeypatch.setattr(type(generator), "__call__", lambda self, *batch: make(*batch))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", forget)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: peak)
+    assert peak_bytes(generator, 4, 8) == 100 and passes == [4, 4]
