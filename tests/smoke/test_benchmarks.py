@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import dad_set_index, first_second, generation, soft_targets, train_step, validate
+from benchmarks import dad_set_index, first_second, generation, soft_targets, train_step, validate, views
 from benchmarks.gpu import __main__ as gpu
 
 SHORT = ["--preset", "tiny", "--device", "cpu", "--batches", "2", "--repeats", "1"]
@@ -122,3 +122,13 @@ def test_all_for_a_card_is_tried_on_a_cpu(tmp_path: Path, capsys: pytest.Capture
     assert {part["status"] for name, part in parts.items() if name != "batches"} == {"done"}
     capsys.readouterr()
     assert gpu.main(flags) == 0 and capsys.readouterr().out.count("done before") == len(parts) - 1
+
+
+def test_loading_two_views_is_compared_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "results.json"
+    assert views.main(["--images", "8", "--batch-size", "4", "--repeats", "1", "--out", str(out)]) == 0
+    measured = json.loads(out.read_text())
+    for run in measured["runs"].values():
+        assert run["one view"]["ratios"] == [1.0] and run["two views"]["seconds"] > 0
+    assert measured["decoding"]["clean"] > measured["decoding"]["dad"] > 0
+    assert "two views, --dad-cache ram" in capsys.readouterr().out
