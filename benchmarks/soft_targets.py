@@ -26,6 +26,7 @@ from benchmarks.training_world import (
     World,
     create_loader_of,
     create_parser,
+    create_subject,
     create_world,
     only_warnings,
 )
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
             "machine": machine(runtime.device),
             "settings": vars(args) | vars(world.preset),
         }
-        base = Subject("ce", world)
+        base = create_subject("ce", world)
         results["objectives"] = {
             objective: measure(objective, base, world, Path(name) / f"soft_{objective}", args)
             for objective in args.objectives or readers()
@@ -107,8 +108,8 @@ def _measure(objective: str, base: Subject, world: World, folder: Path, args: Na
     ask()
     finish(writer, session.views)
     targets = SoftTargets(folder).for_views(images.demands.views)
-    subjects = {"ce": base, "online": Subject(objective, world)}
-    subjects["recorded"] = Subject(objective, world)
+    subjects = {"ce": base, "online": create_subject(objective, world)}
+    subjects["recorded"] = create_subject(objective, world)
     loaders = {
         "ce": create_loader_of(world, 1),
         "online": create_loader_of(world, subjects["online"].views),

@@ -21,6 +21,7 @@ from benchmarks.training_world import (
     World,
     create_loader_of,
     create_parser,
+    create_subject,
     create_world,
     only_warnings,
 )
@@ -58,7 +59,7 @@ def compare(world: World, objectives: list[str], repeats: int) -> dict[str, dict
     """Time every objective in turn with `ce`, so that what disturbs the machine disturbs both; of one that takes more
     memory than there is, say so."""
     measured: dict[str, dict[str, Any]] = {}
-    base = Subject("ce", world)
+    base = create_subject("ce", world)
     for name in objectives:
         forget(world.runtime.device)
         try:
@@ -71,7 +72,7 @@ def compare(world: World, objectives: list[str], repeats: int) -> dict[str, dict
 def measure(name: str, base: Subject, world: World, repeats: int) -> dict[str, float]:
     """Return what a step of an objective takes; `base` is the one of `ce`."""
     with PeakMemory(world.runtime.device) as memory:
-        subject = Subject(name, world)
+        subject = create_subject(name, world)
         subject.step()  # not timed: the optimiser makes its moments, the device chooses its algorithms
     base.step()
     steps = len(subject.places)

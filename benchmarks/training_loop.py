@@ -25,6 +25,7 @@ from benchmarks.training_world import (
     World,
     create_loader_of,
     create_parser,
+    create_subject,
     create_world,
     only_warnings,
 )
@@ -63,14 +64,14 @@ def compare_loops(world: World, repeats: int) -> list[dict[str, float]]:
     """Compare the loops over pictures, with the preset's images a step and with more, where these are few."""
     found = []
     for images in sorted({world.preset.batch_size, max(world.preset.batch_size, LOOP_IMAGES)}):
-        subject = Subject("ce", world)
+        subject = create_subject("ce", world)
         found.append({"images": images, **compare(subject, create_loader_of(world, 1, images), repeats)})
     return found
 
 
 def compare_without_loading(world: World, repeats: int, steps: int) -> dict[str, float]:
     """Compare the loops over batches that lie on the device: reading hides what a loop costs."""
-    subject = Subject("ce", world)
+    subject = create_subject("ce", world)
     return {"images": subject.images, "steps": steps, **compare(subject, [subject.batch] * steps, repeats)}
 
 

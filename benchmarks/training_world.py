@@ -13,6 +13,7 @@ import numpy as np
 import timm
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from benchmarks.generation_world import PRESETS, Preset, create_networks, save_style_weights
 from benchmarks.measures import FlopCounter, Stopwatch
@@ -35,6 +36,7 @@ from dad.training.views import Demands
 
 STUDENTS = {"paper": "vit_base_patch16_224", "small": "resnet18", "tiny": "test_resnet"}
 CLASSES = ClassList(tuple(f"c{number:03d}" for number in range(4)), tuple(f"thing {number}" for number in range(4)))
+_CLASSES = 1000  # of a student
 LOOP_IMAGES = 32  # a step of a loop at least: what a loop adds to a step does not grow with them
 _PLACES = [(epoch, update) for epoch in (0, 299) for update in (0, 1)]  # each with images of another size, for debiased
 _FRAME = 8 / 7  # side of the pictures on disk over that of the crops, as 256 to 224
@@ -79,29 +81,21 @@ def create_world(args: Namespace, folder: Path, runtime: Runtime) -> World:
 
 
 class Subject:
-    """An objective that can be asked for one training step, over and over, on the same batch; `subject` is its name,
-    and maybe flags of train.py behind it."""
+    """An objective that can be asked for one training step, over and over, on the same batch."""
 
-    def __init__(self, subject: str, world: World):
-        name, *own = subject.split()
-        objective = load_objective(name)
-        preset, runtime = world.preset, world.runtime
-        self.args, _ = parse_args(create_train_parser(), [*world.flags, "--objective", name, *own])
-        torch.manual_seed(self.args.seed)
-        student = timm.create_model(
-            self.args.model, num_classes=objective.outputs(1000, world.teacher), **_size(self.args.model, preset)
-        )
-        student.to(runtime.device)
-        given = world.teacher if objective.needs_teacher else None
-        self.task: Any = objective(self.args, student, given, runtime.device)
+    def __init__(
+        self, args: Namespace, student: nn.Module, teacher: Teacher | None, side: int, classes: int, runtime: Runtime
+    ):
+        """Build the objective that the flags name; the batch has images of `side` pixels and of `classes` classes."""
+        objective = load_objective(args.objective)
+        self.args, self.side, self.classes, self.runtime = args, side, classes, runtime
+        self.task: Any = objective(args, student.to(runtime.device), teacher, runtime.device)
         self.task.train()
-        self.updater = Updater(self.args, self.task, create_optimizer(self.args, self.task, 1e-4), runtime)
-        self.runtime = runtime
+        self.updater = Updater(args, self.task, create_optimizer(args, self.task, 1e-4), runtime)
         self.views = len(objective.views)
         self.places = _PLACES if objective.begin_batch is not PlacedTask.begin_batch else _PLACES[:1]
         self.asks = "forward" if objective.needs_classes else "embed"
-        self.side = preset.img_size
-        self.images = images_of(objective.batch_multiple, preset.batch_size)
+        self.images = images_of(objective.batch_multiple, args.batch_size)
         self.batch = self.draw_batch(self.images)
 
     def draw_batch(self, images: int) -> TrainBatch:
@@ -109,7 +103,7 @@ class Subject:
         device = self.runtime.device
         input = torch.randn(self.views * images, 3, self.side, self.side, device=device)
         present = torch.ones(self.views, images, device=device) if self.views > 1 else None
-        return TrainBatch(input, torch.randint(1000, (images,), device=device), present)
+        return TrainBatch(input, torch.randint(self.classes, (images,), device=device), present)
 
     def step(self) -> None:
         """Do what the training loop does with a batch, at every place in training that makes a difference."""
@@ -137,6 +131,18 @@ class Subject:
                 watches.enter_context(clock.watch("teacher", teacher.model, self.asks))
             self.step()
         return {stage: clock.seconds[stage] / len(self.places) for stage in ("teacher", "optimiser")}
+
+
+def create_subject(subject: str, world: World) -> Subject:
+    """Build what `subject` says: an objective's name, and maybe flags of train.py behind it."""
+    name, *own = subject.split()
+    objective = load_objective(name)
+    args, _ = parse_args(create_train_parser(), [*world.flags, "--objective", name, *own])
+    torch.manual_seed(args.seed)
+    outputs = objective.outputs(_CLASSES, world.teacher)
+    student = timm.create_model(args.model, num_classes=outputs, **_size(args.model, world.preset))
+    teacher = world.teacher if objective.needs_teacher else None
+    return Subject(args, student, teacher, world.preset.img_size, _CLASSES, world.runtime)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.generation_world import PRESETS, create_networks
 from benchmarks.measures import forget, leave_room, machine, write_results
-from benchmarks.training_world import Subject, World, create_parser, create_world, only_warnings
+from benchmarks.training_world import World, create_parser, create_subject, create_world, only_warnings
 from dad.attacks import Attack
 from dad.errors import UsageError, run_script
 from dad.generation.batch_size import largest_batch, memory_limit, peak_bytes
@@ -97,7 +97,7 @@ def generation_peaks(args: Namespace, runtime: Runtime) -> Callable[[int], int]:
 def training_peaks(objective: str, world: World) -> Callable[[int], int]:
     """Return what makes two steps of an objective, the second with the optimiser's moments, and returns the most bytes
     that were held."""
-    subject = Subject(objective, replace(world, preset=replace(world.preset, batch_size=1)))
+    subject = create_subject(objective, replace(world, preset=replace(world.preset, batch_size=1)))
 
     def peak_of(count: int) -> int:
         device = world.runtime.device

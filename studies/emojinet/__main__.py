@@ -5,6 +5,7 @@ python -m studies.emojinet select
 python -m studies.emojinet plan
 python -m studies.emojinet run --workers 2
 python -m studies.emojinet teacher
+python -m studies.emojinet costs
 python -m studies.emojinet table
 python -m studies.emojinet power
 python -m studies.emojinet plot
@@ -49,6 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         print(draw(load_study(args.results), args.out))
     elif args.command == "teacher":
         print(score_teacher(args.data, args.out))
+    elif args.command == "costs":
+        from studies.emojinet.costs import measure_costs  # torch is slow to import
+
+        print(measure_costs(args.run, args.out, args.repeats, list(filter(None, args.only.split(",")))))
     elif args.command == "plan":
         print(write_plan(PLAN, plan_bytes(load_selection()), read_records(RESULTS)))
     elif args.command == "select":
@@ -87,6 +92,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     teacher = commands.add_parser("teacher", help="score the teacher, to tell which test sets can tell methods apart")
     teacher.add_argument("--data", type=Path, default=Path("output/study/data"), help="as the study rendered it")
     teacher.add_argument("--out", type=Path, default=RESULTS / "teacher.json", help="default: beside the results")
+    costs = commands.add_parser(
+        "costs", help="time a step of each method over one of ce, on cores that do nothing else"
+    )
+    costs.add_argument("--run", type=Path, default=Path("output/study"), help="the study's folder, for its data")
+    costs.add_argument("--repeats", type=int, default=15, help="steps of each method, in turn with ce (default: 15)")
+    costs.add_argument("--only", default="", metavar="METHOD,...", help="methods; default: all")
+    costs.add_argument("--out", type=Path, default=RESULTS / "costs.json", help="default: beside the results")
     look = commands.add_parser("look", help="measure the teacher's softness, the attack's strength and Q")
     look.add_argument("--data", type=Path, default=Path("output/study/data"), help="rendered if it is not there")
     look.add_argument("--results", type=Path, default=RESULTS / "look.json", help="where the numbers are written")

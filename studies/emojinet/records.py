@@ -27,6 +27,9 @@ TITLES = {
 }  # fmt: skip
 
 
+Costs = Mapping[str, Mapping[str, Sequence[float]]]  # ratios to a step of `ce`, by student and method
+
+
 @dataclass(frozen=True)
 class Record:
     """A finished run.
@@ -70,7 +73,9 @@ class Record:
 class Records:
     """All records, asked by student, method and column."""
 
-    def __init__(self, records: Iterable[Record]):
+    def __init__(self, records: Iterable[Record], costs: Costs | None = None):
+        """Take `costs` that were measured apart, for the column of that name; None: those by the records' own clock."""
+        self._costs = costs
         self._by_key = {(record.student, record.method, record.seed): record for record in records}
 
     def __len__(self) -> int:
@@ -88,7 +93,9 @@ class Records:
         return list(dict.fromkeys(method for who, method, _ in self._by_key if who == student))
 
     def values(self, student: str, method: str, column: str) -> dict[int, float]:
-        """Return a column's value by seed, empty if there is no such run."""
+        """Return a column's value by seed (costs that were measured apart: by repeat), empty if there is none."""
+        if column == "cost" and self._costs is not None:
+            return dict(enumerate(self._costs.get(student, {}).get(method, ())))
         return {
             record.seed: record.value(column)
             for record in self._by_key.values()

@@ -30,7 +30,7 @@ class DadSetFacts:
 
 @dataclass(frozen=True)
 class Study:
-    """Records, and the two files beside them, which may be missing.
+    """Records with what steps cost, and two files beside them; each of the three may be missing.
 
     Attributes:
         teacher: the foundation teacher's headline number by variant, as in a record; empty if not known.
@@ -43,21 +43,22 @@ class Study:
 
 
 def load_study(path: Path) -> Study:
-    """Read the records of `path`, and teacher.json and dad_sets.json beside it where they are. Beside records that are
-    not called runs.json they begin with these records' name, as another study's test sets and DAD sets are others.
+    """Read the records of `path`, and teacher.json, dad_sets.json and costs.json beside it where they are. Beside
+    records that are not called runs.json they begin with these records' name, as another study's sets are others.
 
     Raises:
         DataError: a file is of another kind, or a test set was scored in some of the runs alone.
     """
-    records = Records(load_records(path))
+    prefix = "" if path.name == "runs.json" else f"{path.stem}_"
+    teacher, dad_sets, costs = (path.with_name(f"{prefix}{name}.json") for name in ("teacher", "dad_sets", "costs"))
+    loaded, measured = load_records(path), _read_costs(costs)
+    records = Records(loaded, measured if any(record.plan for record in loaded) else None)  # not by a clock of its own
     for record in records:
         if lacking := next((name for name in _variants(records) if name not in record.scores), None):
             raise DataError(
                 f"{path}: {record.student} {record.method} {record.seed} has no {lacking}, which other runs have; run "
                 "the study again"
             )
-    prefix = "" if path.name == "runs.json" else f"{path.stem}_"
-    teacher, dad_sets = (path.with_name(f"{prefix}{name}.json") for name in ("teacher", "dad_sets"))
     return Study(records, _read_teacher(teacher), _read_dad_sets(dad_sets))
 
 
@@ -79,6 +80,17 @@ def _read_teacher(path: Path) -> dict[str, float]:
 def _read_dad_sets(path: Path) -> dict[str, DadSetFacts]:
     content = read_json(path, "python -m studies.emojinet run writes it") if path.is_file() else {}
     return {name: _facts(path, name, entry) for name, entry in content.items()}
+
+
+def _read_costs(path: Path) -> dict[str, dict[str, list[float]]]:
+    content = read_json(path, "python -m studies.emojinet costs writes it") if path.is_file() else {"students": {}}
+    try:
+        return {
+            student: {name: [_number(path, name, one) for one in ratios] for name, ratios in methods.items()}
+            for student, methods in content["students"].items()
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise DataError(f"{path}: not a file of `python -m studies.emojinet costs`; run that again") from None
 
 
 def _facts(path: Path, name: str, entry: Any) -> DadSetFacts:

@@ -17,5 +17,10 @@ def test_a_quick_study_runs_and_its_table_is_printed(
     assert main(words) == 0
     assert main(["table", "--results", str(tmp_path / "quick" / "runs.json")]) == 0
     assert "### resnet: mean over seeds" in capsys.readouterr().out
+    costs = tmp_path / "costs.json"
+    assert (
+        main(["costs", "--run", str(tmp_path / "quick"), "--repeats", "1", "--only", "dad", "--out", str(costs)]) == 0
+    )
+    assert "| dad " in capsys.readouterr().out and costs.is_file()
     assert main(words) == 0
     assert "0 jobs to do" in capsys.readouterr().out

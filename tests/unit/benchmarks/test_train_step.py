@@ -43,7 +43,7 @@ def test_an_objective_that_does_not_fit_costs_no_other_one(monkeypatch: pytest.M
             raise torch.OutOfMemoryError
         return ROW
 
-    monkeypatch.setattr(train_step, "Subject", lambda *_: None)
+    monkeypatch.setattr(train_step, "create_subject", lambda *_: None)
     monkeypatch.setattr(train_step, "measure", measure)
     world: Any = SimpleNamespace(runtime=SimpleNamespace(device=torch.device("cpu")))
     found = train_step.compare(world, ["kdiga", "dad"], 1)

@@ -41,6 +41,18 @@ def test_what_lies_beside_them_is_read(runs: Path) -> None:
     assert study.dad_sets == {"clip": DadSetFacts(0.3, 1, 0.72, 0.58), "samples": DadSetFacts(None, None, 0.9, None)}
 
 
+def test_costs_of_a_planned_study_are_not_those_of_its_clock(tmp_path: Path, make_record: MakeRecord) -> None:
+    records = [make_record("ce", 0, 10.0), replace(make_record("dad", 0, 12.0), images_per_second=25.0)]
+    save_records(tmp_path / "runs.json", records)
+    costs = {"machine": {}, "students": {"vit": {"ce": [1, 1], "dad": [2.5, 2.7]}}}
+    beside(tmp_path / "runs.json", "costs.json", costs)
+    assert load_study(tmp_path / "runs.json").records.values("vit", "dad", "cost") == {0: 40.0}  # nothing was planned
+    save_records(tmp_path / "runs.json", [replace(record, plan="abc") for record in records])
+    assert load_study(tmp_path / "runs.json").records.values("vit", "dad", "cost") == {0: 2.5, 1: 2.7}
+    (tmp_path / "costs.json").unlink()
+    assert not load_study(tmp_path / "runs.json").records.values("vit", "dad", "cost")
+
+
 def test_records_of_another_name_have_files_of_their_own(runs: Path) -> None:
     beside(runs, "teacher.json", {"imagenet-r": 99})
     first = runs.rename(runs.with_name("first_study.json"))
@@ -53,6 +65,8 @@ def test_records_of_another_name_have_files_of_their_own(runs: Path) -> None:
     [
         ("teacher.json", {"imagenet": "94"}, "teacher.json: imagenet is '94'; a number is needed"),
         ("teacher.json", [94], "teacher.json: expected a JSON object"),
+        ("costs.json", {"resnet": {}}, "costs.json: not a file of"),
+        ("costs.json", {"students": {"resnet": {"dad": ["2"]}}}, "costs.json: dad is '2'; a number"),
         ("dad_sets.json", {"clip": 0.72}, "dad_sets.json: clip is 0.72; epsilon, steps, kept"),
         ("dad_sets.json", {"clip": SET | {"kept": 72}}, "clip: kept is 72; a share between 0 and 1"),
         ("dad_sets.json", {"clip": SET | {"codes_changed": True}}, "clip: codes_changed is True; a number"),
