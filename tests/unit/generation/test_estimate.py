@@ -62,7 +62,9 @@ def test_a_batch_that_is_alone_is_counted() -> None:
 
 def test_memory_is_that_of_the_device_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 1000 + device.index)
+    peak = {torch.device("cuda", 1): 9999}  # of larger batches that --batch-size auto has tried
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: peak.update({device: 1001}))
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", peak.__getitem__)
     on_card, beside_one = Stub(3).estimate(5, "cuda:1"), Stub(3).estimate(5)
     assert (on_card.peak_memory, on_card.memory_of) == (1001, "of the device")
     assert beside_one.memory_of == "of the process" and beside_one.peak_memory > 1e6
