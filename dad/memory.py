@@ -1,9 +1,11 @@
-"""Batches that fit into the device's memory, however little there is."""
+"""Memory of device and host: batches that fit, however little there is, and memory that is used again."""
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +22,40 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
+
+
+class ReusedMemory:
+    """Memory of the host for tensors that come one after the other: a tensor gets memory in which no tensor lies any
+    more, and new memory only where there is none. A kernel prepares new memory page by page when it is first written
+    to, which takes longer than what is written."""
+
+    def __init__(self) -> None:
+        self._blocks: list[_Block] = []
+
+    def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return a tensor whose values are whatever lies there. It may be held for any time, and so may views of it."""
+        count = math.prod(shape) * dtype.itemsize
+        block = next((block for block in self._blocks if block.is_free() and len(block.memory) >= count), None)
+        if block is None:
+            block = _Block(count)
+            self._blocks = [*(block for block in self._blocks if not block.is_free()), block]
+        return block.lend(count).view(dtype).view(*shape)
+
+
+class _Block:
+    """Memory that is lent to one borrower at a time."""
+
+    def __init__(self, count: int):
+        self.memory = torch.empty(count, dtype=torch.uint8)
+        self._borrower: weakref.ref[Any] | None = None
+
+    def is_free(self) -> bool:
+        return self._borrower is None or self._borrower() is None
+
+    def lend(self, count: int) -> Tensor:
+        lent = self.memory[:count].numpy()  # of its own: it lives as long as the last tensor that lies in its memory
+        self._borrower = weakref.ref(lent)
+        return torch.from_numpy(lent)
 
 
 class FittingBatches:

@@ -44,13 +44,14 @@ def from_uint8(images: Tensor) -> Tensor:
     return images.float() / 255
 
 
-def normalize_uint8(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Map 8-bit values [B, 3, H, W] to a network's input, of the type of `mean` and `std`, which are in 255ths too.
+def normalize_uint8(images: Tensor, mean: Tensor, std: Tensor, out: Tensor | None = None) -> Tensor:
+    """Map 8-bit values [B, 3, H, W] to a network's input, of the type of `mean` and `std`, which are in 255ths too; it
+    is written to `out`, if that is given.
 
     What timm's prefetcher computes, bit for bit, but a few images at a time: on a CPU they then stay in the cache from
     one operation to the next.
     """
-    normalized = torch.empty(images.shape, dtype=mean.dtype)
+    normalized = torch.empty(images.shape, dtype=mean.dtype) if out is None else out
     for first in range(0, len(images), _AT_ONCE):
         part = slice(first, first + _AT_ONCE)
         normalized[part].copy_(images[part]).sub_(mean).div_(std)

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from dad.images.cutting import Cut
 from dad.images.decoding import UnreadableError, decode_rgb, open_rgb, read_file
 from dad.images.watched_threads import Crew
+from dad.memory import ReusedMemory
 from dad.passing import read_patiently
 from dad.pixels import normalize_uint8
 from dad.runtime import Runtime
@@ -94,6 +95,7 @@ class ImagePool:
         )
         self._loader: Any = loader
         self._is_ahead = settings.workers > 0 and runtime.device.type == "cpu"  # a card computes by itself meanwhile
+        self._memory = ReusedMemory()  # of batches
         self._levels: PrefetchLoader | None = None  # what normalises 8-bit images, where the loader does not
         if settings.prefetcher:
             prefetch = PrefetchLoader(loader, self.mean, self.std, device=runtime.device, img_dtype=runtime.dtype)
@@ -121,7 +123,8 @@ class ImagePool:
     def _batch(self, numbers: Sequence[int], content: tuple[Tensor, Tensor]) -> ImageBatch:
         images, flags = content
         if self._levels is not None:
-            images = normalize_uint8(images, self._levels.mean, self._levels.std)
+            normalized = self._memory.empty(images.shape, self._levels.mean.dtype)
+            images = normalize_uint8(images, self._levels.mean, self._levels.std, normalized)
         flags, images = flags.to(self.runtime.device), images.to(self.runtime.device, self.runtime.dtype)
         return ImageBatch(images, np.asarray(numbers), flags >= 0)
 

@@ -1,12 +1,13 @@
 """Work cut into batches that fit: halved when memory runs out, made anew, and small from then on."""
 
+import gc
 import logging
 from itertools import chain
 
 import pytest
 import torch
 
-from dad.memory import FittingBatches, send
+from dad.memory import FittingBatches, ReusedMemory, send
 
 CPU = torch.device("cpu")
 
@@ -69,3 +70,43 @@ def test_what_is_sent_is_the_same_and_pinned_for_a_card_alone(monkeypatch: pytes
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self + 10)
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device, non_blocking: (self.tolist(), device, non_blocking))
     assert send(tensor, torch.device("cuda", 1)) == ([10, 11, 12], torch.device("cuda", 1), True)
+
+
+def test_memory_is_used_again_once_no_tensor_lies_in_it() -> None:
+    memory = ReusedMemory()
+    first = memory.empty((2, 3), torch.float32)
+    place, part = first.data_ptr(), first.view(-1)[4:]
+    assert memory.empty((2, 3), torch.float32).data_ptr() != place
+    del first  # a part of it is held
+    assert memory.empty((2, 3), torch.float32).data_ptr() != place
+    del part
+    assert memory.empty((2, 3), torch.float32).data_ptr() == place
+
+
+def test_tensors_that_are_held_keep_their_values() -> None:
+    memory = ReusedMemory()
+    held = [memory.empty((4,), torch.int64).fill_(number)[1:] for number in range(5)]
+    assert [one.tolist() for one in held] == [[number] * 3 for number in range(5)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8])
+def test_a_smaller_tensor_of_any_type_lies_in_the_memory_of_a_larger_one(dtype: torch.dtype) -> None:
+    memory = ReusedMemory()
+    place = memory.empty((8, 2), torch.float32).data_ptr()
+    smaller = memory.empty((3, 5), dtype)
+    assert smaller.data_ptr() == place and smaller.shape == (3, 5) and smaller.dtype == dtype
+    assert smaller.is_contiguous()
+
+
+def test_memory_that_is_too_small_is_given_back() -> None:
+    memory = ReusedMemory()
+    for size in range(1, 9):
+        assert memory.empty((size,), torch.float32).shape == (size,)
+    assert [len(block.memory) for block in memory._blocks] == [4 * 8]
+
+
+def test_memory_outlives_what_lends_it() -> None:
+    held = ReusedMemory().empty((1000,), torch.float32).fill_(3)
+    gc.collect()
+    others = [torch.zeros(1000) for _ in range(100)]
+    assert held.eq(3).all() and len(others) == 100

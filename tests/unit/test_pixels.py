@@ -50,6 +50,8 @@ def test_eight_bit_images_are_normalised_as_timm_does_it_bit_for_bit(dtype: torc
     ((expected, _),) = loader
     found = normalize_uint8(images, loader.mean, loader.std)
     assert found.dtype == dtype and torch.equal(found, expected)
+    there = torch.empty_like(expected)
+    assert normalize_uint8(images, loader.mean, loader.std, there) is there and torch.equal(there, expected)
 
 
 def test_a_pixel_model_normalises_inside() -> None:

@@ -89,6 +89,18 @@ def test_the_next_batch_is_made_by_a_thread_that_ends_with_the_batches(
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_may_be_held_although_their_memory_is_used_again(mixed: ImageSet, workers: int) -> None:
+    pool = make_pool([mixed], 3, workers)
+    copies, places = [], set()
+    for batch in pool.batches([0]):
+        copies.append(batch.images.clone())
+        places.add(batch.images.data_ptr())
+    held = [batch.images for batch in pool.batches([0])]
+    assert len(places) < len(held) == 5 and len({images.data_ptr() for images in held}) == 5
+    assert all(torch.equal(*pair) for pair in zip(held, copies, strict=True))
+
+
 def test_what_fails_in_the_thread_is_raised_where_the_batch_was_asked_for(three_sets: list[ImageSet]) -> None:
     pool = make_pool(three_sets, 2, workers=1)
     batches = pool.batches([0, 1, 2])
