@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measures import PeakMemory, forget, leave_room, machine, seconds_of, write_results
+from benchmarks.measures import PeakMemory, forget, leave_room, machine, read, seconds_of, write_results
 from benchmarks.training_loop import compare_loops, say
 from benchmarks.training_world import (
     Subject,
@@ -92,8 +92,8 @@ def measure(name: str, base: Subject, world: World, repeats: int) -> dict[str, f
 def time_loading(world: World, views: int) -> float:
     """Return the seconds that one worker needs for a batch of so many views."""
     loader = create_loader_of(world, views)
-    list(loader)
-    return seconds_of(lambda: list(loader)) / len(loader)
+    read(loader)
+    return seconds_of(lambda: read(loader)) / len(loader)
 
 
 def render(results: dict[str, Any]) -> str:

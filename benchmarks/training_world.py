@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
@@ -174,16 +175,21 @@ def make_pictures(folder: Path, preset: Preset) -> None:
     for name in CLASSES.folders:
         (folder / "train" / name).mkdir(parents=True)
         for number in range(per_class):
-            # blocks of 8 pixels: a JPEG of pure noise is larger and slower to decode than a photograph
-            coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
-            picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
-            (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(picture, "jpg", 90))
+            (folder / "train" / name / f"{number}.jpg").write_bytes(encode_image(_blocks(rng, side), "jpg", 90))
     sources = list_sources(folder / "train", CLASSES)
     settings: Settings = {"class_list": CLASSES.digest, "img_size": preset.img_size, "crop_pct": 1.0}
     writer = DadWriter(folder / "dad", settings, sources, len(sources))
-    image = encode_image(rng.integers(0, 256, (preset.img_size, preset.img_size, 3), dtype=np.uint8), "jpg", 95)
-    writer.commit(0, [Sample(source.key, source.label, {"jpg": image}, {}) for source in sources], {}, {})
+    images = [encode_image(_blocks(rng, preset.img_size), "jpg", 95) for _ in sources]
+    pairs = zip(sources, images, strict=True)
+    writer.commit(0, [Sample(source.key, source.label, {"jpg": image}, {}) for source, image in pairs], {}, {})
     writer.finish()
+
+
+def _blocks(rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    """Return blocks of 8 pixels, uint8 [side, side, 3]: a JPEG of pure noise is larger and slower to decode than a
+    photograph."""
+    coarse = rng.integers(0, 256, (side // 8 + 1, side // 8 + 1, 3), dtype=np.uint8)
+    return coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
 
 
 def images_of(multiple: int, at_least: int) -> int:

@@ -9,7 +9,6 @@ benchmarks/README.md.
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
-from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.measures import machine, processor_seconds_of, without_place, write_results
+from benchmarks.measures import machine, processor_seconds_of, read, without_place, write_results
 from benchmarks.training_world import CLASSES, only_warnings
 from dad.args import create_train_parser
 from dad.args.hparams import parse_args
@@ -75,22 +74,17 @@ def _compare(folder: Path, flags: tuple[str, ...], args: Namespace, runtime: Run
     """Return the processor's seconds an image, and the ratios to one view of the same repeat."""
     loaders = {name: _loader(folder, name, flags, args, runtime) for name in _SETS}
     for loader in loaders.values():
-        _read(loader)
+        read(loader)
     seconds: dict[str, list[float]] = {name: [] for name in _SETS}
     for _ in range(args.repeats):
         for name, loader in loaders.items():
             images = len(loader) * args.batch_size
-            seconds[name].append(processor_seconds_of(partial(_read, loader)) / images)
+            seconds[name].append(processor_seconds_of(partial(read, loader)) / images)
     first = seconds["one view"]
     return {
         name: {"seconds": median(own), "ratios": [mine / one for mine, one in zip(own, first, strict=True)]}
         for name, own in seconds.items()
     }
-
-
-def _read(loader: Any) -> None:
-    """Read an epoch and hold none of it: fresh memory for all of it would take its time, too."""
-    deque(loader, maxlen=0)
 
 
 def _loader(folder: Path, name: str, flags: tuple[str, ...], args: Namespace, runtime: Runtime) -> Any:

@@ -130,5 +130,5 @@ def test_loading_two_views_is_compared_with_one(tmp_path: Path, capsys: pytest.C
     measured = json.loads(out.read_text())
     for run in measured["runs"].values():
         assert run["one view"]["ratios"] == [1.0] and run["two views"]["seconds"] > 0
-    assert measured["decoding"]["clean"] > measured["decoding"]["dad"] > 0
+    assert min(measured["decoding"][view] for view in ("clean", "dad")) > 0
     assert "two views, --dad-cache ram" in capsys.readouterr().out
