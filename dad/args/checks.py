@@ -45,6 +45,7 @@ _RULES: tuple[_Rule, ...] = (
     (_ANY, "a number", lambda value: not math.isnan(value)),
     (("opt_betas",), "at least 0 and below 1", lambda value: 0 <= value < 1),
     (("seed",), f"from 0 to {_MOST_SEED}", lambda value: 0 <= value <= _MOST_SEED),
+    (("dad_share",), "above 0 and up to 1", lambda value: 0 < value <= 1),
     (("image_quality",), "from 1 to 100", lambda value: 1 <= value <= 100),
 )
 

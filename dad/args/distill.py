@@ -78,6 +78,14 @@ def add_distill_args(parser: ArgumentParser) -> None:
         "rslad, kdiga_dad and dad_data_only need the image's own and never take another's",
     )
     group.add_argument(
+        "--dad-share",
+        default=1.0,
+        type=float,
+        metavar="S",
+        help="share of a batch's DAD images that dad trains on, above 0 and up to 1; the others are read and left out: "
+        "0.5 spares a quarter of student's and teacher's passes",
+    )
+    group.add_argument(
         "--dad-cache",
         default="none",
         type=str,

@@ -47,6 +47,7 @@ class Weighted(PlacedTask):
         batch_multiple: a batch has to be so many images or a multiple of them.
         needs_classes: it takes labels, and the student's outputs are classes. Without them the student's outputs are an
             embedding, nothing is validated, and images are `--unlabelled`.
+        takes_share: it trains on a share of a batch's DAD images, if `--dad-share` says so.
         needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
@@ -57,6 +58,7 @@ class Weighted(PlacedTask):
     paired = False
     input_gradients = False
     sees_apart = False
+    takes_share = False
     needs_live_teacher = False
     batch_multiple = 1
     passes = "joint"
@@ -84,6 +86,10 @@ class Weighted(PlacedTask):
             several = ", ".join(name for name, objective in known.items() if objective.sees_several())
             words = f"--objective {args.objective} has nothing to separate; {several} do"
             raise UsageError(f"--bn-passes separate: {words}")
+        if args.dad_share != 1 and not cls.takes_share:
+            known = ask_plugins("objectives", lambda part: part.Objective)
+            takers = ", ".join(name for name, objective in known.items() if objective.takes_share)
+            raise UsageError(f"--dad-share {args.dad_share:g}: --objective {args.objective} takes none; {takers} does")
         require_labels(args, cls.needs_classes)
 
     @classmethod
@@ -135,12 +141,13 @@ class Weighted(PlacedTask):
         """Return every term by its name, scalars; `student` has each view's logits [B, K]."""
         raise NotImplementedError
 
-    def student_logits(self, images: Tensor, views: int) -> tuple[Tensor, ...]:
-        """Return the student's logits of each of the views stacked in `images`, [B, K]."""
+    def student_logits(self, images: Tensor, size: int) -> tuple[Tensor, ...]:
+        """Return the student's logits of each of the views stacked in `images`, [B, K] with B = `size`; the last view
+        may be shorter."""
         if self.passes == "separate":
-            return tuple(self.trainable_module(view) for view in images.chunk(views))
+            return tuple(self.trainable_module(view) for view in torch.split(images, size))
         stacked: Tensor = self.trainable_module(images)
-        return stacked.chunk(views)
+        return torch.split(stacked, size)
 
     def finish_gradients(self) -> None:
         """Change the gradients of an update, once they are complete, before they are clipped."""
@@ -175,7 +182,7 @@ class Weighted(PlacedTask):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the loss, the clean view's logits and the terms; see the module for the arguments."""
-        student = self.student_logits(input, len(self.views))
+        student = self.student_logits(input, len(target))
         terms = self.terms(TrainBatch(input, target, present, recorded=recorded), student)
         return weighted_result(student[0], terms, self.weights)
 
@@ -265,10 +272,12 @@ class Distillation(Taught):
 
     def terms(self, batch: TrainBatch, student: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `ce`, and `kd_<view>` for each view."""
-        teacher = self.teacher_logits(batch).chunk(len(self.views))
+        teacher = torch.split(self.teacher_logits(batch), len(batch.target))
         terms = {"ce": self.criterion(student[0], batch.target)}
         for view, own, guide in zip(self.views, student, teacher, strict=True):
-            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, self.presence(batch.present, view))
+            present = self.presence(batch.present, view)
+            present = None if present is None else present[: len(own)]
+            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, present)
         return terms
 
 

@@ -3,7 +3,13 @@
 Labels are not used on Q(x'), where they may be wrong: the teacher's verdict on the very image is the only target.
 """
 
+import argparse
+
+import torch
+from torch import Tensor, nn
+
 from dad.objectives import Distillation
+from dad.teachers import Teacher
 from dad.training.views import CLEAN, DAD
 
 
@@ -11,3 +17,15 @@ class Objective(Distillation):
     """Discrete adversarial distillation, Tables 1 to 5; the DAD images come from `--dad-dir`."""
 
     views = (CLEAN, DAD)
+    takes_share = True
+
+    def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device):
+        super().__init__(args, student, teacher, device)
+        self.share = args.dad_share
+
+    def forward(
+        self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Train on all clean images and on the first DAD images, whose order is as random as that of the batch."""
+        rows = len(target) + max(1, round(self.share * len(target)))
+        return super().forward(input[:rows], target, present, recorded if recorded is None else recorded[:rows])

@@ -43,7 +43,7 @@ class SelfAttacked(Weighted):
     ) -> dict[str, Tensor]:
         """Return the loss and its terms; see `dad.objectives` for the arguments."""
         images = torch.cat([input, self.adversary(input[: len(target)], target)])
-        student = self.student_logits(images, len(self.views) + 1)
+        student = self.student_logits(images, len(target))
         terms = self.terms(TrainBatch(input, target, present, recorded=recorded), student[:-1])
         terms["ce_dat"] = self.criterion(student[-1], target)
         return weighted_result(student[0], terms, self.weights)

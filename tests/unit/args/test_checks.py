@@ -27,7 +27,7 @@ PARSERS = {"train": create_train_parser, "generate": create_generate_parser, "va
 MAINS = {"train": train.main, "generate": generate.main, "validate": validate.main}
 BAD = {
     "at least 1": "0", "above 0": "0", "at least 0": "-1", "from 0 to 1": "1.5", "a number": "nan",
-    "at least 0 and below 1": "1", "from 0 to 4294901760": "-1", "from 1 to 100": "0",
+    "at least 0 and below 1": "1", "from 0 to 4294901760": "-1", "from 1 to 100": "0", "above 0 and up to 1": "0",
 }  # fmt: skip
 OF_SCRIPT = {script: {action.dest: action for action in create()._actions} for script, create in PARSERS.items()}
 NUMBERS = {

@@ -167,3 +167,26 @@ def test_kd_is_dad_without_its_last_term(build: Callable[..., Case]) -> None:
     kd.task.teacher.load_state_dict(dad.task.teacher.state_dict())
     both, clean = dad.run(), kd.task(dad.input[:BATCH], dad.target)
     torch.testing.assert_close(clean["loss"], both["loss"] - 0.5 * both["kd_dad"])
+
+
+@pytest.mark.parametrize("passes", ["joint", "separate"])
+def test_of_a_share_of_the_dad_images_no_network_sees_more(passes: str, build: Callable[..., Case]) -> None:
+    case, seen = build("dad", "--dad-share", 0.5, "--bn-passes", passes), {"student": 0, "teacher": 0}
+
+    def count(name: str) -> Callable[..., None]:
+        return lambda module, inputs, output: seen.update({name: seen[name] + len(inputs[0])})
+
+    case.task.trainable_module.register_forward_hook(count("student"))
+    case.task.teacher.register_forward_hook(count("teacher"))
+    result = case.run()
+    assert seen == {"student": BATCH + BATCH // 2, "teacher": BATCH + BATCH // 2}
+    recorded = case.task.teacher.answer(case.task.to_teacher(case.input))
+    read = case.task(case.input, case.target, case.present, recorded)
+    torch.testing.assert_close(read["loss"], result["loss"])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "dad"])
+def test_a_share_of_the_dad_images_is_refused_by_others(name: str, flags: Callable[..., Namespace]) -> None:
+    args = flags("--objective", name, "--dad-share", 0.5, "--batch-size", 10)
+    with pytest.raises(UsageError, match=rf"--dad-share 0\.5: --objective {name} takes none; dad does"):
+        load_objective(name).check_args(args)
