@@ -77,7 +77,7 @@ class Job:
     def digest(self) -> str:
         """Return what tells whether a finished job is this very one: a digest of its commands and their recipes, and
         of the jobs that it needs."""
-        recipes = {str(path): resolved(path) for path in self.recipes()}
+        recipes = {path.relative_to(ROOT).as_posix(): resolved(path) for path in self.recipes()}  # wherever ROOT lies
         content = json.dumps([self.commands, recipes, [job.digest() for job in self.needs]], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

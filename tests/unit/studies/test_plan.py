@@ -120,3 +120,14 @@ def test_a_digest_tells_runs_apart(tmp_path: Path) -> None:
     digests = [job.digest() for job in plan(tmp_path, seeds=2).values()]
     assert len(set(digests)) == len(digests)
     assert digests == [job.digest() for job in plan(tmp_path, seeds=2).values()]
+
+
+def test_a_digest_does_not_depend_on_where_the_checkout_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = []
+    for place, rate in (("one", 1), ("two", 1), ("two", 2)):
+        monkeypatch.setattr("studies.emojinet.plan.ROOT", tmp_path / place)
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "recipe.yaml").write_text(f"lr: {rate}\n")
+        job = Job("run", 0, (("train.py", "--config", "recipe.yaml"),), Path("result"), 1)
+        digests.append(job.digest())
+    assert digests[0] == digests[1] != digests[2]
