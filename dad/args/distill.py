@@ -82,8 +82,8 @@ def add_distill_args(parser: ArgumentParser) -> None:
         default=1.0,
         type=float,
         metavar="S",
-        help="share of a batch's DAD images that dad trains on, above 0 and up to 1; the others are read and left out: "
-        "0.5 spares a quarter of student's and teacher's passes",
+        help="share of a batch's DAD images that dad trains on, above 0 and up to 1, each of which weighs what it does "
+        "among all; 0.5 spares a quarter of the student's and the teacher's work, not that of reading them",
     )
     group.add_argument(
         "--dad-cache",

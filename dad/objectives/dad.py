@@ -4,6 +4,7 @@ Labels are not used on Q(x'), where they may be wrong: the teacher's verdict on 
 """
 
 import argparse
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,11 @@ class Objective(Distillation):
     def __init__(self, args: argparse.Namespace, student: nn.Module, teacher: Teacher, device: torch.device):
         super().__init__(args, student, teacher, device)
         self.share = args.dad_share
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Those of eq. 9; of a share of the DAD images every one weighs what it does in a full batch."""
+        return {**super().weights, f"kd_{DAD}": self.distill_loss_weight * self.share}
 
     def forward(
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
