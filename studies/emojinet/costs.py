@@ -24,7 +24,9 @@ from dad.training.loaders import resolve_classes
 from studies.emojinet.plan import STUDENTS, Job, Method, plan_jobs
 
 
-def measure_costs(out: Path, results: Path, repeats: int, only: Sequence[str] = ()) -> str:
+def measure_costs(
+    out: Path, results: Path, repeats: int, only: Sequence[str] = (), methods: Sequence[Method] | None = None
+) -> str:  # fmt: skip
     """Time a step of every method in turn with one of `ce`, write the ratios as JSON and return them as a table.
 
     Args:
@@ -32,6 +34,7 @@ def measure_costs(out: Path, results: Path, repeats: int, only: Sequence[str] = 
             left out.
         results: file that is written: for each student the ratios of each method, one a repeat.
         only: names of methods; all, if empty.
+        methods: of another study than this one, `ce` among them.
 
     Raises:
         UsageError: the study has not made its data yet, or a method is not known.
@@ -39,12 +42,12 @@ def measure_costs(out: Path, results: Path, repeats: int, only: Sequence[str] = 
     if not (out / "data").is_dir():
         raise UsageError(f"--run {out}: no folder data there; `python -m studies.emojinet run` renders it")
     runtime = setup_runtime(Namespace(device="cpu", amp=False, seed=0))
-    jobs = plan_jobs(out, 1, sorted({"ce", *only}) if only else ())
+    jobs = plan_jobs(out, 1, sorted({"ce", *only}) if only else (), methods=methods)
     found = {student: _measure(jobs, out, student, repeats, runtime) for student in STUDENTS}
     content = {"machine": machine(runtime.device), "repeats": repeats, "students": found}
     write_atomically(results, to_json(content, indent=1))
-    methods = list(dict.fromkeys(name for ratios in found.values() for name in ratios))
-    rows = [["Method", *found], *([name, *(_span(own.get(name, ())) for own in found.values())] for name in methods)]
+    names = list(dict.fromkeys(name for ratios in found.values() for name in ratios))
+    rows = [["Method", *found], *([name, *(_span(own.get(name, ())) for own in found.values())] for name in names)]
     return f"{format_rows(rows)}\nwritten: {results}"
 
 

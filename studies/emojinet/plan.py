@@ -87,8 +87,9 @@ class Job:
 
 
 def plan_jobs(
-    out: Path, seeds: int | None = None, only: Sequence[str] = (), quick: bool = False, device: str = "cpu"
-) -> list[Job]:
+    out: Path, seeds: int | None = None, only: Sequence[str] = (), quick: bool = False, device: str = "cpu",
+    methods: Sequence[Method] | None = None,
+) -> list[Job]:  # fmt: skip
     """Return every job in order: data, teacher and DAD sets that the methods need, then the runs, turn by turn and
     within a turn seed by seed, so that a study that is stopped has whole seeds of what decides most.
 
@@ -98,14 +99,16 @@ def plan_jobs(
         only: names of methods; all, if empty.
         quick: one epoch each, to see that everything works.
         device: that trains, generates and scores.
+        methods: of another study than this one.
 
     Raises:
         UsageError: a method is not known.
     """
-    known = [method.name for method in METHODS]
+    methods = METHODS if methods is None else methods
+    known = [method.name for method in methods]
     if unknown := [name for name in only if name not in known]:
         raise UsageError(f"--only {unknown[0]}: no such method; known are {', '.join(known)}")
-    methods = [method for method in METHODS if not only or method.name in only]
+    methods = [method for method in methods if not only or method.name in only]
     shared = {job.name: job for job in _shared_jobs(out, methods, quick, device)}
     runs = [
         _train(out, method, student, seed, quick, device, shared)

@@ -51,7 +51,7 @@ def load_study(path: Path) -> Study:
     """
     prefix = "" if path.name == "runs.json" else f"{path.stem}_"
     teacher, dad_sets, costs = (path.with_name(f"{prefix}{name}.json") for name in ("teacher", "dad_sets", "costs"))
-    loaded, measured = load_records(path), _read_costs(costs)
+    loaded, measured = load_records(path), read_costs(costs)
     records = Records(loaded, measured if any(record.plan for record in loaded) else None)  # not by a clock of its own
     for record in records:
         if lacking := next((name for name in _variants(records) if name not in record.scores), None):
@@ -82,7 +82,12 @@ def _read_dad_sets(path: Path) -> dict[str, DadSetFacts]:
     return {name: _facts(path, name, entry) for name, entry in content.items()}
 
 
-def _read_costs(path: Path) -> dict[str, dict[str, list[float]]]:
+def read_costs(path: Path) -> dict[str, dict[str, list[float]]]:
+    """Return what steps cost over one of `ce`, by student and method, one number a repeat; empty without the file.
+
+    Raises:
+        DataError: it is a file of another kind.
+    """
     content = read_json(path, "python -m studies.emojinet costs writes it") if path.is_file() else {"students": {}}
     try:
         return {
