@@ -1,6 +1,7 @@
 """What happens to a training image and its label. Names and defaults are timm's."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from dad.args.checks import FILTERS
 from dad.args.switches import Switch
@@ -79,3 +80,15 @@ def add_label_args(parser: ArgumentParser) -> None:
         "--bce-target-thresh", default=None, type=float, metavar="X", help="soft targets above it become 1, others 0"
     )
     group.add_argument("--bce-pos-weight", default=None, type=float, metavar="X", help="weight of positive targets")
+
+
+def resolve_criterion_args(args: Namespace) -> dict[str, Any]:
+    """Return the arguments of timm's `create_classification_loss` for the label term."""
+    mixed = args.mixup > 0 or args.cutmix > 0 or bool(args.cutmix_minmax)
+    loss: dict[str, Any] = {"smoothing": args.smoothing, "soft_targets": mixed}
+    if args.jsd_loss:
+        loss |= {"loss_type": "jsd", "jsd_splits": args.aug_splits}
+    elif args.bce_loss:
+        names = {"bce_sum": "bce_sum", "bce_target_thresh": "bce_target_thresh", "pos_weight": "bce_pos_weight"}
+        loss |= {"loss_type": "bce"} | {name: getattr(args, flag) for name, flag in names.items()}
+    return loss

@@ -108,6 +108,18 @@ def _flags_of(name: str, part: Any) -> ArgumentParser:
     return flags
 
 
+def require_whole_dad(args: Namespace, takes_share: bool) -> None:
+    """Refuse a share of the DAD images for an objective that trains on all of them.
+
+    Raises:
+        UsageError: with the objectives that take one.
+    """
+    if args.dad_share != 1 and not takes_share:
+        known = ask_plugins("objectives", lambda part: vars(part.Objective).get("takes_share", False))
+        takers = ", ".join(name for name, takes in known.items() if takes)
+        raise UsageError(f"--dad-share {args.dad_share:g}: --objective {args.objective} takes none; {takers} does")
+
+
 def require_labels(args: Namespace, needed: bool) -> None:
     """Refuse an objective that needs labels, if `needed`, where there are none; and one that looks at none unless that
     is said.

@@ -18,8 +18,9 @@ import torch
 from timm.task import ClassificationTask, LogitDistillationTask
 from torch import Tensor, nn
 
+from dad.args.augment import resolve_criterion_args
 from dad.args.checks import require_above_zero
-from dad.args.distill import require_labels
+from dad.args.distill import require_labels, require_whole_dad
 from dad.errors import UsageError
 from dad.files import Settings
 from dad.losses import distillation_loss
@@ -47,7 +48,7 @@ class Weighted(PlacedTask):
         batch_multiple: a batch has to be so many images or a multiple of them.
         needs_classes: it takes labels, and the student's outputs are classes. Without them the student's outputs are an
             embedding, nothing is validated, and images are `--unlabelled`.
-        takes_share: it trains on a share of a batch's DAD images, if `--dad-share` says so.
+        takes_share: it trains on a share of a batch's DAD images, if `--dad-share` says so; that is not inherited.
         needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
@@ -86,10 +87,7 @@ class Weighted(PlacedTask):
             several = ", ".join(name for name, objective in known.items() if objective.sees_several())
             words = f"--objective {args.objective} has nothing to separate; {several} do"
             raise UsageError(f"--bn-passes separate: {words}")
-        if args.dad_share != 1 and not cls.takes_share:
-            known = ask_plugins("objectives", lambda part: part.Objective)
-            takers = ", ".join(name for name, objective in known.items() if objective.takes_share)
-            raise UsageError(f"--dad-share {args.dad_share:g}: --objective {args.objective} takes none; {takers} does")
+        require_whole_dad(args, vars(cls).get("takes_share", False))
         require_labels(args, cls.needs_classes)
 
     @classmethod
@@ -172,11 +170,12 @@ class Weighted(PlacedTask):
         self.trainable_module_ema = LearnedAverage(student, decay, use_warmup=use_warmup, device=device, **kwargs)
         return self.trainable_module_ema
 
-    def presence(self, present: Tensor | None, view: str) -> Tensor | None:
-        """Return which images of `view` count, float [B], or None if all do: clean images are always there."""
+    def presence(self, present: Tensor | None, view: str, images: int | None = None) -> Tensor | None:
+        """Return which of the first `images` of `view` count, float [B], or None if all do: clean images are always
+        there."""
         if present is None or view == CLEAN:
             return None
-        return present[self.views.index(view)]
+        return present[self.views.index(view)][:images]
 
     def forward(
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
@@ -275,9 +274,8 @@ class Distillation(Taught):
         teacher = torch.split(self.teacher_logits(batch), len(batch.target))
         terms = {"ce": self.criterion(student[0], batch.target)}
         for view, own, guide in zip(self.views, student, teacher, strict=True):
-            present = self.presence(batch.present, view)
-            present = None if present is None else present[: len(own)]
-            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, present)
+            counts = self.presence(batch.present, view, len(own))
+            terms[f"kd_{view}"] = distillation_loss(own, guide, self.temperature, counts)
         return terms
 
 
@@ -293,15 +291,3 @@ def weighted_result(output: Tensor, terms: dict[str, Tensor], weights: Mapping[s
     # From the last to the first: the teacher's terms, which are near to each other, come before the label's.
     loss = reduce(torch.add, [weights[name] * value for name, value in reversed(terms.items())])
     return {"loss": loss, "output": output, **terms}
-
-
-def resolve_criterion_args(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of timm's `create_classification_loss` for the label term."""
-    mixed = args.mixup > 0 or args.cutmix > 0 or bool(args.cutmix_minmax)
-    loss: dict[str, Any] = {"smoothing": args.smoothing, "soft_targets": mixed}
-    if args.jsd_loss:
-        loss |= {"loss_type": "jsd", "jsd_splits": args.aug_splits}
-    elif args.bce_loss:
-        names = {"bce_sum": "bce_sum", "bce_target_thresh": "bce_target_thresh", "pos_weight": "bce_pos_weight"}
-        loss |= {"loss_type": "bce"} | {name: getattr(args, flag) for name, flag in names.items()}
-    return loss

@@ -33,5 +33,7 @@ class Objective(Distillation):
         self, input: Tensor, target: Tensor, present: Tensor | None = None, recorded: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Train on all clean images and on the first DAD images, whose order is as random as that of the batch."""
+        if self.share == 1:
+            return super().forward(input, target, present, recorded)
         rows = len(target) + max(1, round(self.share * len(target)))
         return super().forward(input[:rows], target, present, recorded if recorded is None else recorded[:rows])

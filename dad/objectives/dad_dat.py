@@ -12,8 +12,6 @@ from dad.objectives.dat import SelfAttacked
 class Objective(SelfAttacked, Distilled):
     """DAT + DAD, Tables 1 and 2."""
 
-    takes_share = False  # its own adversaries follow the DAD images in the student's batch
-
     @property
     def weights(self) -> Mapping[str, float]:
         """Those of `dad`; the new term has the weight a of the distillation terms."""

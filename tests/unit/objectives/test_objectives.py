@@ -187,6 +187,7 @@ def test_of_a_share_of_the_dad_images_no_network_sees_more(passes: str, build: C
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "dad"])
 def test_a_share_of_the_dad_images_is_refused_by_others(name: str, flags: Callable[..., Namespace]) -> None:
+    """Those that inherit from `dad` among them: their views are others."""
     args = flags("--objective", name, "--dad-share", 0.5, "--batch-size", 10)
     with pytest.raises(UsageError, match=rf"--dad-share 0\.5: --objective {name} takes none; dad does"):
         load_objective(name).check_args(args)
