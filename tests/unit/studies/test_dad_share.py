@@ -52,3 +52,8 @@ def test_the_ends_are_those_of_the_other_study_with_the_same_seeds(
     monkeypatch.setattr(study, "WHOLE", whole)
     found = study.load(own)
     assert {(record.method, record.seed) for record in found} == {("kd", 0), ("dad", 0), ("dad_share0.5", 0)}
+
+
+def test_the_page_quotes_what_the_command_prints() -> None:
+    page = (study.RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    assert study.format_table(study.load(study.RESULTS)) in page
