@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dad.errors import run_script
 from dad.markdown import format_rows
-from studies.emojinet.__main__ import RESULTS as WHOLE
+from studies.emojinet.__main__ import RESULTS as CLAIMS
 from studies.emojinet.__main__ import end_on_sigterm
 from studies.emojinet.cells import difference_cell, plus_minus
 from studies.emojinet.methods import METHODS
@@ -33,9 +33,9 @@ def name_of(share: float) -> str:
     return {0.0: _NONE, 1.0: _ALL}.get(share, f"dad_share{share:g}")
 
 
-_WHOLE = {method.name: method for method in METHODS}
+_METHODS = {method.name: method for method in METHODS}
 BETWEEN = tuple(
-    replace(_WHOLE[_ALL], name=name_of(share), flags={"--dad-share": f"{share:g}"}, seeds=5, turn=1, cost=2.0)
+    replace(_METHODS[_ALL], name=name_of(share), flags={"--dad-share": f"{share:g}"}, seeds=5, turn=1, cost=2.0)
     for share in SHARES
 )
 
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     elif args.command == "costs":
         from studies.emojinet.costs import measure_costs  # torch is slow to import
 
-        methods = [*(_WHOLE[name] for name in (_PLAIN, _NONE, _ALL)), *BETWEEN]
+        methods = [*(_METHODS[name] for name in (_PLAIN, _NONE, _ALL)), *BETWEEN]
         print(measure_costs(args.out, args.results / "costs.json", args.repeats, methods=methods))
         return 0
     print(format_table(load(args.results)))
@@ -80,7 +80,7 @@ def load(results: Path) -> Records:
     seeds = {record.seed for record in own}
     ends = [
         record
-        for record in load_records(WHOLE / "runs.json")
+        for record in load_records(CLAIMS / "runs.json")
         if record.method in (_NONE, _ALL) and record.seed in seeds
     ]
     return Records([*own, *ends], read_costs(results / "costs.json"))

@@ -1,4 +1,5 @@
-"""Work cut into batches that fit: halved when memory runs out, made anew, and small from then on."""
+"""Work cut into batches that fit: halved when memory runs out, made anew, and small from then on; memory that is used
+again, and never while somebody holds a tensor in it."""
 
 import gc
 import logging

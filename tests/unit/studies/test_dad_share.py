@@ -49,7 +49,7 @@ def test_the_ends_are_those_of_the_other_study_with_the_same_seeds(
     for folder, levels in ((whole, {**LEVELS, "ce": [1.0, 2.0]}), (own, {"dad_share0.5": [50.0]})):
         folder.mkdir()
         save_records(folder / "runs.json", list(make_records(levels)))
-    monkeypatch.setattr(study, "WHOLE", whole)
+    monkeypatch.setattr(study, "CLAIMS", whole)
     found = study.load(own)
     assert {(record.method, record.seed) for record in found} == {("kd", 0), ("dad", 0), ("dad_share0.5", 0)}
 
