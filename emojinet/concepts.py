@@ -11,6 +11,7 @@ from fontTools.ttLib import TTFont
 from dad.errors import DataError
 
 CLASS_FILE = Path(__file__).parent / "data" / "classes.txt"
+ALL_FILE = Path(__file__).parent / "data" / "all_classes.txt"  # every concept, as these packages drew them in 2026
 TEMPLATE_FILE = Path(__file__).parent / "data" / "templates.txt"
 _NOT_DRAWINGS = {"Symbols", "Flags", "Component"}
 
@@ -69,10 +70,10 @@ def shared_concepts() -> tuple[Concept, ...]:
     return tuple(concepts)
 
 
-def class_concepts() -> tuple[Concept, ...]:
-    """Return the EmojiNet classes, in the order of `data/classes.txt`."""
+def class_concepts(file: Path = CLASS_FILE) -> tuple[Concept, ...]:
+    """Return the concepts that a file lists by folder, in its order; by default the EmojiNet classes."""
     by_folder = {concept.folder: concept for concept in shared_concepts()}
-    return tuple(by_folder[folder] for folder in CLASS_FILE.read_text(encoding="utf-8").split())
+    return tuple(by_folder[folder] for folder in file.read_text(encoding="utf-8").split())
 
 
 def templates() -> list[str]:

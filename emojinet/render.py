@@ -1,6 +1,6 @@
 """Render EmojiNet in ImageNet's folder layout: `python -m emojinet.render --out data/emojinet`.
 
-Every image is a pure function of (seed, set, class, number), so any machine renders the same world.
+Every image is a pure function of (seed, world, set, class, number), so any machine renders the same.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,48 +20,26 @@ from dad.errors import DataError, SettingsError, run_script
 from emojinet.concepts import Concept, class_concepts
 from emojinet.corruptions import CORRUPTIONS, corrupt
 from emojinet.drawings import draw
-from emojinet.scenes import HARD, PHOTO, PHOTO_V2, SKETCH, Look, Pixels, compose, scene_rng
+from emojinet.scenes import Pixels, compose, scene_rng
 from emojinet.stylize import stylize
+from emojinet.worlds import HARD_SET, SETS, SMALL, WORLDS, ImageSet, World
 
 VERSION = 1  # raise it when any pixel changes, so that old renderings are not taken for new ones
 SEVERITIES = range(1, 6)
-_CORRUPTED_PER_CLASS = 2
-_HARD_TRIES = 40
 _HARD_KEPT = 8
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """A rendered set: its folder, the artist, how scenes vary and how many images each class gets."""
-
-    folder: str
-    style: str
-    look: Look
-    per_class: int
-    stylized: bool = False
-    numbered: bool = False  # class folders are numbers, as in ImageNet-V2
-
-
-SETS = {
-    "train": ImageSet("train", "twemoji", PHOTO, 50),
-    "val": ImageSet("val", "twemoji", PHOTO, 10),
-    "v2": ImageSet("imagenetv2-matched-frequency-format-val", "twemoji", PHOTO_V2, 10, numbered=True),
-    "r": ImageSet("imagenet-r", "openmoji", PHOTO, 10),
-    "sketch": ImageSet("imagenet-sketch", "noto", SKETCH, 10),
-    "style": ImageSet("imagenet-style", "twemoji", PHOTO, 10, stylized=True),
-}
-HARD_SET = ImageSet("imagenet-a", "twemoji", HARD, _HARD_TRIES)
 CORRUPTED_FOLDER = "imagenet-c"
 
 
-def render_class(name: str, concept: Concept, seed: int) -> list[Pixels]:
-    """Return one class's images of the set `name`, each uint8 [64, 64, 3]."""
-    return list(_scenes(name, SETS[name], concept, seed))
+def render_class(name: str, concept: Concept, seed: int, world: World = SMALL) -> list[Pixels]:
+    """Return one class's images of the set `name`, each uint8 [H, H, 3], H being the world's side."""
+    return list(_scenes(name, world.sets[name], concept, seed, world.size))
 
 
-def render_corrupted(concept: Concept, seed: int) -> dict[str, list[Pixels]]:
-    """Return a class's first validation images under each "<corruption>/<severity>"."""
-    images = list(islice(_scenes("val", SETS["val"], concept, seed), _CORRUPTED_PER_CLASS))
+def render_corrupted(concept: Concept, seed: int, world: World = SMALL) -> dict[str, list[Pixels]]:
+    """Return a class's first validation images under each "<corruption>/<severity>"; nothing in a world without."""
+    if not world.corrupted_per_class:
+        return {}
+    images = list(islice(_scenes("val", world.sets["val"], concept, seed, world.size), world.corrupted_per_class))
     return {
         f"{name}/{severity}": [
             corrupt(image, name, severity, scene_rng(seed, "c", name, severity, concept.folder, number))
@@ -85,26 +63,26 @@ def render_hard(seed: int, reference: str | Path | None = None) -> list[list[Pix
     return kept
 
 
-def _scenes(name: str, image_set: ImageSet, concept: Concept, seed: int) -> Iterator[Pixels]:
+def _scenes(name: str, image_set: ImageSet, concept: Concept, seed: int, size: int = SMALL.size) -> Iterator[Pixels]:
     drawing = draw(concept, image_set.style)
     for number in range(image_set.per_class):
         rng = scene_rng(seed, name, concept.folder, number)
-        image, mask = compose(drawing, image_set.look, rng)
+        image, mask = compose(drawing, image_set.look, rng, size)
         if image_set.stylized:
             image = stylize(image, mask, rng)
         yield image
 
 
-def _write_class(root: Path, label: int, seed: int) -> int:
+def _write_class(root: Path, label: int, seed: int, world: World = SMALL) -> int:
     """Write everything of one class but its hard images; return how many images that were."""
-    concept = class_concepts()[label]
+    concept = class_concepts(world.class_file)[label]
     count = 0
-    for name, image_set in SETS.items():
+    for name, image_set in world.sets.items():
         folder = concept.folder
         if image_set.numbered:
             folder = str(label)
-        count += _write(root / image_set.folder / folder, render_class(name, concept, seed))
-    for name, images in render_corrupted(concept, seed).items():
+        count += _write(root / image_set.folder / folder, render_class(name, concept, seed, world))
+    for name, images in render_corrupted(concept, seed, world).items():
         count += _write(root / CORRUPTED_FOLDER / name / concept.folder, images)
     return count
 
@@ -125,14 +103,14 @@ def render_part(root: Path, name: str, per_class: int, seed: int) -> None:
         _write(root / image_set.folder / (str(label) if image_set.numbered else concept.folder), images)
 
 
-def render(root: Path, seed: int) -> int:
+def render(root: Path, seed: int, world: World = SMALL) -> int:
     """Write EmojiNet below `root` and return the number of images; a finished rendering of the same seed is left alone.
 
     Raises:
-        SettingsError: `root` holds a rendering with another seed or of another version.
+        SettingsError: `root` holds a rendering with another seed, of another version or of another world.
     """
     marker = root / "render.json"
-    wanted = {"version": VERSION, "seed": seed}
+    wanted = {"version": VERSION, "seed": seed, **({} if world == SMALL else {"world": world.name})}
     if marker.is_file():
         found = json.loads(marker.read_text(encoding="utf-8"))
         if found["settings"] != wanted:
@@ -143,12 +121,13 @@ def render(root: Path, seed: int) -> int:
     # a rendering that was broken off has train/ and no marker: it is made again in its place
     if root.exists() and any(root.iterdir()) and not (root / "train").is_dir():
         raise DataError(f"--out {root} has other files in it; choose an empty folder")
-    classes = class_concepts()
+    classes = class_concepts(world.class_file)
     with ProcessPoolExecutor() as pool:
-        counts = list(pool.map(_write_class, [root] * len(classes), range(len(classes)), [seed] * len(classes)))
-    for concept, images in zip(classes, render_hard(seed), strict=True):
-        if images:
-            counts.append(_write(root / HARD_SET.folder / concept.folder, images))
+        counts = list(pool.map(partial(_write_class, root, seed=seed, world=world), range(len(classes))))
+    if world.hard:
+        for concept, images in zip(classes, render_hard(seed), strict=True):
+            if images:
+                counts.append(_write(root / HARD_SET.folder / concept.folder, images))
     # last, so that it vouches for all the rest
     marker.write_text(json.dumps({"settings": wanted, "images": sum(counts)}) + "\n", encoding="utf-8")
     return sum(counts)
@@ -159,10 +138,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to render into, e.g. data/emojinet")
     parser.add_argument("--seed", type=int, default=0, help="seed of all scenes (default: 0)")
+    parser.add_argument(
+        "--world",
+        choices=WORLDS,
+        default=SMALL.name,
+        help="small: 64 classes, 64 px (default); large: all 1,161, 128 px",
+    )
     args = parser.parse_args(argv)
+    world = WORLDS[args.world]
     start = time.perf_counter()
-    count = render(args.out, args.seed)
-    print(f"{args.out}: {count} images of {len(class_concepts())} classes ({time.perf_counter() - start:.0f} s)")
+    count = render(args.out, args.seed, world)
+    classes = len(class_concepts(world.class_file))
+    print(f"{args.out}: {count} images of {classes} classes ({time.perf_counter() - start:.0f} s)")
     return 0
 
 

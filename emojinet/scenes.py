@@ -10,7 +10,7 @@ from PIL import Image
 
 from emojinet.drawings import SIDE
 
-SIZE = 64  # pixels, both sides
+SIZE = 64  # pixels, both sides, unless a world says otherwise
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]  # single precision throughout: what is rendered depends on its roundings
 
@@ -41,11 +41,11 @@ def scene_rng(*key: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
-def compose(drawing: Image.Image, look: Look, rng: np.random.Generator) -> tuple[Pixels, Floats]:
-    """Return the scene, uint8 [SIZE, SIZE, 3], and the drawing's coverage, float [SIZE, SIZE] in [0, 1]."""
-    posed: Floats = np.asarray(_pose(drawing, look, rng), dtype=np.float32)
+def compose(drawing: Image.Image, look: Look, rng: np.random.Generator, size: int = SIZE) -> tuple[Pixels, Floats]:
+    """Return the scene, uint8 [size, size, 3], and the drawing's coverage, float [size, size] in [0, 1]."""
+    posed: Floats = np.asarray(_pose(drawing, look, rng, size), dtype=np.float32)
     alpha: Floats = posed[..., 3:] / np.float32(255)
-    background = _paper(rng) if look.ink_on_paper else _gradient(rng)
+    background = _paper(rng, size) if look.ink_on_paper else _gradient(rng, size)
     for _ in range(rng.integers(look.clutter + 1)):
         _stamp(background, rng, side=rng.uniform(0.15, 0.4))
     colour: Floats = posed[..., :3]
@@ -57,30 +57,30 @@ def compose(drawing: Image.Image, look: Look, rng: np.random.Generator) -> tuple
     return scene.round().clip(0, 255).astype(np.uint8), alpha[..., 0]
 
 
-def _pose(drawing: Image.Image, look: Look, rng: np.random.Generator) -> Image.Image:
+def _pose(drawing: Image.Image, look: Look, rng: np.random.Generator, size: int) -> Image.Image:
     """Scale, rotate, mirror and shift a drawing into the scene's frame, in one resampling."""
-    scale = rng.uniform(*look.scale) * SIZE / SIDE
+    scale = rng.uniform(*look.scale) * size / SIDE
     angle = math.radians(rng.uniform(-look.rotation, look.rotation))
     mirror = rng.choice((-1.0, 1.0))
-    shift_x, shift_y = rng.uniform(-look.shift, look.shift, 2) * SIZE
+    shift_x, shift_y = rng.uniform(-look.shift, look.shift, 2) * size
     cosine = math.cos(angle) / scale
     sine = math.sin(angle) / scale
     # inverse map: where in the drawing does a pixel of the scene come from? x, then y, each from (x, y, 1)
-    x0 = SIZE / 2 + shift_x
-    y0 = SIZE / 2 + shift_y
+    x0 = size / 2 + shift_x
+    y0 = size / 2 + shift_y
     inverse = [mirror * cosine, mirror * sine, SIDE / 2 - mirror * (cosine * x0 + sine * y0)]
     inverse += [-sine, cosine, SIDE / 2 + sine * x0 - cosine * y0]
     if scale < 0.75:  # a plain resampling would alias the lines of small drawings away
         shrunk = max(1, round(SIDE * scale * 1.2))
         drawing = drawing.resize((shrunk, shrunk), Image.Resampling.BOX)
         inverse = [value * shrunk / SIDE for value in inverse]
-    return drawing.transform((SIZE, SIZE), Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)
+    return drawing.transform((size, size), Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)
 
 
-def _gradient(rng: np.random.Generator) -> Floats:
+def _gradient(rng: np.random.Generator, size: int) -> Floats:
     """A linear gradient between two random colours at a random angle."""
     angle = rng.uniform(0, 2 * math.pi)
-    steps = np.linspace(-0.5, 0.5, SIZE, dtype=np.float32)
+    steps = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     ramp = steps[None, :] * math.cos(angle) + steps[:, None] * math.sin(angle)
     ramp = (ramp / max(abs(math.cos(angle)) + abs(math.sin(angle)), 1e-6) + 0.5)[..., None]
     colours: Floats = rng.uniform(0, 255, (2, 3)).astype(np.float32)
@@ -88,9 +88,9 @@ def _gradient(rng: np.random.Generator) -> Floats:
     return gradient
 
 
-def _paper(rng: np.random.Generator) -> Floats:
+def _paper(rng: np.random.Generator, size: int) -> Floats:
     """Light grey paper with a little grain."""
-    grain = rng.normal(0, 3, (SIZE, SIZE, 1)).astype(np.float32)
+    grain = rng.normal(0, 3, (size, size, 1)).astype(np.float32)
     return np.repeat(np.float32(rng.uniform(225, 255)) + grain, 3, axis=2)
 
 
@@ -104,8 +104,8 @@ def _ink(background: Floats, rng: np.random.Generator) -> Floats:
 
 def _stamp(image: Floats, rng: np.random.Generator, side: float) -> None:
     """Put a disc or a rectangle of one colour somewhere into `image`."""
-    length = max(2, round(side * SIZE))
-    top, left = rng.integers(0, SIZE - length + 1, 2)
+    length = max(2, round(side * len(image)))
+    top, left = rng.integers(0, len(image) - length + 1, 2)
     colour = rng.uniform(0, 255, 3).astype(np.float32)
     region = image[top : top + length, left : left + length]
     if rng.random() < 0.5:

@@ -3,7 +3,7 @@
 import pytest
 
 from dad.errors import DataError
-from emojinet.concepts import Concept, class_concepts, package_dir, shared_concepts, templates
+from emojinet.concepts import ALL_FILE, Concept, class_concepts, package_dir, shared_concepts, templates
 
 
 def test_classes_are_concepts_that_all_artists_drew() -> None:
@@ -15,6 +15,13 @@ def test_classes_are_concepts_that_all_artists_drew() -> None:
 def test_classes_come_in_the_order_of_their_file() -> None:
     folders = [concept.folder for concept in class_concepts()]
     assert folders == sorted(folders) and set(class_concepts()) <= set(shared_concepts())
+
+
+def test_every_concept_is_a_class_of_the_large_world_and_has_its_name() -> None:
+    concepts = class_concepts(ALL_FILE)
+    assert len(concepts) == len(set(concepts)) == 1161 and set(concepts) <= set(shared_concepts())
+    names = ALL_FILE.with_name("all_class_names.txt").read_text(encoding="utf-8").splitlines()
+    assert names == [concept.name for concept in concepts]
 
 
 def test_a_folder_is_a_name_without_spaces_and_hyphens() -> None:

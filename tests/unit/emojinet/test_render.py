@@ -8,19 +8,22 @@ from PIL import Image
 
 from dad.errors import DataError, SettingsError
 from emojinet import render
-from emojinet.concepts import class_concepts
+from emojinet.concepts import ALL_FILE, class_concepts
+from emojinet.worlds import LARGE, SMALL
 
 
 def test_rendering_again_changes_nothing_and_another_seed_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "class_concepts", lambda: class_concepts()[:2])
+    monkeypatch.setattr(render, "class_concepts", lambda file=None: class_concepts()[:2])
     monkeypatch.setattr(render, "render_hard", lambda seed: [[], []])
     monkeypatch.setattr(render, "CORRUPTIONS", ("fog",))
     count = render.render(tmp_path / "world", seed=0)
     assert count == len(list((tmp_path / "world").rglob("*.jpg"))) == render.render(tmp_path / "world", seed=0)
     with pytest.raises(SettingsError, match="seed"):
         render.render(tmp_path / "world", seed=1)
+    with pytest.raises(SettingsError, match=r"asked for .*'world': 'large'"):
+        render.render(tmp_path / "world", seed=0, world=LARGE)
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
@@ -39,9 +42,26 @@ def test_v2_folders_are_numbers_and_others_names(tmp_path: Path) -> None:
         assert image.size == (64, 64) and image.mode == "RGB"
 
 
+def test_the_large_world_has_larger_pictures_of_more_classes_and_neither_a_nor_c(tmp_path: Path) -> None:
+    count = render._write_class(tmp_path, 700, seed=0, world=LARGE)
+    name = class_concepts(ALL_FILE)[700].folder
+    assert count == len(list(tmp_path.rglob("*.jpg"))) == 20 + 5 * 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one.folder for one in LARGE.sets.values())
+    assert [path.name for path in (tmp_path / "imagenetv2-matched-frequency-format-val").iterdir()] == ["700"]
+    with Image.open(tmp_path / "imagenet-r" / name / f"{name}_000.jpg") as image:
+        assert image.size == (128, 128)
+
+
+def test_a_larger_scene_is_the_same_scene() -> None:
+    concept = class_concepts()[0]
+    small, large = (render.render_class("val", concept, 0, world)[0].astype(float) for world in (SMALL, LARGE))
+    halved = large.reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
+    assert np.abs(halved - small).mean() < 4
+
+
 @pytest.mark.parametrize("name", ["train", "v2"])
 def test_a_part_of_a_set_is_its_first_images(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "class_concepts", lambda: class_concepts()[:2])
+    monkeypatch.setattr(render, "class_concepts", lambda file=None: class_concepts()[:2])
     for label in range(2):
         render._write_class(tmp_path / "whole", label, seed=0)
     render.render_part(tmp_path / "part", name, 3, seed=0)
@@ -59,7 +79,7 @@ def test_a_set_has_images_of_its_own() -> None:
 
 
 def test_hard_images_are_those_that_the_reference_gets_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "class_concepts", lambda: class_concepts()[:2])
+    monkeypatch.setattr(render, "class_concepts", lambda file=None: class_concepts()[:2])
     monkeypatch.setattr("emojinet.reference.predict", lambda model, images: np.zeros(len(images), dtype=np.int64))
     right, wrong = render.render_hard(seed=0)
     assert right == [] and len(wrong) == 8
