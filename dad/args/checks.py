@@ -12,6 +12,7 @@ _COUNTS = (
     "validation_batch_size", "train_num_samples", "val_num_samples", "num_samples", "num_classes", "img_size",
     "train_img_sizes", "train_batch_sizes", "train_batches_per_epoch", "recount", "lr_cycle_limit", "log_freq",
     "shard_size", "diffusion_steps", "num_batches", "rows", "teacher_views", "adv_steps", "num_images",
+    "teacher_img_size",
     "num_calibration_images",
 )  # fmt: skip
 _ABOVE_ZERO = (

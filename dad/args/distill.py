@@ -30,6 +30,13 @@ def add_teacher_args(parser: ArgumentParser) -> None:
     )
     group.add_argument("--logit-scale", default=None, type=float, metavar="X", help="replaces CLIP's learned scale")
     group.add_argument(
+        "--teacher-img-size",
+        default=None,
+        type=int,
+        metavar="N",
+        help="side of the images that a CLIP teacher is given, which it scales to its own (default: its own)",
+    )
+    group.add_argument(
         "--teacher-cache", default="output/teachers", type=str, metavar="DIR", help="where zero-shot heads are kept"
     )
 

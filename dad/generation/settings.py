@@ -40,7 +40,10 @@ def resolve_img_size(args: Namespace, of_teacher: int, multiple: int) -> int:
     """
     img_size: int = args.img_size or of_teacher
     if img_size != of_teacher:
-        raise UsageError(f"--img-size {img_size}, but the teacher was made for {of_teacher} px")
+        raise UsageError(
+            f"--img-size {img_size}, but the teacher was made for {of_teacher} px; a CLIP scales them with "
+            f"--teacher-img-size {img_size}"
+        )
     if img_size % multiple:
         raise UsageError(f"--img-size {img_size} is not a multiple of {multiple}, the side of a code")
     return img_size

@@ -140,5 +140,6 @@ def require_fitting(teacher: Teacher, data_config: dict[str, Any]) -> None:
     if ours != theirs:
         raise UsageError(
             f"the student sees {ours[-1]} px images but the teacher was made for {theirs[-1]} px; "
-            f"train with --img-size {theirs[-1]}, or choose a teacher of {ours[-1]} px"
+            f"train with --img-size {theirs[-1]}, or choose a teacher of {ours[-1]} px; a CLIP scales "
+            f"images to its own size with --teacher-img-size {ours[-1]}"
         )

@@ -27,7 +27,22 @@ from dad.teachers._clip_model import Clip, create_clip
 from dad.teachers._clip_source import find_source
 from dad.teachers._zero_shot import ZeroShotHead, cached_head, head_file, read_head, tokenizer_digest
 
+_SCALING = "bilinear"
+
 _logger = logging.getLogger(__name__)
+
+
+class Scaled(nn.Module):
+    """Scales images to a side, each pixel of theirs with a part in it; differentiable, so that attacks reach the images
+    as they are given."""
+
+    def __init__(self, side: int):
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return [B, 3, side, side] of images [B, 3, H, W]."""
+        return nn.functional.interpolate(images, (self.side, self.side), mode=_SCALING, antialias=True)
 
 
 class ClipClassifier(ZeroShotHead):
@@ -86,6 +101,11 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     }
     classifier = ClipClassifier(model.visual, head, scale, bias, learned_scale)
     data_config = _data_config(args.teacher, model)
+    given, own = getattr(args, "teacher_img_size", None), data_config["input_size"][-1]
+    if given not in (None, own):
+        classifier.visual = nn.Sequential(Scaled(own), classifier.visual)
+        data_config["input_size"] = (3, given, given)
+        settings["teacher_scales_to"] = f"{own} px, {_SCALING}"
     if not classes.has_twins:
         return Teacher(classifier, data_config, settings, cost=cost)
     _tell_of_twins(classes)

@@ -32,10 +32,13 @@ def create_teacher(args: argparse.Namespace, classes: ClassList) -> Teacher:
     classifier it has is left aside.
 
     Raises:
-        UsageError: no such model, or its classes are not those of the class list; or it has no features to go by.
+        UsageError: no such model, or its classes are not those of the class list; or it has no features to go by; or
+            `--teacher-img-size` is given.
         DataError: the checkpoint file is missing.
     """
     name, _, checkpoint = args.teacher.partition("@")
+    if getattr(args, "teacher_img_size", None) is not None:
+        raise UsageError(f"--teacher-img-size is for CLIP teachers, --teacher {name} is timm's; leave it out")
     side = getattr(args, "img_size", None)
     asked = (3, side, side) if side else None
     if not checkpoint and is_place(name):

@@ -56,6 +56,27 @@ def test_pixels_are_normalised_as_this_clip_wants_them(world: Path, teacher_flag
     assert teacher.data_config["input_size"] == (3, 32, 32)
 
 
+def test_images_of_another_size_are_scaled_to_its_own(world: Path, teacher_flags: list[str]) -> None:
+    larger = create(teacher_flags, "--teacher-img-size", "64")
+    images = torch.randn(2, 3, 64, 64, requires_grad=True)
+    scaled = nn.functional.interpolate(images.detach(), (32, 32), mode="bilinear", antialias=True)
+    own = create(teacher_flags)
+    torch.testing.assert_close(larger(images), own(scaled), rtol=0, atol=1e-5)
+    assert larger.data_config["input_size"] == (3, 64, 64)
+    larger(images)[:, 0].sum().backward()
+    assert images.grad is not None and (images.grad != 0).float().mean() > 0.9  # an attack reaches every pixel
+    assert larger.settings["teacher_weights"] == own.settings["teacher_weights"]
+    changed = {key for key in larger.settings if larger.settings[key] != own.settings.get(key)}
+    assert changed == {"teacher_input_size", "teacher_scales_to"}
+
+
+def test_its_own_size_changes_nothing_and_a_timm_model_takes_none(teacher_flags: list[str]) -> None:
+    own = create(teacher_flags, "--teacher-img-size", "32")
+    assert own.settings == create(teacher_flags).settings
+    with pytest.raises(UsageError, match="--teacher-img-size is for CLIP teachers, --teacher resnet18 is timm's"):
+        create(teacher_flags, "--teacher-img-size", "32", "--teacher", "resnet18")
+
+
 def test_logit_scale_and_bias_frame_the_cosine() -> None:
     features, head = torch.randn(4, 8), nn.functional.normalize(torch.randn(8, 3), dim=0)
     cosine = nn.functional.cosine_similarity(features[:, :, None], head[None], dim=1)
