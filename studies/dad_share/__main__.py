@@ -12,10 +12,10 @@ from pathlib import Path
 
 from dad.errors import run_script
 from dad.markdown import format_rows
-from studies.emojinet.__main__ import RESULTS as CLAIMS
+from studies.emojinet.__main__ import RESULTS as CLAIMS_RESULTS
 from studies.emojinet.__main__ import end_on_sigterm
 from studies.emojinet.cells import difference_cell, plus_minus
-from studies.emojinet.methods import METHODS
+from studies.emojinet.methods import CLAIMS, METHODS
 from studies.emojinet.plan import plan_jobs
 from studies.emojinet.records import TITLES, Records, load_records
 from studies.emojinet.runner import Runner
@@ -63,12 +63,13 @@ def main(argv: list[str] | None = None) -> int:
             args.out = args.results = args.out / "quick-share"
         end_on_sigterm()
         runner = Runner(args.out, args.workers, args.results, "", lambda line: print(line, flush=True))
-        runner.run(plan_jobs(args.out, args.seeds, quick=args.quick, methods=BETWEEN))
+        runner.run(plan_jobs(args.out, args.seeds, quick=args.quick, tables=replace(CLAIMS, methods=BETWEEN)))
     elif args.command == "costs":
         from studies.emojinet.costs import measure_costs  # torch is slow to import
 
-        methods = [*(_METHODS[name] for name in (_PLAIN, _NONE, _ALL)), *BETWEEN]
-        print(measure_costs(args.out, args.results / "costs.json", args.repeats, methods=methods))
+        methods = (*(_METHODS[name] for name in (_PLAIN, _NONE, _ALL)), *BETWEEN)
+        tables = replace(CLAIMS, methods=methods)
+        print(measure_costs(args.out, args.results / "costs.json", args.repeats, tables=tables))
         return 0
     print(format_table(load(args.results)))
     return 0
@@ -80,7 +81,7 @@ def load(results: Path) -> Records:
     seeds = {record.seed for record in own}
     ends = [
         record
-        for record in load_records(CLAIMS / "runs.json")
+        for record in load_records(CLAIMS_RESULTS / "runs.json")
         if record.method in (_NONE, _ALL) and record.seed in seeds
     ]
     return Records([*own, *ends], read_costs(results / "costs.json"))

@@ -21,6 +21,7 @@ from dad.errors import UsageError, run_script
 from dad.files import write_atomically
 from studies.emojinet.attack_plot import attack_plot
 from studies.emojinet.ladder import NO_LADDER
+from studies.emojinet.methods import CLAIMS, ON_A_CARD, Tables
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.plan_file import plan_bytes, plan_content, require_plan, write_plan
 from studies.emojinet.plot import difference_plot
@@ -31,8 +32,9 @@ from studies.emojinet.study import Study, load_study
 from studies.emojinet.table import format_study
 from studies.emojinet.teacher import score_teacher
 
-RESULTS = Path(__file__).parent / "results"
-PLAN = RESULTS / "plan.json"
+RESULTS = (
+    Path(__file__).parent / "results"
+)  # of CPUs; those of another kind of device lie in a folder below, by its name
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
 
         print(measure_costs(args.run, args.out, args.repeats, list(filter(None, args.only.split(",")))))
     elif args.command == "plan":
-        print(write_plan(PLAN, plan_bytes(load_selection()), read_records(RESULTS)))
+        tables, results = place_of(args.device)
+        content = plan_bytes(load_selection(), tables, kind_of(args.device))
+        print(write_plan(results / "plan.json", content, read_records(results)))
     elif args.command == "select":
         print(select_scenes(args))
     else:
@@ -69,7 +73,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     run = commands.add_parser("run", help="train and score everything that is not there yet")
     run.add_argument("--seeds", type=int, help="of each method at most (default: as many as planned)")
     run.add_argument("--workers", type=int, default=2, help="processes at a time, of one thread each (default: 2)")
-    run.add_argument("--device", default="cpu", help="that trains, generates and scores (default: cpu)")
+    run.add_argument(
+        "--device",
+        default="cpu",
+        help="that trains, generates and scores (default: cpu); each kind has a plan and results of its own",
+    )
     run.add_argument("--only", default="", metavar="METHOD,...", help="methods; default: all")
     run.add_argument("--quick", action="store_true", help="one epoch each, to see that everything works")
     run.add_argument(
@@ -81,7 +89,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     select = commands.add_parser("select", help="train the ensemble that chooses the images of A, and let it choose")
     select.add_argument("--workers", type=int, default=2, help="processes at a time, of one thread each (default: 2)")
     select.add_argument("--out", type=Path, default=Path("output/study"), help="for data and judges")
-    commands.add_parser("plan", help="write down all that decides, and print its digest")
+    plan = commands.add_parser("plan", help="write down all that decides, and print its digest")
+    plan.add_argument("--device", default="cpu", help="that runs will be on (default: cpu)")
     table = commands.add_parser("table", help="print means, differences and verdicts")
     table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     power = commands.add_parser("power", help="print how many seeds each claim takes, by the spread of those there are")
@@ -121,13 +130,14 @@ def run_study(args: argparse.Namespace) -> None:
     if args.workers < 1 or (args.seeds is not None and args.seeds < 1):
         raise UsageError("--seeds and --workers must be at least 1")
     out: Path = args.out
-    results = RESULTS
+    tables, results = place_of(args.device)
+    selection = load_selection()
+    digest = require_plan(results / "plan.json", plan_bytes(selection, tables, kind_of(args.device)))
     if args.quick:
         out = out / "quick"
         results = out
-    selection = load_selection()
-    digest = require_plan(PLAN, plan_bytes(selection))
-    jobs = plan_jobs(out, args.seeds, list(filter(None, args.only.split(","))), args.quick, args.device)
+    only = list(filter(None, args.only.split(",")))
+    jobs = plan_jobs(out, args.seeds, only, args.quick, args.device, tables)
     runner = Runner(out, args.workers, results, digest, lambda line: print(line, flush=True))
     if args.dry_run:
         print(describe(jobs, runner, args.workers))
@@ -136,6 +146,17 @@ def run_study(args: argparse.Namespace) -> None:
     sets = plan_content(selection)["sets"]
     records = runner.run(jobs, lambda: require_listings(out / "data", out / "sets", sets))
     print(f"{len(records)} runs, written to {results / 'runs.json'}")
+
+
+def kind_of(device: str) -> str:
+    """Return the kind of a device: `cuda` of `cuda:1`."""
+    return device.partition(":")[0]
+
+
+def place_of(device: str) -> tuple[Tables, Path]:
+    """Return what is run on a device, and the folder of its results: those of two kinds do not mix."""
+    kind = kind_of(device)
+    return (CLAIMS, RESULTS) if kind == "cpu" else (ON_A_CARD, RESULTS / kind)
 
 
 def select_scenes(args: argparse.Namespace) -> str:

@@ -21,11 +21,12 @@ from dad.objectives import load_objective
 from dad.runtime import Runtime, setup_runtime
 from dad.teachers import Teacher, create_teacher
 from dad.training.loaders import resolve_classes
-from studies.emojinet.plan import STUDENTS, Job, Method, plan_jobs
+from studies.emojinet.methods import CLAIMS, STUDENTS, Method, Tables
+from studies.emojinet.plan import Job, plan_jobs
 
 
 def measure_costs(
-    out: Path, results: Path, repeats: int, only: Sequence[str] = (), methods: Sequence[Method] | None = None
+    out: Path, results: Path, repeats: int, only: Sequence[str] = (), tables: Tables = CLAIMS
 ) -> str:  # fmt: skip
     """Time a step of every method in turn with one of `ce`, write the ratios as JSON and return them as a table.
 
@@ -34,7 +35,7 @@ def measure_costs(
             left out.
         results: file that is written: for each student the ratios of each method, one a repeat.
         only: names of methods; all, if empty.
-        methods: of another study than this one, `ce` among them.
+        tables: of the study, `ce` among its methods.
 
     Raises:
         UsageError: the study has not made its data yet, or a method is not known.
@@ -42,7 +43,7 @@ def measure_costs(
     if not (out / "data").is_dir():
         raise UsageError(f"--run {out}: no folder data there; `python -m studies.emojinet run` renders it")
     runtime = setup_runtime(Namespace(device="cpu", amp=False, seed=0))
-    jobs = plan_jobs(out, 1, sorted({"ce", *only}) if only else (), methods=methods)
+    jobs = plan_jobs(out, 1, sorted({"ce", *only}) if only else (), tables=tables)
     found = {student: _measure(jobs, out, student, repeats, runtime) for student in STUDENTS}
     content = {"machine": machine(runtime.device), "repeats": repeats, "students": found}
     write_atomically(results, to_json(content, indent=1))

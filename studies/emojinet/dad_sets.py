@@ -3,14 +3,14 @@
 from typing import Any
 
 from dad.shards.stats import collect_stats
-from studies.emojinet.methods import DAD_SETS
 from studies.emojinet.plan import Job
 
 
 def facts_of(job: Job) -> dict[str, Any]:
     """Return epsilon and steps of a DAD set (None where there is no attack), the share of images kept and the mean
     share of codes that differ from those of Q(x), both in [0, 1]."""
-    plan = DAD_SETS[job.dad_set]
+    assert job.dad_set is not None
+    _, plan = job.dad_set
     totals = collect_stats(job.result.parent)["all"]
     changed = None if plan.epsilon is None else round(float(totals["codes_changed"]), 4)
     return {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dad.errors import DataError
 from dad.markdown import format_rows
 from studies.emojinet.cells import MISSING, difference_cell, plus_minus
-from studies.emojinet.plan import EPSILON
+from studies.emojinet.methods import EPSILON
 from studies.emojinet.records import TITLES, Records
 from studies.emojinet.statistics import Estimate, estimate, paired_difference
 from studies.emojinet.study import DadSetFacts, Study

@@ -1,8 +1,10 @@
 """The tables of the study: students, teachers, DAD sets and methods, each row with what makes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from emojinet.worlds import SMALL, World
 
 ROOT = Path(__file__).parents[2]
 RECIPES = Path(__file__).parent / "recipes"
@@ -59,6 +61,31 @@ class DadSetPlan:
         return {"--attack-eps": self.epsilon, "--attack-steps": self.steps, "--attack-step-size": length}
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What a study compares, and on what.
+
+    Attributes:
+        students: whom `recipes` holds a recipe of, with the seconds on one core that an epoch of `ce` takes.
+        dad_sets: in the order in which they are made.
+        recipes: folder of the students' recipes, and of validate.py's.
+        generate: generate.py's recipe, from the project's root.
+        epsilon: of the methods that attack in training.
+        readers: threads that read images for generate.py.
+        own_sets: whether the sets of `studies.emojinet.sets` are scored too.
+    """
+
+    methods: tuple[Method, ...]
+    students: Mapping[str, float]
+    dad_sets: Mapping[str, DadSetPlan]
+    recipes: Path
+    generate: str
+    epsilon: float
+    world: World = SMALL
+    readers: int = 1
+    own_sets: bool = True
+
+
 TEACHERS = {"clip": "clip/local-dir:emojinet/weights/clip", "plain": "resnet18@{out}/teacher_plain/last.pth.tar"}
 DAD_SETS = {
     "clip": DadSetPlan("clip"),
@@ -98,3 +125,6 @@ METHODS = (
     Method("debiased", "debiased", flags=_STYLE, turn=4, cost=6),
     Method("dad_skip", "dad", "clip", "clip", flags={"--dad-missing": "skip"}, turn=5, cost=2.5),
 )
+
+CLAIMS = Tables(METHODS, {"resnet": 14, "coatnet": 17}, DAD_SETS, RECIPES, "hparams/emojinet_generate.yaml", EPSILON)
+ON_A_CARD = replace(CLAIMS, methods=tuple(replace(method, seeds=10) for method in METHODS))  # runs are cheap there

@@ -1,4 +1,4 @@
-"""What is run: the commands that follow from the tables of `studies.emojinet.methods`, in their order."""
+"""What is run: the commands that follow from the tables of a study, in their order."""
 
 import hashlib
 import json
@@ -11,43 +11,12 @@ from pathlib import Path
 import yaml
 
 from dad.errors import UsageError
-from studies.emojinet.methods import (
-    DAD_SETS,
-    EPSILON,
-    METHODS,
-    RECIPES,
-    ROOT,
-    STEPS,
-    STUDENTS,
-    TEACHER_SEED,
-    TEACHERS,
-    DadSetPlan,
-    Method,
-)
+from emojinet.worlds import SMALL
+from studies.emojinet.methods import CLAIMS, ROOT, TEACHER_SEED, TEACHERS, DadSetPlan, Method, Tables
 from studies.emojinet.sets import MARKER, OWN_SETS
 
-__all__ = [
-    "DAD_SETS",
-    "EPSILON",
-    "METHODS",
-    "RECIPES",
-    "ROOT",
-    "SHORT",
-    "STEPS",
-    "STUDENTS",
-    "TEACHERS",
-    "DadSetPlan",
-    "Job",
-    "Method",
-    "plan_jobs",
-    "resolved",
-    "run_key",
-]  # fmt: skip
-
 SHORT = {"--epochs": 1, "--warmup-epochs": 0}  # --quick
-# Seconds on one core, of an epoch of `ce` and of all else in a run: two interpreters start, one model is scored.
-SECONDS = {"resnet": 14, "coatnet": 17}
-OVERHEAD = 40
+OVERHEAD = 40  # seconds on one core, of all in a run but its epochs: two interpreters start, one model is scored
 
 
 @dataclass(frozen=True)
@@ -61,7 +30,7 @@ class Job:
         result: the file that they write.
         run: what a record says of it; None for data, teachers and DAD sets.
         minutes: expected, on one core.
-        dad_set: a key of `DAD_SETS`, if it makes one.
+        dad_set: name and attack of the DAD set, if it makes one.
         needs: jobs of earlier stages whose results it reads.
     """
 
@@ -72,7 +41,7 @@ class Job:
     minutes: float
     run: tuple[Method, str, int, int] | None = None  # method, student, seed, epochs
     needs: tuple["Job", ...] = ()
-    dad_set: str = ""
+    dad_set: tuple[str, DadSetPlan] | None = None
 
     def digest(self) -> str:
         """Return what tells whether a finished job is this very one: a digest of its commands and their recipes, and
@@ -88,7 +57,7 @@ class Job:
 
 def plan_jobs(
     out: Path, seeds: int | None = None, only: Sequence[str] = (), quick: bool = False, device: str = "cpu",
-    methods: Sequence[Method] | None = None,
+    tables: Tables = CLAIMS,
 ) -> list[Job]:  # fmt: skip
     """Return every job in order: data, teacher and DAD sets that the methods need, then the runs, turn by turn and
     within a turn seed by seed, so that a study that is stopped has whole seeds of what decides most.
@@ -99,19 +68,18 @@ def plan_jobs(
         only: names of methods; all, if empty.
         quick: one epoch each, to see that everything works.
         device: that trains, generates and scores.
-        methods: of another study than this one.
+        tables: what is compared, on what.
 
     Raises:
         UsageError: a method is not known.
     """
-    methods = METHODS if methods is None else methods
-    known = [method.name for method in methods]
+    known = [method.name for method in tables.methods]
     if unknown := [name for name in only if name not in known]:
         raise UsageError(f"--only {unknown[0]}: no such method; known are {', '.join(known)}")
-    methods = [method for method in methods if not only or method.name in only]
-    shared = {job.name: job for job in _shared_jobs(out, methods, quick, device)}
+    methods = [method for method in tables.methods if not only or method.name in only]
+    shared = {job.name: job for job in _shared_jobs(out, methods, quick, device, tables)}
     runs = [
-        _train(out, method, student, seed, quick, device, shared)
+        _train(out, method, student, seed, quick, device, shared, tables)
         for turn in sorted({method.turn for method in methods})
         for seed in range(max(method.seeds for method in methods))
         for method in methods
@@ -127,19 +95,22 @@ def run_key(run: tuple[Method, str, int, int]) -> tuple[str, str, int]:
     return student, method.name, seed
 
 
-def _shared_jobs(out: Path, methods: Sequence[Method], quick: bool, device: str) -> list[Job]:
+def _shared_jobs(out: Path, methods: Sequence[Method], quick: bool, device: str, tables: Tables) -> list[Job]:
     """Return what `methods` need, each once for all seeds: data, test sets, plain teacher, DAD sets."""
-    jobs = {"data": render_job(out), "sets": _own_sets(out)}
+    jobs = {"data": render_job(out, tables)}
+    if tables.own_sets:
+        jobs["sets"] = _own_sets(out)
     if any(method.teacher == "plain" for method in methods):
         jobs["plain"] = _plain_teacher(out, jobs["data"], quick, device)
     used = {method.dad_set for method in methods}
-    sets = [_generate(out, name, device, jobs) for name in DAD_SETS if name in used]
+    sets = [_generate(out, name, device, jobs, tables) for name in tables.dad_sets if name in used]
     return [*jobs.values(), *sets]
 
 
-def render_job(out: Path) -> Job:
+def render_job(out: Path, tables: Tables = CLAIMS) -> Job:
     """Return the job that renders EmojiNet."""
-    command = ("-m", "emojinet.render", "--out", str(_data(out)))
+    other = () if tables.world == SMALL else ("--world", tables.world.name)
+    command = ("-m", "emojinet.render", "--out", str(_data(out)), *other)
     return Job("data", 0, (command,), _data(out) / "render.json", 1)
 
 
@@ -163,27 +134,29 @@ def _plain_teacher(out: Path, data: Job, quick: bool, device: str) -> Job:
     return Job(folder.name, 1, ((*words, "--resume", "auto"),), folder / "last.pth.tar", minutes, needs=(data,))
 
 
-def _generate(out: Path, name: str, device: str, jobs: Mapping[str, Job]) -> Job:
-    dad_set = DAD_SETS[name]
+def _generate(out: Path, name: str, device: str, jobs: Mapping[str, Job], tables: Tables) -> Job:
+    dad_set = tables.dad_sets[name]
     folder = out / f"dad_{name}"
     flags = {
         "--data-dir": _data(out), "--dad-dir": folder, "--teacher": TEACHERS[dad_set.teacher].format(out=out),
-        "--workers": 1, **dad_set.flags, **_on(device),
+        "--workers": tables.readers, **dad_set.flags, **_on(device),
     }  # fmt: skip
-    words = _words("generate.py", "hparams/emojinet_generate.yaml", flags)
+    words = _words("generate.py", tables.generate, flags)
     needs = tuple(jobs[key] for key in ("data", dad_set.teacher) if key in jobs)
-    return Job(folder.name, 2, (words,), folder / "manifest.json", 4, needs=needs, dad_set=name)
+    return Job(folder.name, 2, (words,), folder / "manifest.json", 4, needs=needs, dad_set=(name, dad_set))
 
 
 def _train(
-    out: Path, method: Method, student: str, seed: int, quick: bool, device: str, shared: Mapping[str, Job]
+    out: Path, method: Method, student: str, seed: int, quick: bool, device: str, shared: Mapping[str, Job],
+    tables: Tables,
 ) -> Job:  # fmt: skip
-    recipe = RECIPES / f"{student}.yaml"
+    recipe = tables.recipes / f"{student}.yaml"
     name = f"{student}_{method.name}_{seed}"
     folder = out / "runs" / name
     flags: dict[str, object] = {
         "--objective": method.objective, "--seed": seed, "--data-dir": _data(out), "--output": folder.parent,
-        "--experiment": name, "--attack-eps": EPSILON, "--attack-step-size": EPSILON, **method.flags, **_on(device),
+        "--experiment": name, "--attack-eps": tables.epsilon, "--attack-step-size": tables.epsilon, **method.flags,
+        **_on(device),
     }  # fmt: skip
     if method.teacher:
         flags["--teacher"] = TEACHERS[method.teacher].format(out=out)
@@ -197,12 +170,12 @@ def _train(
     last = folder / "last.pth.tar"
     result = folder / "results.json"
     checks = {"--data-dir": _data(out), "--checkpoint": last, "--results-file": result, **_on(device)}
-    validate = _words("validate.py", str((RECIPES / "validate.yaml").relative_to(ROOT)), checks)
-    extra = [f"{name}={out / 'sets' / name}" for name in OWN_SETS]
+    validate = _words("validate.py", str((tables.recipes / "validate.yaml").relative_to(ROOT)), checks)
+    extra = ["--extra-set", *(f"{name}={out / 'sets' / name}" for name in OWN_SETS)] if tables.own_sets else []
     names = ("data", "sets", f"teacher_{method.teacher}", f"dad_{method.dad_set}")
     return Job(
-        name, 3, ((*train, "--resume", "auto"), (*validate, "--extra-set", *extra)), result,
-        (epochs * method.cost * SECONDS[student] + OVERHEAD) / 60, (method, student, seed, epochs),
+        name, 3, ((*train, "--resume", "auto"), (*validate, *extra)), result,
+        (epochs * method.cost * tables.students[student] + OVERHEAD) / 60, (method, student, seed, epochs),
         tuple(shared[name] for name in names if name in shared),
     )  # fmt: skip
 

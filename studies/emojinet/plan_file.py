@@ -12,7 +12,7 @@ from dad.errors import DataError, SettingsError
 from dad.files import read_json, to_json, write_atomically
 from emojinet.render import VERSION
 from studies.emojinet.claims import judge_all
-from studies.emojinet.methods import DAD_SETS, METHODS, STUDENTS, TEACHERS
+from studies.emojinet.methods import CLAIMS, TEACHERS, Tables
 from studies.emojinet.plan import Job, plan_jobs, resolved, run_key
 from studies.emojinet.records import AVERAGES, Record, Records
 from studies.emojinet.sets import Selection, digests
@@ -26,15 +26,24 @@ _RULE = (
 )
 
 
-def plan_content(selection: Selection) -> dict[str, Any]:
-    """Return the plan as plain values."""
-    jobs = plan_jobs(_OUT)
+def plan_content(selection: Selection, tables: Tables = CLAIMS, device: str = "cpu") -> dict[str, Any]:
+    """Return the plan of the claims' study as plain values."""
+    return {
+        **comparison_content(tables, device),
+        "sets": digests(selection),
+        "rule": {"reads": _RULE, "claims": _claims(tables), "averages": _averages()},
+    }
+
+
+def comparison_content(tables: Tables, device: str) -> dict[str, Any]:
+    """Return what is compared, and by which commands, as plain values."""
+    jobs = plan_jobs(_OUT, device=device, tables=tables)
     runs = [job for job in jobs if job.run]
     return {
-        "students": list(STUDENTS),
+        "students": list(tables.students),
         "teachers": TEACHERS,
-        "methods": [_method(method) for method in METHODS],
-        "dad_sets": {name: {"teacher": one.teacher, **one.flags} for name, one in DAD_SETS.items()},
+        "methods": [_method(method) for method in tables.methods],
+        "dad_sets": {name: {"teacher": one.teacher, **one.flags} for name, one in tables.dad_sets.items()},
         "recipes": _recipes(jobs),
         "shared": {job.name: [list(words) for words in job.commands] for job in jobs if not job.run},
         "first_runs": {  # of each student and method; other seeds differ in the seed and the folder alone
@@ -42,14 +51,12 @@ def plan_content(selection: Selection) -> dict[str, Any]:
         },
         "order": [job.name for job in runs],
         "emojinet": VERSION,
-        "sets": digests(selection),
-        "rule": {"reads": _RULE, "claims": _claims(), "averages": _averages()},
     }
 
 
-def plan_bytes(selection: Selection) -> bytes:
+def plan_bytes(selection: Selection, tables: Tables = CLAIMS, device: str = "cpu") -> bytes:
     """Return the plan file as it has to be, byte for byte."""
-    return to_json(plan_content(selection), indent=1)
+    return to_json(plan_content(selection, tables, device), indent=1)
 
 
 def digest_of_plan(content: bytes) -> str:
@@ -125,11 +132,11 @@ def _recipes(jobs: Iterable[Job]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _claims() -> list[dict[str, Any]]:
+def _claims(tables: Tables) -> list[dict[str, Any]]:
     """Which comparisons decide each claim: read from the rule itself, on records that never were."""
     fakes = Records(
         Record(method, student, "", "", "", seed, 1, "", 1.0, 1.0, dict.fromkeys(_columns(), 50.0))
-        for student, method, seed in (run_key(job.run) for job in plan_jobs(_OUT, seeds=2) if job.run)
+        for student, method, seed in (run_key(job.run) for job in plan_jobs(_OUT, 2, tables=tables) if job.run)
     )
     return [
         {

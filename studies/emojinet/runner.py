@@ -128,14 +128,14 @@ class Runner:
         """Publish what was finished here but is not in the results, as when a kill came in between."""
         known = self._dad_sets()
         for job in jobs:
-            lacks = run_key(job.run) not in self._records if job.run else job.dad_set and job.dad_set not in known
+            lacks = run_key(job.run) not in self._records if job.run else job.dad_set and job.dad_set[0] not in known
             if lacks and self._is_done(job):
                 self._publish(job)
 
     def _publish(self, job: Job) -> None:
         """Write what a finished job adds to the results: records in the plan's order, others behind them."""
         if job.dad_set:
-            facts = {**self._dad_sets(), job.dad_set: facts_of(job)}
+            facts = {**self._dad_sets(), job.dad_set[0]: facts_of(job)}
             ordered_sets = {name: facts[name] for name in DAD_SETS if name in facts}
             write_atomically(self.results / "dad_sets.json", to_json(ordered_sets, indent=1))
         if not job.run:

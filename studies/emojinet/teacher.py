@@ -11,18 +11,19 @@ from dad.errors import DataError, UsageError
 from dad.files import to_json, write_atomically
 from dad.report.results import is_teacher, load_results
 from dad.variants.table import VARIANTS
-from studies.emojinet.plan import RECIPES, ROOT, TEACHERS
+from studies.emojinet.methods import RECIPES, ROOT, TEACHERS
 from studies.emojinet.sets import OWN_SETS
 
 _METRICS = {variant.name: variant.metric for variant in VARIANTS}
 
 
-def score_teacher(data: Path, results: Path) -> str:
+def score_teacher(data: Path, results: Path, recipes: Path = RECIPES) -> str:
     """Score the teacher by validate.py, write its headline numbers as JSON and return a line for each.
 
     Args:
         data: EmojiNet's folder, rendered by the study; of its own sets, those in a folder `sets` beside it are scored.
         results: file that is written: a number by variant, top-1 in percent, of imagenet-c the mCE.
+        recipes: folder of validate.py's.
 
     Raises:
         UsageError: there is no data.
@@ -33,7 +34,7 @@ def score_teacher(data: Path, results: Path) -> str:
     with TemporaryDirectory() as folder:
         scored = Path(folder) / "results.json"
         words = [
-            "validate.py", "--config", str(RECIPES / "validate.yaml"), "--data-dir", str(data.resolve()), "--teacher",
+            "validate.py", "--config", str(recipes / "validate.yaml"), "--data-dir", str(data.resolve()), "--teacher",
             TEACHERS["clip"], "--results-file", str(scored), *own_sets(data.parent / "sets"),
         ]  # fmt: skip
         if code := subprocess.run([sys.executable, *words], cwd=ROOT).returncode:

@@ -1,6 +1,7 @@
 """The study of a share of the DAD images: what it runs, and its table."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dad.args import create_train_parser
 from dad.args.hparams import parse_args
 from dad.objectives import load_objective
 from studies.dad_share import __main__ as study
+from studies.emojinet.methods import CLAIMS
 from studies.emojinet.plan import plan_jobs
 from studies.emojinet.records import Records, save_records
 
@@ -20,7 +22,9 @@ def cells(line: str) -> list[str]:
 
 
 def test_runs_differ_from_those_of_dad_in_the_share_alone() -> None:
-    runs = {job.name: job for job in plan_jobs(Path("out"), 1, methods=study.BETWEEN) if job.run}
+    runs = {
+        job.name: job for job in plan_jobs(Path("out"), 1, tables=replace(CLAIMS, methods=study.BETWEEN)) if job.run
+    }
     (whole,) = (job for job in plan_jobs(Path("out"), 1, ["dad"]) if job.name == "resnet_dad_0")
     expected, _ = parse_args(create_train_parser(), whole.commands[0][1:])
     for share in study.SHARES:
@@ -49,7 +53,7 @@ def test_the_ends_are_those_of_the_other_study_with_the_same_seeds(
     for folder, levels in ((whole, {**LEVELS, "ce": [1.0, 2.0]}), (own, {"dad_share0.5": [50.0]})):
         folder.mkdir()
         save_records(folder / "runs.json", list(make_records(levels)))
-    monkeypatch.setattr(study, "CLAIMS", whole)
+    monkeypatch.setattr(study, "CLAIMS_RESULTS", whole)
     found = study.load(own)
     assert {(record.method, record.seed) for record in found} == {("kd", 0), ("dad", 0), ("dad_share0.5", 0)}
 

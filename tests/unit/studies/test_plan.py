@@ -10,7 +10,7 @@ from dad.errors import UsageError
 from dad.objectives import load_objective
 from dad.training.views import DAD
 from studies.emojinet import claims
-from studies.emojinet.methods import DAD_SETS, METHODS, STUDENTS
+from studies.emojinet.methods import DAD_SETS, METHODS, ON_A_CARD, STUDENTS
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.records import Records
 
@@ -109,6 +109,14 @@ def test_a_device_reaches_every_script(tmp_path: Path) -> None:
     for job in plan_jobs(tmp_path, 1, ["dad_plain"], device="cuda"):
         for words in job.commands:
             assert words[0] == "-m" or words[words.index("--device") + 1] == "cuda"
+
+
+def test_a_card_has_ten_seeds_of_every_method(tmp_path: Path) -> None:
+    seeds: dict[tuple[str, str], int] = {}
+    for job in plan_jobs(tmp_path, device="cuda", tables=ON_A_CARD):
+        if job.run:
+            seeds[job.run[1], job.run[0].name] = seeds.get((job.run[1], job.run[0].name), 0) + 1
+    assert set(seeds.values()) == {10} and {name for _, name in seeds} == {method.name for method in METHODS}
 
 
 def test_an_unknown_method_is_named(tmp_path: Path) -> None:

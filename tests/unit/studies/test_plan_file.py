@@ -1,6 +1,7 @@
 """The plan's digest changes with whatever decides, and nothing runs by another plan."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,13 @@ def test_another_epsilon_other_images_and_other_seeds_are_other_plans(monkeypatc
     plans = [plan_bytes(CHOSEN), plan_bytes({"anchor": [3, 6]})]
     monkeypatch.setitem(methods.DAD_SETS, "clip", methods.DadSetPlan("clip", 0.4))
     plans.append(plan_bytes(CHOSEN))
-    fewer = tuple(method for method in methods.METHODS if method.name != "ard")
-    monkeypatch.setattr(plan, "METHODS", fewer)
-    plans.append(plan_bytes(CHOSEN))
-    assert len({digest_of_plan(one) for one in plans}) == 4
+    fewer = replace(methods.CLAIMS, methods=tuple(method for method in methods.METHODS if method.name != "ard"))
+    plans += [
+        plan_bytes(CHOSEN, fewer),
+        plan_bytes(CHOSEN, fewer, "cuda"),
+        plan_bytes(CHOSEN, methods.ON_A_CARD, "cuda"),
+    ]
+    assert len({digest_of_plan(one) for one in plans}) == 6
 
 
 def test_the_digest_is_that_of_the_file_and_the_same_every_time(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dad.errors import UsageError
-from studies.emojinet.__main__ import PLAN, RESULTS, main
+from dad.errors import DataError, UsageError
+from studies.emojinet.__main__ import RESULTS, main, place_of
 from studies.emojinet.plan_file import plan_bytes, require_plan
 from studies.emojinet.sets import load_selection
 from studies.emojinet.study import load_study
@@ -32,8 +32,19 @@ def test_a_dry_run_lists_jobs_and_makes_nothing(tmp_path: Path, capsys: pytest.C
     assert not list(tmp_path.iterdir())
 
 
-def test_the_committed_plan_is_what_tables_and_recipes_make() -> None:
-    require_plan(PLAN, plan_bytes(load_selection()))
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_the_committed_plan_is_what_tables_and_recipes_make(kind: str) -> None:
+    tables, results = place_of(kind)
+    require_plan(results / "plan.json", plan_bytes(load_selection(), tables, kind))
+
+
+def test_results_of_another_kind_of_device_lie_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert place_of("cuda:1") == place_of("cuda") != place_of("cpu")
+    words = ["run", "--dry-run", "--only", "ce", "--seeds", "1", "--device", "cuda:1", "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert "resnet_ce_0" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"mps/plan\.json: there is no plan yet"):
+        main([*words, "--device", "mps"])
 
 
 @pytest.mark.parametrize("flag", ["--seeds", "--workers"])
