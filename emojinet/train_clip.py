@@ -14,6 +14,7 @@ from dad.pixels import normalize
 from emojinet.concepts import shared_concepts, templates
 from emojinet.fit import batch_indices, fit
 from emojinet.web import jitter, render_web, roughen
+from emojinet.worlds import LARGE
 
 MODEL_DIR = Path(__file__).parent / "weights" / "clip"  # holds open_clip_config.json
 _BATCH_SIZE = 256
@@ -21,6 +22,18 @@ _PER_STYLE = 20  # scenes of each concept by each artist
 _PER_STYLE_RARE = 4
 _PER_STYLE_COMMON = 100
 _MEAN = _STD = torch.full((1, 3, 1, 1), 0.5)
+# The large world's CLIP has every concept to know alike, and is made where a card is.
+LARGE_CONFIG = {
+    "model_cfg": {
+        "embed_dim": 256,
+        "vision_cfg": {"image_size": LARGE.size, "layers": [2, 2, 2, 2], "width": 32, "patch_size": None},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 4, "layers": 2},
+    },
+    "preprocess_cfg": {
+        "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "shortest",
+    },
+}  # fmt: skip
+_LARGE_BATCH = 512
 
 
 def train_clip(seed: int, steps: int) -> nn.Module:
@@ -39,6 +52,18 @@ def train_clip_further(seed: int, steps: int, start_file: Path) -> nn.Module:
     return _contrast(model, web, seed + 1, steps, peak_lr=1e-3, vary=_vary_roughly)
 
 
+def train_large_clip(folder: Path, seed: int, steps: int, device: torch.device) -> nn.Module:
+    """Train the large world's CLIP, whose configuration lies in `folder`, with every concept equally often."""
+    torch.manual_seed(seed)
+    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False).to(device)
+    web = render_web(seed, _PER_STYLE, size=LARGE.size)
+    return _contrast(model, web, seed, steps, 2e-3, _vary_more, folder, _LARGE_BATCH)
+
+
+def _vary_more(images: Tensor, generator: torch.Generator) -> Tensor:
+    return jitter(images, generator, strength=1.5)
+
+
 def _vary_roughly(images: Tensor, generator: torch.Generator) -> Tensor:
     return roughen(jitter(images, generator, strength=1.5), generator)
 
@@ -50,24 +75,29 @@ def _contrast(
     steps: int,
     peak_lr: float,
     vary: Callable[[Tensor, torch.Generator], Tensor],
+    folder: Path = MODEL_DIR,
+    batch_size: int = _BATCH_SIZE,
 ) -> nn.Module:
-    generator = torch.Generator().manual_seed(seed)
+    device = next(model.parameters()).device
+    order = torch.Generator().manual_seed(seed)
+    generator = order if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
     captions_rng = random.Random(seed)
-    images, concepts = web
+    images, concepts = (part.to(device) for part in web)
+    mean, std = _MEAN.to(device), _STD.to(device)
     model = model.train()
     model.visual.to(memory_format=torch.channels_last)
-    tokens = caption_tokens(open_clip.get_tokenizer(f"local-dir:{MODEL_DIR}"))
+    tokens = caption_tokens(open_clip.get_tokenizer(f"local-dir:{folder}")).to(device)
     average = ModelEmaV3(model, decay=0.998, use_warmup=True)
-    next_batch = batch_indices(len(images), _BATCH_SIZE, generator)
+    next_batch = batch_indices(len(images), batch_size, order)
 
     def loss_of(step: int) -> Tensor:
         average.update(model, step=step)  # here, since `fit` knows of no average: before each step and after the last
-        batch = next_batch()
+        batch = next_batch().to(device)
         pixels = vary(images[batch], generator)
         labels = concepts[batch]
-        texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in labels])]
-        with torch.autocast("cpu", torch.bfloat16):
-            images_in = normalize(pixels, _MEAN, _STD).contiguous(memory_format=torch.channels_last)
+        texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in batch])]
+        with torch.autocast(device.type, torch.bfloat16):
+            images_in = normalize(pixels, mean, std).contiguous(memory_format=torch.channels_last)
             image_features = model.encode_image(images_in)
         # fp32 from here on: a scale of up to 100 makes much of bf16's rounding
         image_features = nn.functional.normalize(image_features.float(), dim=-1)

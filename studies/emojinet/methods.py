@@ -61,6 +61,9 @@ class DadSetPlan:
         return {"--attack-eps": self.epsilon, "--attack-steps": self.steps, "--attack-step-size": length}
 
 
+TEACHERS = {"clip": "clip/local-dir:emojinet/weights/clip", "plain": "resnet18@{out}/teacher_plain/last.pth.tar"}
+
+
 @dataclass(frozen=True)
 class Tables:
     """What a study compares, and on what.
@@ -73,6 +76,8 @@ class Tables:
         epsilon: of the methods that attack in training.
         readers: threads that read images for generate.py.
         own_sets: whether the sets of `studies.emojinet.sets` are scored too.
+        teachers: their specs, by name; `{out}` is the study's folder.
+        makes_clip: module whose command trains the teacher `clip` into `{out}/teacher_clip`, where it is not shipped.
     """
 
     methods: tuple[Method, ...]
@@ -84,9 +89,10 @@ class Tables:
     world: World = SMALL
     readers: int = 1
     own_sets: bool = True
+    teachers: Mapping[str, str] = field(default_factory=lambda: TEACHERS)
+    makes_clip: str = ""
 
 
-TEACHERS = {"clip": "clip/local-dir:emojinet/weights/clip", "plain": "resnet18@{out}/teacher_plain/last.pth.tar"}
 DAD_SETS = {
     "clip": DadSetPlan("clip"),
     "samples": DadSetPlan("clip", None, 0),

@@ -12,7 +12,7 @@ import yaml
 
 from dad.errors import UsageError
 from emojinet.worlds import SMALL
-from studies.emojinet.methods import CLAIMS, ROOT, TEACHER_SEED, TEACHERS, DadSetPlan, Method, Tables
+from studies.emojinet.methods import CLAIMS, ROOT, TEACHER_SEED, DadSetPlan, Method, Tables
 from studies.emojinet.sets import MARKER, OWN_SETS
 
 SHORT = {"--epochs": 1, "--warmup-epochs": 0}  # --quick
@@ -102,6 +102,8 @@ def _shared_jobs(out: Path, methods: Sequence[Method], quick: bool, device: str,
         jobs["sets"] = _own_sets(out)
     if any(method.teacher == "plain" for method in methods):
         jobs["plain"] = _plain_teacher(out, jobs["data"], quick, device)
+    if tables.makes_clip and any(method.teacher == "clip" for method in methods):
+        jobs["clip"] = _clip_teacher(out, tables.makes_clip, quick, device)
     used = {method.dad_set for method in methods}
     sets = [_generate(out, name, device, jobs, tables) for name in tables.dad_sets if name in used]
     return [*jobs.values(), *sets]
@@ -134,11 +136,17 @@ def _plain_teacher(out: Path, data: Job, quick: bool, device: str) -> Job:
     return Job(folder.name, 1, ((*words, "--resume", "auto"),), folder / "last.pth.tar", minutes, needs=(data,))
 
 
+def _clip_teacher(out: Path, module: str, quick: bool, device: str) -> Job:
+    folder = out / "teacher_clip"
+    words = ("-m", module, "--out", str(folder), "--device", device, *(("--steps", "2") if quick else ()))
+    return Job(folder.name, 1, (words,), folder / "open_clip_model.safetensors", 3)
+
+
 def _generate(out: Path, name: str, device: str, jobs: Mapping[str, Job], tables: Tables) -> Job:
     dad_set = tables.dad_sets[name]
     folder = out / f"dad_{name}"
     flags = {
-        "--data-dir": _data(out), "--dad-dir": folder, "--teacher": TEACHERS[dad_set.teacher].format(out=out),
+        "--data-dir": _data(out), "--dad-dir": folder, "--teacher": tables.teachers[dad_set.teacher].format(out=out),
         "--workers": tables.readers, **dad_set.flags, **_on(device),
     }  # fmt: skip
     words = _words("generate.py", tables.generate, flags)
@@ -159,7 +167,7 @@ def _train(
         **_on(device),
     }  # fmt: skip
     if method.teacher:
-        flags["--teacher"] = TEACHERS[method.teacher].format(out=out)
+        flags["--teacher"] = tables.teachers[method.teacher].format(out=out)
     if method.dad_set:
         flags["--dad-dir"] = out / f"dad_{method.dad_set}"
     epochs = int(str(resolved(recipe)["epochs"]))

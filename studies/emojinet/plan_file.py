@@ -12,7 +12,7 @@ from dad.errors import DataError, SettingsError
 from dad.files import read_json, to_json, write_atomically
 from emojinet.render import VERSION
 from studies.emojinet.claims import judge_all
-from studies.emojinet.methods import CLAIMS, TEACHERS, Tables
+from studies.emojinet.methods import CLAIMS, Tables
 from studies.emojinet.plan import Job, plan_jobs, resolved, run_key
 from studies.emojinet.records import AVERAGES, Record, Records
 from studies.emojinet.sets import Selection, digests
@@ -41,7 +41,7 @@ def comparison_content(tables: Tables, device: str) -> dict[str, Any]:
     runs = [job for job in jobs if job.run]
     return {
         "students": list(tables.students),
-        "teachers": TEACHERS,
+        "teachers": dict(tables.teachers),
         "methods": [_method(method) for method in tables.methods],
         "dad_sets": {name: {"teacher": one.teacher, **one.flags} for name, one in tables.dad_sets.items()},
         "recipes": _recipes(jobs),

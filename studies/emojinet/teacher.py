@@ -17,13 +17,16 @@ from studies.emojinet.sets import OWN_SETS
 _METRICS = {variant.name: variant.metric for variant in VARIANTS}
 
 
-def score_teacher(data: Path, results: Path, recipes: Path = RECIPES) -> str:
+def score_teacher(
+    data: Path, results: Path, recipes: Path = RECIPES, teacher: str = TEACHERS["clip"], device: str = "cpu"
+) -> str:
     """Score the teacher by validate.py, write its headline numbers as JSON and return a line for each.
 
     Args:
         data: EmojiNet's folder, rendered by the study; of its own sets, those in a folder `sets` beside it are scored.
         results: file that is written: a number by variant, top-1 in percent, of imagenet-c the mCE.
         recipes: folder of validate.py's.
+        teacher: its spec.
 
     Raises:
         UsageError: there is no data.
@@ -35,7 +38,7 @@ def score_teacher(data: Path, results: Path, recipes: Path = RECIPES) -> str:
         scored = Path(folder) / "results.json"
         words = [
             "validate.py", "--config", str(recipes / "validate.yaml"), "--data-dir", str(data.resolve()), "--teacher",
-            TEACHERS["clip"], "--results-file", str(scored), *own_sets(data.parent / "sets"),
+            teacher, "--device", device, "--results-file", str(scored), *own_sets(data.parent / "sets"),
         ]  # fmt: skip
         if code := subprocess.run([sys.executable, *words], cwd=ROOT).returncode:
             raise DataError(f"validate.py ended with {code}; what it wrote above says why")

@@ -31,7 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     elif args.command == "run":
         run_study(args)
     elif args.command == "teacher":
-        print(score_teacher(args.out / "data", args.results / "teacher.json", RECIPES))
+        teacher = TABLES.teachers["clip"].format(out=args.out)
+        print(score_teacher(args.out / "data", args.results / "teacher.json", RECIPES, teacher, args.device))
     else:
         print(format_table(load(args.results)))
     return 0
@@ -72,9 +73,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     run.add_argument("--only", default="", metavar="METHOD,...", help="methods; default: all")
     run.add_argument("--quick", action="store_true", help="one epoch each, to see that everything works")
     run.add_argument("--dry-run", action="store_true", help="list the jobs")
-    for command in (plan, run):
-        command.add_argument("--device", default="cuda", help="that trains, generates and scores (default: cuda)")
     teacher = commands.add_parser("teacher", help="score the teacher on the same test sets")
+    for command in (plan, run, teacher):
+        command.add_argument("--device", default="cuda", help="that trains, generates and scores (default: cuda)")
     for command in (run, teacher):
         command.add_argument(
             "--out",

@@ -25,4 +25,6 @@ TABLES = Tables(
     world=LARGE,
     readers=4,
     own_sets=False,
+    teachers={"clip": "clip/local-dir:{out}/teacher_clip"},
+    makes_clip="emojinet.large_teacher",
 )  # fmt: skip

@@ -30,13 +30,14 @@ def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_scripts_take_every_command_and_all_are_of_one_world(tmp_path: Path) -> None:
     jobs = plan_jobs(tmp_path, 1, device="cuda", tables=TABLES)
-    assert [job.name for job in jobs[:3]] == ["data", "dad_clip", "dad_samples"]
+    assert [job.name for job in jobs[:4]] == ["data", "teacher_clip", "dad_clip", "dad_samples"]
+    assert all(job.needs == (jobs[0], jobs[1]) for job in jobs[2:4])  # another teacher is another DAD set
     assert jobs[0].commands[0][-2:] == ("--world", "large")
-    for job in jobs[1:]:
+    for job in jobs[2:]:
         for script, *words in job.commands:
             args, _ = parse_args(PARSERS[script](), words)
             assert len(load_class_list(args.class_map, args.class_names)) == 1161 and args.device == "cuda"
-            assert script == "validate.py" or args.img_size == args.teacher_img_size == 128
+            assert script == "validate.py" or args.img_size == 128
             assert "--extra-set" not in words
 
 
