@@ -13,7 +13,6 @@ from pathlib import Path
 from dad.errors import run_script
 from dad.markdown import format_rows
 from studies.emojinet.__main__ import RESULTS as CLAIMS_RESULTS
-from studies.emojinet.__main__ import end_on_sigterm
 from studies.emojinet.cells import difference_cell, plus_minus
 from studies.emojinet.methods import CLAIMS, METHODS
 from studies.emojinet.plan import plan_jobs
@@ -61,7 +60,6 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "run":
         if args.quick:
             args.out = args.results = args.out / "quick-share"
-        end_on_sigterm()
         runner = Runner(args.out, args.workers, args.results, "", lambda line: print(line, flush=True))
         runner.run(plan_jobs(args.out, args.seeds, quick=args.quick, tables=replace(CLAIMS, methods=BETWEEN)))
     elif args.command == "costs":

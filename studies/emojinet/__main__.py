@@ -8,11 +8,11 @@ python -m studies.emojinet teacher
 python -m studies.emojinet costs
 python -m studies.emojinet table
 python -m studies.emojinet power
+python -m studies.emojinet devices
 python -m studies.emojinet plot
 """
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
@@ -20,12 +20,14 @@ from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
 from dad.files import write_atomically
 from studies.emojinet.attack_plot import attack_plot
+from studies.emojinet.devices import compare_devices
 from studies.emojinet.ladder import NO_LADDER
 from studies.emojinet.methods import CLAIMS, ON_A_CARD, Tables
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.plan_file import plan_bytes, plan_content, require_plan, write_plan
 from studies.emojinet.plot import difference_plot
 from studies.emojinet.power import format_power, plan_power
+from studies.emojinet.records import Records, load_records
 from studies.emojinet.runner import Runner, read_records
 from studies.emojinet.sets import load_selection, require_listings
 from studies.emojinet.study import Study, load_study
@@ -48,6 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         print(format_study(load_study(args.results)))
     elif args.command == "power":
         print(format_power(plan_power(load_study(args.results).records)))
+    elif args.command == "devices":
+        print(
+            compare_devices(*(Records(load_records(place / "runs.json")) for place in (RESULTS / args.kind, RESULTS)))
+        )
     elif args.command == "plot":
         print(draw(load_study(args.results), args.out))
     elif args.command == "teacher":
@@ -95,6 +101,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     table.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     power = commands.add_parser("power", help="print how many seeds each claim takes, by the spread of those there are")
     power.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
+    devices = commands.add_parser("devices", help="compare the runs on a kind of device with the same ones on CPUs")
+    devices.add_argument("--kind", default="cuda", help="of device (default: cuda)")
     plot = commands.add_parser("plot", help="draw what each method adds to plain training, and the attack to Q")
     plot.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     plot.add_argument("--out", type=Path, default=RESULTS, help="folder of the pictures (default: beside the results)")
@@ -142,7 +150,6 @@ def run_study(args: argparse.Namespace) -> None:
     if args.dry_run:
         print(describe(jobs, runner, args.workers))
         return
-    end_on_sigterm()
     sets = plan_content(selection)["sets"]
     records = runner.run(jobs, lambda: require_listings(out / "data", out / "sets", sets))
     print(f"{len(records)} runs, written to {results / 'runs.json'}")
@@ -163,15 +170,9 @@ def select_scenes(args: argparse.Namespace) -> str:
     """Train what is not there of the ensemble, then choose."""
     from studies.emojinet.selection import judge_jobs, select  # torch is slow to import
 
-    end_on_sigterm()
     jobs = judge_jobs(args.out)
     Runner(args.out, args.workers, args.out, "", lambda line: print(line, flush=True)).carry_out(jobs)
     return select(jobs, args.out / "data")
-
-
-def end_on_sigterm() -> None:
-    """Turn the signal into an exception, so that the runner can ask the commands under way to save and end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def describe(jobs: list[Job], runner: Runner, workers: int) -> str:

@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import IO, Any
 
-from dad.errors import DataError, SettingsError
+from dad.errors import DataError, SettingsError, UserError
 from dad.files import read_json, to_json, write_atomically
 from dad.locks import hold
 from dad.report.results import load_results
@@ -33,6 +33,14 @@ from studies.emojinet.sets import OWN_SETS
 _METRICS = {variant.name: variant.metric for variant in VARIANTS}
 _PACE = re.compile(r"Train: (\d+) .*Time: ([0-9.]+)/s")
 _THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LOOK = 0.5  # seconds between two looks whether one of them came: raised where it arrives, an exception breaks locks
+
+
+class Stopped(UserError):
+    """The study was asked to stop; what was under way has saved where it is."""
+
+    exit_code = 75  # as the scripts have it: to be gone on with
 
 
 class Runner:
@@ -52,6 +60,7 @@ class Runner:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()  # of the two fields that commands' threads and `stop` share
         self._stopped = False
+        self._heard: list[int] = []  # signals
         self._order: list[tuple[str, str, int]] = []
         self._records = {record_key(record): record for record in read_records(results)}
         require_same_plan(self._records.values(), plan)
@@ -67,6 +76,7 @@ class Runner:
             SettingsError: something lies there that other settings made.
             DataError: a command failed; the message names its log. Others that ran are finished, no new ones begin. Or
                 another process runs this study in the same folder.
+            Stopped: by SIGTERM or SIGINT.
         """
         self._order = [run_key(job.run) for job in jobs if job.run]
         with self._alone():
@@ -81,7 +91,7 @@ class Runner:
         """Do what is not done yet of jobs that are no runs, whether a run needs them or not.
 
         Raises:
-            SettingsError, DataError: as `run`.
+            SettingsError, DataError, Stopped: as `run`.
         """
         with self._alone():
             self._carry_out_all([job for job in jobs if not self._is_done(job)], lambda: None)
@@ -94,9 +104,14 @@ class Runner:
             hold(folder / ".run.lock", f"{folder}: another process runs this study there; wait until it has ended")
             for folder in dict.fromkeys([self.out.resolve(), self.results.resolve()])
         ]
+        before = {
+            number: signal.signal(number, lambda number, _: self._heard.append(number)) for number in _STOP_SIGNALS
+        }
         try:
             yield
         finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
             for lock in filter(None, locks):
                 lock.close()
 
@@ -161,13 +176,19 @@ class Runner:
     def _carry_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, float]]:
         with ThreadPoolExecutor(self.workers) as pool:
             futures = {pool.submit(self._do, job): job for job in jobs}
+            left = set(futures)
             try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
+                while left:
+                    done, left = wait(left, _LOOK, FIRST_COMPLETED)
+                    if self._heard:
+                        name = signal.Signals(self._heard[0]).name
+                        raise Stopped(f"stopped by {name}; what was under way goes on by the same command")
+                    for future in done:
+                        yield futures[future], future.result()
             except BaseException as error:
                 for future in futures:
                     future.cancel()
-                if not isinstance(error, DataError):  # a signal; after a failure the others may finish
+                if not isinstance(error, DataError):  # after a failure the others may finish
                     self.stop()
                 raise
 

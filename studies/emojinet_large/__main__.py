@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dad.errors import UsageError, run_script
 from dad.files import to_json
-from studies.emojinet.__main__ import describe, end_on_sigterm, kind_of
+from studies.emojinet.__main__ import describe, kind_of
 from studies.emojinet.plan import plan_jobs
 from studies.emojinet.plan_file import comparison_content, require_plan, write_plan
 from studies.emojinet.runner import Runner, read_records
@@ -57,7 +57,6 @@ def run_study(args: argparse.Namespace) -> None:
     if args.dry_run:
         print(describe(jobs, runner, args.workers))
         return
-    end_on_sigterm()
     print(f"{len(runner.run(jobs))} runs, written to {results / 'runs.json'}")
 
 

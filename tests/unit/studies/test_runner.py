@@ -1,6 +1,7 @@
 """Jobs are done once, go on after a failure, and leave a record: commands are Python one-liners here."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from dad.errors import DataError, SettingsError
 from studies.emojinet.methods import METHODS
 from studies.emojinet.plan import Job
 from studies.emojinet.records import load_records
-from studies.emojinet.runner import Runner, training_pace
+from studies.emojinet.runner import Runner, Stopped, training_pace
 
 PLAN = "0123"
 LOG = "Train: 0 [  50/50 (100%)]  Loss: 3.6 (ce 3.6)  Time: 80.0/s  LR: 1e-3  Data: 20%"
@@ -103,6 +104,21 @@ def test_a_stopped_runner_begins_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         runner.carry_out([stub("a", tmp_path)])
     assert times(tmp_path, "a") == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_commands_save_and_begins_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    runner = Runner(tmp_path, 1, tmp_path / "results", PLAN, say=lambda line: None)
+    before = signal.getsignal(number)
+    asks = (
+        f"import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: "
+        f"(open({str(tmp_path / 'saved')!r}, 'w').close(), sys.exit(0))); "
+        f"os.kill(os.getppid(), {int(number)}); time.sleep(60)"
+    )
+    with pytest.raises(Stopped, match=f"stopped by {number.name}; what was under way goes on by the same command"):
+        runner.carry_out([stub("a", tmp_path, asks), stub("b", tmp_path)])
+    assert (tmp_path / "saved").exists() and times(tmp_path, "b") == 0
+    assert signal.getsignal(number) is before
 
 
 def test_the_pace_is_the_median_of_the_epochs_last_lines() -> None:
