@@ -37,7 +37,7 @@ def format_table(study: Study) -> str:
         for name, facts in study.dad_sets.items()
         if facts.kept is not None
     ]
-    return "\n\n".join([*parts, *(f"- {one}" for one in sets)])
+    return "\n\n".join([*parts, "\n".join(f"- {one}" for one in sets)])
 
 
 def _scores(study: Study, student: str) -> str:
@@ -63,5 +63,6 @@ def _differences(study: Study, student: str) -> str:
             paired_difference(*(study.records.values(student, method, column) for method in (ours, other)))
             for column in _COLUMNS
         ]
-        rows.append([what, f"{ours} - {other}", *(difference_cell(one) for one in found)])
+        if any(found):  # both were run
+            rows.append([what, f"{ours} - {other}", *(difference_cell(one) for one in found)])
     return format_rows(rows)

@@ -15,7 +15,7 @@ from studies.emojinet.records import Records
 from studies.emojinet.study import DadSetFacts, Study
 from studies.emojinet_large import __main__ as study
 from studies.emojinet_large.methods import STUDENTS, TABLES
-from studies.emojinet_large.table import format_table
+from studies.emojinet_large.table import format_table, load
 
 PARSERS = {
     "train.py": create_train_parser, "generate.py": create_generate_parser, "validate.py": create_validate_parser,
@@ -68,6 +68,11 @@ def test_a_row_has_means_and_what_is_added(make_records: Callable[..., Records])
     assert rows["distilling"][1] == "kd - ce" and rows["distilling"][2].startswith("+9.5 ±")
     assert rows["the attack, over samples of Q"][2].startswith("+1.0")
     assert text.endswith("- clip: 34.5 % of the images kept, 50.0 % of their codes changed")
+
+
+def test_the_page_quotes_what_the_command_prints() -> None:
+    page = (study.RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    assert format_table(load(study.RESULTS)) in page
 
 
 def test_every_student_has_a_recipe() -> None:
