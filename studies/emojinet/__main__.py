@@ -10,6 +10,7 @@ python -m studies.emojinet table
 python -m studies.emojinet power
 python -m studies.emojinet devices
 python -m studies.emojinet plot
+python -m studies.emojinet page
 """
 
 import argparse
@@ -23,6 +24,7 @@ from studies.emojinet.attack_plot import attack_plot
 from studies.emojinet.devices import compare_devices
 from studies.emojinet.ladder import NO_LADDER
 from studies.emojinet.methods import CLAIMS, ON_A_CARD, Tables
+from studies.emojinet.page import PAGE, write_page
 from studies.emojinet.plan import Job, plan_jobs
 from studies.emojinet.plan_file import plan_bytes, plan_content, require_plan, write_plan
 from studies.emojinet.plot import difference_plot
@@ -56,6 +58,9 @@ def main(argv: list[str] | None = None) -> int:
         )
     elif args.command == "plot":
         print(draw(load_study(args.results), args.out))
+    elif args.command == "page":
+        study = load_study(RESULTS / "runs.json")
+        print("\n".join([write_page(PAGE, study, len(plan_runs())), draw(study, RESULTS)]))
     elif args.command == "teacher":
         print(score_teacher(args.data, args.out))
     elif args.command == "costs":
@@ -106,6 +111,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     plot = commands.add_parser("plot", help="draw what each method adds to plain training, and the attack to Q")
     plot.add_argument("--results", type=Path, default=RESULTS / "runs.json", help="default: the committed ones")
     plot.add_argument("--out", type=Path, default=RESULTS, help="folder of the pictures (default: beside the results)")
+    commands.add_parser("page", help="write the page of the committed results and its pictures anew")
     teacher = commands.add_parser("teacher", help="score the teacher, to tell which test sets can tell methods apart")
     teacher.add_argument("--data", type=Path, default=Path("output/study/data"), help="as the study rendered it")
     teacher.add_argument("--out", type=Path, default=RESULTS / "teacher.json", help="default: beside the results")
@@ -122,15 +128,24 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def draw(study: Study, folder: Path) -> str:
-    """Write the pictures and return their places; the attack's only where its ladder was run."""
+def pictures_of(study: Study) -> dict[str, str]:
+    """Return the pictures by their files' names; the attack's only where its ladder was run."""
     pictures = {"differences.svg": difference_plot(study.records), "epsilon.svg": attack_plot(study)}
-    lines = [NO_LADDER] if not pictures["epsilon.svg"] else []
+    return {name: svg for name, svg in pictures.items() if svg}
+
+
+def draw(study: Study, folder: Path) -> str:
+    """Write the pictures and return their places."""
+    pictures = pictures_of(study)
     for name, svg in pictures.items():
-        if svg:
-            write_atomically(folder / name, to_file(svg))
-            lines.append(f"written: {folder / name}")
-    return "\n".join(lines)
+        write_atomically(folder / name, to_file(svg))
+    lines = [f"written: {folder / name}" for name in pictures]
+    return "\n".join(lines if len(lines) > 1 else [NO_LADDER, *lines])
+
+
+def plan_runs() -> list[Job]:
+    """Return the runs of the plan on CPUs."""
+    return [job for job in plan_jobs(Path("out")) if job.run]
 
 
 def run_study(args: argparse.Namespace) -> None:
