@@ -149,6 +149,12 @@ def _require_same_teacher(args: argparse.Namespace, settings: Mapping[str, Any])
             f"--teacher {args.teacher}, but --soft-targets {args.soft_targets} hold the answers of "
             f"{settings['teacher']}; leave out --teacher, or build others"
         )
+    asked, given = getattr(args, "teacher_img_size", None), _data_config(settings)["input_size"][-1]
+    if asked not in (None, given):
+        raise UsageError(
+            f"--teacher-img-size {asked}, but --soft-targets {args.soft_targets} hold answers to images of {given} px; "
+            "leave it out, or build others"
+        )
 
 
 def _find_head(args: argparse.Namespace, classes: ClassList, targets: SoftTargets) -> Tensor:

@@ -65,3 +65,17 @@ def test_a_teacher_s_score_is_told_and_kept_before_training(
     told = json.loads((tmp_path / "run" / "status.json").read_text())["teacher_top1"]
     assert told == pytest.approx(float(row["eval_top1"])) and "of 12 validation images" in caplog.text
     assert ("so few" in caplog.text) == (told < 20)
+
+
+def test_a_student_of_another_size_than_its_clip(
+    train_flags: list[str], generate_flags: list[str], tmp_path: Path
+) -> None:
+    larger = ["--img-size", "64", "--teacher-img-size", "64"]
+    assert generate.main([*generate_flags, *larger, "--preview", "0", "--gallery", "0"]) == 0
+    words = [*train_flags, "--model-kwargs", "img_size=64", "--epochs", "1", "--objective", "dad"]
+    words += ["--dad-dir", str(tmp_path / "dad")]
+    with pytest.raises(UsageError, match="a CLIP scales images to its own size with --teacher-img-size 64"):
+        train.main([*words, "--img-size", "64"])
+    assert train.main([*words, *larger]) == 0
+    (row,) = csv.DictReader((tmp_path / "run" / "summary.csv").open())
+    assert math.isfinite(float(row["train_loss"]))

@@ -115,6 +115,16 @@ def test_another_teacher_is_refused(args: Namespace, targets: Any) -> None:
         create_recorded_teacher(args, CLASSES, targets, CPU)
 
 
+def test_answers_to_images_of_another_size_are_refused(args: Namespace, targets: Any) -> None:
+    args.teacher_img_size = 32  # those that it was asked with
+    create_recorded_teacher(args, CLASSES, targets, CPU)
+    args.teacher_img_size = 64
+    with pytest.raises(
+        UsageError, match=r"--teacher-img-size 64, but --soft-targets .* to images of 32 px; leave it out"
+    ):
+        create_recorded_teacher(args, CLASSES, targets, CPU)
+
+
 def test_a_teacher_of_the_same_name_with_other_weights_makes_no_head(args: Namespace, targets: Any) -> None:
     targets.settings["teacher_weights"] = "0" * 16
     with pytest.raises(UsageError, match="has other weights than the one that --soft-targets"):
