@@ -15,11 +15,12 @@ python -m studies.emojinet page
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from dad.charts.svg import to_file
 from dad.errors import UsageError, run_script
-from dad.files import write_atomically
+from dad.files import to_json, write_atomically
 from studies.emojinet.attack_plot import attack_plot
 from studies.emojinet.devices import compare_devices
 from studies.emojinet.ladder import NO_LADDER
@@ -149,24 +150,37 @@ def plan_runs() -> list[Job]:
 
 
 def run_study(args: argparse.Namespace) -> None:
-    """Run what is planned; records go to `results` as they come, those of a shortened study to --out."""
+    """Run what is planned for a kind of device."""
+    tables, results = place_of(args.device)
+    content = plan_content(load_selection(), tables, kind_of(args.device))
+    run_planned(
+        args, tables, results, to_json(content, indent=1),
+        lambda out: require_listings(out / "data", out / "sets", content["sets"]),
+    )  # fmt: skip
+
+
+def run_planned(
+    args: argparse.Namespace, tables: Tables, results: Path, plan: bytes, check: Callable[[Path], None]
+) -> None:
+    """Run what a plan file says, which has to be `plan`; records go to `results` as they come, those of a shortened
+    study to --out.
+
+    Args:
+        check: called with the study's folder when data and test sets are there.
+    """
     if args.workers < 1 or (args.seeds is not None and args.seeds < 1):
         raise UsageError("--seeds and --workers must be at least 1")
+    digest = require_plan(results / "plan.json", plan)
     out: Path = args.out
-    tables, results = place_of(args.device)
-    selection = load_selection()
-    digest = require_plan(results / "plan.json", plan_bytes(selection, tables, kind_of(args.device)))
     if args.quick:
-        out = out / "quick"
-        results = out
+        out = results = out / "quick"
     only = list(filter(None, args.only.split(",")))
     jobs = plan_jobs(out, args.seeds, only, args.quick, args.device, tables)
     runner = Runner(out, args.workers, results, digest, lambda line: print(line, flush=True))
     if args.dry_run:
         print(describe(jobs, runner, args.workers))
         return
-    sets = plan_content(selection)["sets"]
-    records = runner.run(jobs, lambda: require_listings(out / "data", out / "sets", sets))
+    records = runner.run(jobs, lambda: check(out))
     print(f"{len(records)} runs, written to {results / 'runs.json'}")
 
 

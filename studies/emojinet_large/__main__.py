@@ -10,12 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from dad.errors import UsageError, run_script
+from dad.errors import run_script
 from dad.files import to_json
-from studies.emojinet.__main__ import describe, kind_of
-from studies.emojinet.plan import plan_jobs
-from studies.emojinet.plan_file import comparison_content, require_plan, write_plan
-from studies.emojinet.runner import Runner, read_records
+from studies.emojinet.__main__ import kind_of, run_planned
+from studies.emojinet.plan_file import comparison_content, write_plan
+from studies.emojinet.runner import read_records
 from studies.emojinet.teacher import score_teacher
 from studies.emojinet_large.methods import RECIPES, TABLES
 from studies.emojinet_large.table import format_table, load
@@ -29,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "plan":
         print(write_plan(args.results / "plan.json", plan_bytes(args.device), read_records(args.results)))
     elif args.command == "run":
-        run_study(args)
+        run_planned(args, TABLES, args.results, plan_bytes(args.device), lambda out: None)
     elif args.command == "teacher":
         teacher = TABLES.teachers["clip"].format(out=args.out)
         print(score_teacher(args.out / "data", args.results / "teacher.json", RECIPES, teacher, args.device))
@@ -41,23 +40,6 @@ def main(argv: list[str] | None = None) -> int:
 def plan_bytes(device: str) -> bytes:
     """Return the plan file as it has to be for runs on a device, byte for byte."""
     return to_json({**comparison_content(TABLES, kind_of(device)), "world": TABLES.world.name}, indent=1)
-
-
-def run_study(args: argparse.Namespace) -> None:
-    """Run what is planned; records are written as they come, those of a shortened study to --out."""
-    if args.workers < 1 or (args.seeds is not None and args.seeds < 1):
-        raise UsageError("--seeds and --workers must be at least 1")
-    digest = require_plan(args.results / "plan.json", plan_bytes(args.device))
-    out, results = args.out, args.results
-    if args.quick:
-        out = results = out / "quick"
-    only = list(filter(None, args.only.split(",")))
-    jobs = plan_jobs(out, args.seeds, only, args.quick, args.device, TABLES)
-    runner = Runner(out, args.workers, results, digest, lambda line: print(line, flush=True))
-    if args.dry_run:
-        print(describe(jobs, runner, args.workers))
-        return
-    print(f"{len(runner.run(jobs))} runs, written to {results / 'runs.json'}")
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
