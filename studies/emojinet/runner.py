@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -28,13 +27,13 @@ from studies.emojinet.methods import DAD_SETS, ROOT
 from studies.emojinet.plan import Job, run_key
 from studies.emojinet.plan_file import require_same_plan
 from studies.emojinet.records import Record, compact, load_records, save_records
+from studies.emojinet.schedule import do_when_ready
 from studies.emojinet.sets import OWN_SETS
 
 _METRICS = {variant.name: variant.metric for variant in VARIANTS}
 _PACE = re.compile(r"Train: (\d+) .*Time: ([0-9.]+)/s")
 _THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LOOK = 0.5  # seconds between two looks whether one of them came: raised where it arrives, an exception breaks locks
 
 
 class Stopped(UserError):
@@ -66,7 +65,7 @@ class Runner:
         require_same_plan(self._records.values(), plan)
 
     def run(self, jobs: Sequence[Job], check: Callable[[], None] = lambda: None) -> list[Record]:
-        """Do what is not done yet, stage by stage, and return the runs' records in order.
+        """Do what is not done yet, each job as soon as what it needs is there, and return the runs' records in order.
 
         Args:
             jobs: in the order that records are written in.
@@ -121,17 +120,14 @@ class Runner:
         start = time.perf_counter()
         done = 0.0
         took = 0.0
-        for stage in sorted({job.stage for job in todo}):
-            if stage > 0:
-                check()
-            for job, seconds in self._carry_out([job for job in todo if job.stage == stage]):
-                self._publish(job)
-                done += job.minutes
-                took += seconds / 60
-                elapsed = (time.perf_counter() - start) / 60
-                left = (total - done) / self.workers * took / done  # if the plan errs on the rest as it did so far
-                share = f"[{100 * done / total:3.0f} %]"
-                self.say(f"{share} {job.name}: {seconds:.0f} s; {elapsed:.0f} min, {left:.0f} to go")
+        for job, seconds in do_when_ready(todo, self.workers, self._do, check, self._look, self.stop):
+            self._publish(job)
+            done += job.minutes
+            took += seconds / 60
+            elapsed = (time.perf_counter() - start) / 60
+            left = (total - done) / self.workers * took / done  # if the plan errs on the rest as it did so far
+            share = f"[{100 * done / total:3.0f} %]"
+            self.say(f"{share} {job.name}: {seconds:.0f} s; {elapsed:.0f} min, {left:.0f} to go")
 
     def pending(self, jobs: Sequence[Job]) -> list[Job]:
         """Return what is still to be done: runs without a record, and what these need."""
@@ -173,24 +169,10 @@ class Runner:
             for process in self._running:
                 process.send_signal(signal.SIGTERM)
 
-    def _carry_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, float]]:
-        with ThreadPoolExecutor(self.workers) as pool:
-            futures = {pool.submit(self._do, job): job for job in jobs}
-            left = set(futures)
-            try:
-                while left:
-                    done, left = wait(left, _LOOK, FIRST_COMPLETED)
-                    if self._heard:
-                        name = signal.Signals(self._heard[0]).name
-                        raise Stopped(f"stopped by {name}; what was under way goes on by the same command")
-                    for future in done:
-                        yield futures[future], future.result()
-            except BaseException as error:
-                for future in futures:
-                    future.cancel()
-                if not isinstance(error, DataError):  # after a failure the others may finish
-                    self.stop()
-                raise
+    def _look(self) -> None:
+        if self._heard:
+            name = signal.Signals(self._heard[0]).name
+            raise Stopped(f"stopped by {name}; what was under way goes on by the same command")
 
     def _do(self, job: Job) -> float:
         log = self.out / "logs" / f"{job.name}.log"

@@ -69,7 +69,8 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 def test_a_failure_names_its_log_and_the_next_call_goes_on(tmp_path: Path) -> None:
     fails_once = f"import sys, pathlib; pathlib.Path({str(tmp_path / 'ok')!r}).exists() or sys.exit(3)"
-    jobs = [stub("a", tmp_path), stub("b", tmp_path, fails_once, stage=1), stub("c", tmp_path, stage=2)]
+    failing = stub("b", tmp_path, fails_once, stage=1)
+    jobs = [stub("a", tmp_path), failing, replace(stub("c", tmp_path, stage=2), needs=(failing,))]
     with pytest.raises(DataError, match=r"b: -c ended with 3, see .*b\.log"):
         quiet(tmp_path).carry_out(jobs)
     assert times(tmp_path, "c") == 0
