@@ -53,15 +53,11 @@ def train_clip_further(seed: int, steps: int, start_file: Path) -> nn.Module:
 
 
 def train_large_clip(folder: Path, seed: int, steps: int, device: torch.device) -> nn.Module:
-    """Train the large world's CLIP, whose configuration lies in `folder`, with every concept equally often."""
+    """Train the large world's CLIP, whose configuration lies in `folder`, on rough pictures of all concepts alike."""
     torch.manual_seed(seed)
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False).to(device)
     web = render_web(seed, _PER_STYLE, size=LARGE.size)
-    return _contrast(model, web, seed, steps, 2e-3, _vary_more, folder, _LARGE_BATCH)
-
-
-def _vary_more(images: Tensor, generator: torch.Generator) -> Tensor:
-    return jitter(images, generator, strength=1.5)
+    return _contrast(model, web, seed, steps, 2e-3, _vary_roughly, folder, _LARGE_BATCH)
 
 
 def _vary_roughly(images: Tensor, generator: torch.Generator) -> Tensor:

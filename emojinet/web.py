@@ -2,7 +2,7 @@
 
 import io
 import math
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -87,22 +87,23 @@ def roughen(pixels: Tensor, generator: torch.Generator, share: float = 0.15) -> 
 
     Bad weather in streaks and patches, shaken cameras, crumpled prints, heavy JPEG; each of the five strikes its own
     random `share` of the pictures. They are not the formulas of `emojinet.corruptions`, on which the teacher is judged.
+    The generator is of the pictures' device.
     """
     for change in (_streak, _cloud, _shake, _crumple, _recompress):
-        struck = torch.rand(len(pixels), generator=generator) < share
+        struck = _uniform(0, 1, generator, len(pixels)) < share
         if struck.any():
             pixels[struck] = change(pixels[struck], generator).clamp(0, 1)
     return pixels
 
 
 def _uniform(low: float, high: float, generator: torch.Generator, *shape: int) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator)
+    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)
 
 
 def _streak(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Lay bright (rain, snow) or dark (scratches) strokes of one direction over the pictures, and some glare."""
     count, _, side, _ = pixels.shape
-    drops = torch.rand(count, 1, side, side, generator=generator) < _uniform(0.005, 0.06, generator, count, 1, 1, 1)
+    drops = _uniform(0, 1, generator, count, 1, side, side) < _uniform(0.005, 0.06, generator, count, 1, 1, 1)
     strokes = _line_blur(drops.float() * _uniform(0.5, 3, generator, count, 1, side, side), generator)
     strokes = strokes * torch.where(_uniform(0, 1, generator, count, 1, 1, 1) < 0.8, 1.0, -1.0)
     glare = _uniform(0, 0.5, generator, count, 1, 1, 1)
@@ -112,16 +113,18 @@ def _streak(pixels: Tensor, generator: torch.Generator) -> Tensor:
 def _cloud(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Cover the pictures by patches or veins of one pale or random colour each."""
     count, _, side, _ = pixels.shape
-    noise = torch.zeros(count, 1, side, side)
+    noise = torch.zeros(count, 1, side, side, device=pixels.device)
     for cells in (2, 5, 11, 23):
-        coarse = torch.rand(count, 1, cells, cells, generator=generator)
+        coarse = _uniform(0, 1, generator, count, 1, cells, cells)
         noise += interpolate(coarse, size=side, mode="bicubic") / math.sqrt(cells)
     low = noise.amin((1, 2, 3), keepdim=True)
     high = noise.amax((1, 2, 3), keepdim=True)
     noise = (noise - low) / (high - low)
     noise = torch.where(_uniform(0, 1, generator, count, 1, 1, 1) < 0.5, noise, 1 - (2 * noise - 1).abs())
     cover = (noise * _uniform(0.5, 1.3, generator, count, 1, 1, 1)).clamp(0, 0.9)
-    colour = torch.lerp(torch.ones(count, 3, 1, 1), _uniform(0, 1, generator, count, 3, 1, 1), 0.4)
+    colour = torch.lerp(
+        torch.ones(count, 3, 1, 1, device=pixels.device), _uniform(0, 1, generator, count, 3, 1, 1), 0.4
+    )
     return torch.lerp(pixels, colour, cover)
 
 
@@ -132,19 +135,21 @@ def _shake(pixels: Tensor, generator: torch.Generator) -> Tensor:
 def _crumple(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Move every pixel by a smooth random field of up to a few pixels."""
     count, _, side, _ = pixels.shape
-    cells = int(torch.randint(4, side // 3, (), generator=generator))
-    offsets = torch.randn(count, 2, cells, cells, generator=generator) * _uniform(0.01, 0.06, generator, count, 1, 1, 1)
-    lines = torch.linspace(-1, 1, side)
+    draws: dict[str, Any] = {"generator": generator, "device": pixels.device}
+    cells = int(torch.randint(4, side // 3, (), **draws))
+    offsets = torch.randn(count, 2, cells, cells, **draws) * _uniform(0.01, 0.06, generator, count, 1, 1, 1)
+    lines = torch.linspace(-1, 1, side, device=pixels.device)
     grid = torch.stack(torch.meshgrid(lines, lines, indexing="xy"), dim=-1)
     offsets = interpolate(offsets, size=side, mode="bicubic").permute(0, 2, 3, 1)
     return grid_sample(pixels, grid + offsets, padding_mode="border", align_corners=True)
 
 
 def _recompress(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    qualities = torch.randint(4, 50, (len(pixels),), generator=generator).tolist()
-    images = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    saved = np.stack([_through_jpeg(image, quality) for image, quality in zip(images, qualities, strict=True)])
-    return torch.from_numpy(saved).permute(0, 3, 1, 2).float() / 255
+    qualities = torch.randint(4, 50, (len(pixels),), generator=generator, device=pixels.device).tolist()
+    images = (pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    with ThreadPoolExecutor() as pool:  # next to a card it would be half of a step
+        saved = np.stack(list(pool.map(_through_jpeg, images, qualities)))
+    return torch.from_numpy(saved).to(pixels.device).permute(0, 3, 1, 2).float() / 255
 
 
 def _through_jpeg(image: Pixels, quality: int) -> Pixels:
@@ -164,5 +169,6 @@ def _line_blur(images: Tensor, generator: torch.Generator) -> Tensor:
     rows = (reach + steps * math.sin(angle)).round().long()
     kernel = torch.zeros(2 * reach + 1, 2 * reach + 1)
     kernel.index_put_((rows, columns), torch.ones(()) / len(steps), accumulate=True)
+    kernel = kernel.to(images.device)
     padded = torch.nn.functional.pad(images, (reach,) * 4, mode="reflect")
     return conv2d(padded, kernel.expand(channels, 1, -1, -1), groups=channels)

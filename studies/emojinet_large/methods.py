@@ -15,7 +15,10 @@ _COMPARED = ("ce", "kd", "dad", "dad_samples")
 
 TABLES = Tables(
     tuple(
-        replace(method, seeds=SEEDS, students=tuple(STUDENTS)) for method in METHODS if method.name in _COMPARED
+        replace(method, seeds=SEEDS, students=(student,), turn=turn)  # one student after the other
+        for turn, student in enumerate(STUDENTS)
+        for method in METHODS
+        if method.name in _COMPARED
     ),
     STUDENTS,
     {"clip": DadSetPlan("clip", LARGE_EPSILON), "samples": DadSetPlan("clip", None, 0)},

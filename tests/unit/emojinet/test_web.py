@@ -40,6 +40,16 @@ def test_rough_pictures_differ_and_stay_pictures() -> None:
     assert first.min() >= 0 and first.max() <= 1 and first.isfinite().all()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_pictures_are_varied_where_they_lie() -> None:
+    images = torch.randint(256, (64, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8).cuda()
+    first, again = (
+        roughen(jitter(images, generator), generator)
+        for generator in (torch.Generator("cuda").manual_seed(0) for _ in range(2))
+    )
+    assert first.is_cuda and torch.equal(first, again) and first.min() >= 0 and first.max() <= 1
+
+
 def test_a_line_blur_keeps_the_light() -> None:
     image = torch.zeros(1, 3, 64, 64)
     image[:, :, 32, 32] = 1
