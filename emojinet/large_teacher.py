@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m emojinet.large_teacher", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder that becomes --teacher clip/local-dir:DIR")
     parser.add_argument("--device", default="cuda", help="that trains it (default: cuda)")
-    parser.add_argument("--steps", type=int, default=4000, help="batches of 512 (default: 4000)")
+    parser.add_argument("--steps", type=int, default=2800, help="batches of 512 (default: 2800)")
     parser.add_argument("--seed", type=int, default=0, help="of scenes, order and initial weights (default: 0)")
     args = parser.parse_args(argv)
     write_atomically(args.out / "open_clip_config.json", to_json(LARGE_CONFIG, indent=2))

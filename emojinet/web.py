@@ -1,6 +1,5 @@
 """The tiny CLIP's web: captioned scenes of every concept by every artist, and the ways in which web pictures vary."""
 
-import io
 import math
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
@@ -8,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, grid_sample, interpolate
+from torchvision.io import decode_jpeg, encode_jpeg
 
 from emojinet.concepts import Concept, class_concepts, shared_concepts
 from emojinet.drawings import STYLES, draw
@@ -146,16 +145,15 @@ def _crumple(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 def _recompress(pixels: Tensor, generator: torch.Generator) -> Tensor:
     qualities = torch.randint(4, 50, (len(pixels),), generator=generator, device=pixels.device).tolist()
-    images = (pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    with ThreadPoolExecutor() as pool:  # next to a card it would be half of a step
-        saved = np.stack(list(pool.map(_through_jpeg, images, qualities)))
-    return torch.from_numpy(saved).to(pixels.device).permute(0, 3, 1, 2).float() / 255
+    images = (pixels * 255).round().byte().cpu()
+    with ThreadPoolExecutor() as pool:  # the codec leaves Python's lock; one by one it is most of a card's step
+        saved = list(pool.map(_through_jpeg, images, qualities))
+    return torch.stack(saved).to(pixels.device).float() / 255
 
 
-def _through_jpeg(image: Pixels, quality: int) -> Pixels:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+def _through_jpeg(image: Tensor, quality: int) -> Tensor:
+    decoded: Tensor = decode_jpeg(encode_jpeg(image, quality))
+    return decoded
 
 
 def _line_blur(images: Tensor, generator: torch.Generator) -> Tensor:
