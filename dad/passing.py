@@ -39,7 +39,7 @@ def is_of_disk(error: BaseException | None, path: Path) -> bool:
 
 
 def read_patiently(
-    read: Callable[[], _Content], path: Path, may_pass: Callable[[BaseException, Path], bool] = is_passing
+    read: Callable[[], _Content], path: Path | str, may_pass: Callable[[BaseException, Path], bool] = is_passing
 ) -> _Content:
     """Return what `read` returns, trying again for a few seconds while its failure may pass.
 
@@ -50,7 +50,7 @@ def read_patiently(
         try:
             return read()
         except (OSError, MemoryError) as error:
-            if not may_pass(error, path):
+            if not may_pass(error, Path(path)):
                 raise
             _logger.warning("%s: %s; trying again in %g s", path, error, delay)
         time.sleep(delay)

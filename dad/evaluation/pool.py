@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data.loader import PrefetchLoader, fast_collate
+from timm.data.loader import PrefetchLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
@@ -91,10 +91,11 @@ class ImagePool:
             num_workers=settings.workers,
             pin_memory=settings.pin_memory,
             persistent_workers=settings.workers > 0,
-            collate_fn=fast_collate if settings.prefetcher else default_collate,
+            collate_fn=default_collate if settings.workers else _Stack(),
         )
         self._loader: Any = loader
-        self._is_ahead = settings.workers > 0 and runtime.device.type == "cpu"  # a card computes by itself meanwhile
+        # A card computes by itself meanwhile; without workers a thread needs a core that the network leaves.
+        self._is_ahead = runtime.device.type == "cpu" and (settings.workers > 0 or _has_free_core())
         self._memory = ReusedMemory()  # of batches
         self._levels: PrefetchLoader | None = None  # what normalises 8-bit images, where the loader does not
         if settings.prefetcher:
@@ -151,6 +152,11 @@ def _ahead(batches: Iterator[ImageBatch]) -> Iterator[ImageBatch]:
         crew.dismiss()
 
 
+def _has_free_core() -> bool:
+    """Whether the process may use more cores than its networks have threads."""
+    return torch.get_num_threads() < len(os.sched_getaffinity(0))
+
+
 def is_any_readable(files: Sequence[str]) -> bool:
     """Whether one of the files, which could not be read once, can be now."""
     for file in files:
@@ -197,10 +203,23 @@ class _StreamOfSets(Dataset[tuple[Any, int]]):
         place, spans = number - self.starts[which], self.spans[which]
         path, span = os.fsdecode(self.paths[which][place]), () if spans is None else spans[place].tolist()
         try:
-            content = read_patiently(lambda: read_file(path, *span), Path(path))
+            content = read_patiently(lambda: read_file(path, *span), path)
             return self.pipelines[which](decode_rgb(content, self.longest)), number
         except (UnreadableError, OSError):
             return self.pipelines[which](self.blank), -1 - number
+
+
+class _Stack:
+    """Stacks (image, number) into a batch, in this process in memory that is used again; a worker's `default_collate`
+    stacks them in memory that both share."""
+
+    def __init__(self) -> None:
+        self._memory = ReusedMemory()
+
+    def __call__(self, items: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+        images = [image for image, _ in items]
+        batch = self._memory.empty((len(images), *images[0].shape), images[0].dtype)
+        return torch.stack(images, out=batch), torch.tensor([number for _, number in items])
 
 
 class _BatchNumbers(Sampler[list[int]]):

@@ -78,7 +78,8 @@ def decode_rgb(content: bytes, longest: float = math.inf) -> Image.Image:
             _require_decent(image, longest)
             if image.mode == "I" or image.mode.startswith("I;16"):
                 return _scale_16_bit(image)
-            rgb: Image.Image = image.convert("RGB")
+            image.load()
+            rgb: Image.Image = image if image.mode == "RGB" else image.convert("RGB")  # which copies in any case
             return rgb
     except UnreadableError:
         raise

@@ -15,6 +15,7 @@ from PIL import Image
 
 from dad.errors import DataError
 from dad.evaluation.pool import ImagePool
+from dad.images import decoding
 from dad.images.classes import ClassList
 from dad.runtime import Runtime
 from dad.variants import ImageSet, list_image_set
@@ -137,6 +138,35 @@ def test_images_do_not_depend_on_workers_and_prefetcher(mixed: ImageSet, workers
     for ours, theirs in zip(plain, other, strict=True):
         torch.testing.assert_close(ours.images, theirs.images)
         assert ours.numbers.tolist() == theirs.numbers.tolist() and ours.readable.all() and theirs.readable.all()
+
+
+def test_without_workers_the_next_batch_is_made_while_one_is_in_use(
+    mixed: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_second_read = threading.Event()
+    readers = []
+
+    def read_file(path: str, *span: int) -> bytes:
+        readers.append(threading.current_thread())
+        if len(readers) == 2:
+            is_second_read.set()
+        return decoding.read_file(path, *span)
+
+    monkeypatch.setattr("dad.evaluation.pool.read_file", read_file)
+    monkeypatch.setattr("dad.evaluation.pool._has_free_core", lambda: True)
+    batches = make_pool([mixed], 1, 0).batches([0])
+    next(batches)
+    assert is_second_read.wait(20) and threading.main_thread() not in readers
+    batches.close()
+    assert not readers[0].is_alive()
+
+
+def test_a_batch_that_is_held_is_not_overwritten(mixed: ImageSet) -> None:
+    for prefetcher in (True, False):
+        held = list(make_pool([mixed], 2, 0, prefetcher=prefetcher).batches([0]))
+        alone = (next(make_pool([mixed], 2, 0, prefetcher=prefetcher).batches([0])) for _ in held[:1])
+        assert torch.equal(held[0].images, next(alone).images)
+        assert len({batch.images.data_ptr() for batch in held}) == len(held)
 
 
 @pytest.mark.parametrize(("variant", "unchanged"), [("imagenet-style", True), ("imagenet-sketch", False)])

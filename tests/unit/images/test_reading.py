@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 from timm.data import create_transform
 
 from dad.errors import DataError
@@ -197,10 +197,10 @@ def test_a_file_that_is_missing_is_unreadable_but_a_disk_that_is_missing_may_com
 
 
 def test_no_memory_for_an_image_is_no_fault_of_the_image(sources: list[SourceImage], monkeypatch) -> None:
-    def decode(self: Image.Image, mode: str) -> Image.Image:
+    def decode(self: ImageFile.ImageFile) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Image.Image, "convert", decode)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
     with pytest.raises(DataError, match=r"MemoryError: .*this may pass"):
         next(reader_of(sources, threads=0).batches([[0]]))
 
