@@ -3,7 +3,7 @@
 The reference student learns from Twemoji alone, the tiny VQGAN and the tiny CLIP from every concept by every artist;
 the CLIP first from all concepts alike, then from a web that shows common things more often. A fixed number of threads a
 network, so that the result does not depend on the number of cores; about an hour and a half on 2 cores. A network whose
-weights are there already is not trained again.
+weights are there already is not trained again, and one whose training was stopped goes on.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from torch import nn
 from dad.checkpoints import file_digest
 from dad.errors import run_script
 from emojinet.measure import measure
+from emojinet.progress import Progress
 from emojinet.train_clip import MODEL_DIR, train_clip, train_clip_further
 from emojinet.train_reference import train_reference
 from emojinet.train_vqgan import config_fields, train_vqgan
@@ -54,12 +55,19 @@ def save_half(model: nn.Module, path: Path) -> None:
 
 
 def make(path: Path, train: Callable[..., nn.Module], *settings: object) -> None:
-    """Train a network and save it unless `path` is there already."""
+    """Train a network and save it unless `path` is there already; what a stopped call has reached, the next goes on
+    with.
+
+    Raises:
+        SettingsError: a call with other settings was stopped.
+    """
     if path.is_file():
         print(f"{path}: there already", flush=True)
         return
     start = time.perf_counter()
-    save_half(train(*settings), path)
+    progress = Progress(path.with_suffix(".training"), f"{train.__name__} {settings}")
+    save_half(train(*settings, progress=progress), path)
+    progress.remove()
     print(f"{path}: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
 
 

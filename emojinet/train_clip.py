@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from dad.pixels import normalize
 from emojinet.concepts import shared_concepts, templates
-from emojinet.fit import batch_indices, fit
+from emojinet.fit import Batches, fit
+from emojinet.progress import Draws, Progress
 from emojinet.web import jitter, render_web, roughen
 from emojinet.worlds import LARGE
 
@@ -36,28 +37,30 @@ LARGE_CONFIG = {
 _LARGE_BATCH = 512
 
 
-def train_clip(seed: int, steps: int) -> nn.Module:
+def train_clip(seed: int, steps: int, progress: Progress | None = None) -> nn.Module:
     """Train from scratch with every concept equally often; return the moving average of the weights, in eval mode."""
     torch.manual_seed(seed)
     model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
-    return _contrast(model, render_web(seed, _PER_STYLE), seed, steps, peak_lr=2e-3, vary=jitter)
+    return _contrast(model, render_web(seed, _PER_STYLE), seed, steps, 2e-3, jitter, progress)
 
 
-def train_clip_further(seed: int, steps: int, start_file: Path) -> nn.Module:
+def train_clip_further(seed: int, steps: int, start_file: Path, progress: Progress | None = None) -> nn.Module:
     """Go on from `train_clip`'s weights on a web as it is: common things are shown more often, pictures are rougher."""
     torch.manual_seed(seed + 1)
     model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
     model.load_state_dict({key: value.float() for key, value in load_file(start_file).items()})
     web = render_web(seed + 2, _PER_STYLE_RARE, _PER_STYLE_COMMON)
-    return _contrast(model, web, seed + 1, steps, peak_lr=1e-3, vary=_vary_roughly)
+    return _contrast(model, web, seed + 1, steps, 1e-3, _vary_roughly, progress)
 
 
-def train_large_clip(folder: Path, seed: int, steps: int, device: torch.device) -> nn.Module:
+def train_large_clip(
+    folder: Path, seed: int, steps: int, device: torch.device, progress: Progress | None = None
+) -> nn.Module:
     """Train the large world's CLIP, whose configuration lies in `folder`, on rough pictures of all concepts alike."""
     torch.manual_seed(seed)
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False).to(device)
     web = render_web(seed, _PER_STYLE, size=LARGE.size)
-    return _contrast(model, web, seed, steps, 2e-3, _vary_roughly, folder, _LARGE_BATCH)
+    return _contrast(model, web, seed, steps, 2e-3, _vary_roughly, progress, folder, _LARGE_BATCH)
 
 
 def _vary_roughly(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -71,6 +74,7 @@ def _contrast(
     steps: int,
     peak_lr: float,
     vary: Callable[[Tensor, torch.Generator], Tensor],
+    progress: Progress | None,
     folder: Path = MODEL_DIR,
     batch_size: int = _BATCH_SIZE,
 ) -> nn.Module:
@@ -84,11 +88,11 @@ def _contrast(
     model.visual.to(memory_format=torch.channels_last)
     tokens = caption_tokens(open_clip.get_tokenizer(f"local-dir:{folder}")).to(device)
     average = ModelEmaV3(model, decay=0.998, use_warmup=True)
-    next_batch = batch_indices(len(images), batch_size, order)
+    batches = Batches(len(images), batch_size, order)
 
     def loss_of(step: int) -> Tensor:
         average.update(model, step=step)  # here, since `fit` knows of no average: before each step and after the last
-        batch = next_batch().to(device)
+        batch = batches.draw().to(device)
         pixels = vary(images[batch], generator)
         labels = concepts[batch]
         texts = tokens[labels, torch.tensor([captions_rng.randrange(tokens.shape[1]) for _ in batch])]
@@ -100,7 +104,9 @@ def _contrast(
         scale = model.logit_scale.exp().clamp(max=100)  # CLIP's own bound (Radford et al. 2021, section 2.5)
         return contrastive_loss(scale * image_features @ model.encode_text(texts, normalize=True).T, labels)
 
-    fit("clip", model.parameters(), loss_of, steps, peak_lr)
+    draws = Draws([order, generator], captions_rng)
+    parts = {"model": model, "average": average, "draws": draws, "batches": batches}
+    fit("clip", model.parameters(), loss_of, steps, peak_lr, progress, parts)
     average.update(model, step=steps)
     averaged: nn.Module = average.module.eval()
     return averaged

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from dad.pixels import PixelModel
 from emojinet.concepts import class_concepts
-from emojinet.fit import batch_indices, fit
+from emojinet.fit import Batches, fit
+from emojinet.progress import Draws, Progress, Stateful
 from emojinet.reference import create_reference, stack_images
 from emojinet.render import SETS, render_class
 from emojinet.web import jitter
@@ -19,17 +20,18 @@ def set_tensors(name: str, seed: int) -> tuple[Tensor, Tensor]:
     return images, torch.arange(len(rendered)).repeat_interleave(len(rendered[0]))
 
 
-def train_reference(seed: int, steps: int, strength: float = 0.3) -> PixelModel:
+def train_reference(seed: int, steps: int, strength: float = 0.3, progress: Progress | None = None) -> PixelModel:
     """Train the student on the train set with cross-entropy; `strength` of `jitter`, of which 0 leaves the flips."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     images, labels = set_tensors("train", seed)
     student = create_reference().train()
-    next_batch = batch_indices(len(images), 128, generator)
+    batches = Batches(len(images), 128, generator)
 
     def loss_of(step: int) -> Tensor:
-        batch = next_batch()
+        batch = batches.draw()
         return nn.functional.cross_entropy(student(jitter(images[batch], generator, strength)), labels[batch])
 
-    fit("reference", student.parameters(), loss_of, steps, peak_lr=2e-3)
+    parts: dict[str, Stateful] = {"student": student, "draws": Draws([generator]), "batches": batches}
+    fit("reference", student.parameters(), loss_of, steps, 2e-3, progress, parts)
     return student.eval()

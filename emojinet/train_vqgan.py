@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from dad.discretizers.vqgan import Vqgan, VqganConfig
 from dad.pixels import PixelModel
-from emojinet.fit import batch_indices, fit
+from emojinet.fit import Batches, fit
+from emojinet.progress import Draws, Progress, Stateful
 from emojinet.reference import load_reference
 from emojinet.web import jitter, render_web
 
@@ -26,7 +27,7 @@ _RESTART_EVERY = 200  # steps
 _RESTART_UNTIL = 0.6  # share of the run: the last codes need time to settle
 
 
-def train_vqgan(seed: int, steps: int, reference_file: Path) -> Vqgan:
+def train_vqgan(seed: int, steps: int, reference_file: Path, progress: Progress | None = None) -> Vqgan:
     """Return the trained VQGAN in eval mode; `reference_file` holds the weights of the plain reference student."""
     torch.manual_seed(seed)
     reference = load_reference(reference_file)
@@ -34,10 +35,10 @@ def train_vqgan(seed: int, steps: int, reference_file: Path) -> Vqgan:
     images, _ = render_web(seed + 1, _PER_STYLE)
     vqgan = Vqgan(CONFIG).train()
     usage = torch.zeros(CONFIG.codebook_size)
-    next_batch = batch_indices(len(images), _BATCH_SIZE, generator)
+    batches = Batches(len(images), _BATCH_SIZE, generator)
 
     def loss_of(step: int) -> Tensor:
-        pixels = jitter(images[next_batch()], generator, strength=0.3)
+        pixels = jitter(images[batches.draw()], generator, strength=0.3)
         with torch.autocast("cpu", torch.bfloat16):
             latents = vqgan.latents(pixels).float()
             if step == 0:  # from random codes most would never be chosen
@@ -55,8 +56,27 @@ def train_vqgan(seed: int, steps: int, reference_file: Path) -> Vqgan:
         pixel_loss = difference.abs().mean() + difference.square().mean()
         return pixel_loss + 0.5 * _perceptual(reference, output, pixels) + commitment
 
-    fit("vqgan", vqgan.parameters(), loss_of, steps, peak_lr=1e-3)
+    parts: dict[str, Stateful] = {
+        "vqgan": vqgan,
+        "usage": _Usage(usage),
+        "draws": Draws([generator]),
+        "batches": batches,
+    }
+    fit("vqgan", vqgan.parameters(), loss_of, steps, 1e-3, progress, parts)
     return vqgan.eval()
+
+
+class _Usage:
+    """How often each code was chosen since the last restart."""
+
+    def __init__(self, counts: Tensor):
+        self._counts = counts
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"counts": self._counts}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        self._counts.copy_(state_dict["counts"])
 
 
 @torch.no_grad()

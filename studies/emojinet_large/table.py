@@ -27,7 +27,8 @@ def load(results: Path) -> Study:
 
 
 def format_table(study: Study) -> str:
-    """Return two tables for each student, scores and differences, and below them what the DAD sets hold."""
+    """Return two tables for each student, scores and differences, and below them what the DAD sets hold, as far as any
+    of it is there."""
     parts = []
     for student in study.records.students():
         parts += [f"### {student}", _scores(study, student), _differences(study, student)]
@@ -37,7 +38,7 @@ def format_table(study: Study) -> str:
         for name, facts in study.dad_sets.items()
         if facts.kept is not None
     ]
-    return "\n\n".join([*parts, "\n".join(f"- {one}" for one in sets)])
+    return "\n\n".join(filter(None, [*parts, "\n".join(f"- {one}" for one in sets)]))
 
 
 def _scores(study: Study, student: str) -> str:
@@ -65,4 +66,4 @@ def _differences(study: Study, student: str) -> str:
         ]
         if any(found):  # both were run
             rows.append([what, f"{ours} - {other}", *(difference_cell(one) for one in found)])
-    return format_rows(rows)
+    return format_rows(rows) if len(rows) > 1 else ""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emojinet.fit import batch_indices, fit
+from emojinet.fit import Batches, fit
 
 
 def test_a_distance_is_minimised(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,12 +21,12 @@ def test_the_result_is_the_mean_of_the_last_fifty_losses() -> None:
 
 
 def test_every_image_comes_once_in_a_pass_and_none_is_dropped() -> None:
-    next_batch = batch_indices(10, 4, torch.Generator().manual_seed(0))
-    drawn = torch.cat([next_batch() for _ in range(5)])
+    batches = Batches(10, 4, torch.Generator().manual_seed(0))
+    drawn = torch.cat([batches.draw() for _ in range(5)])
     first, second = drawn[:10].tolist(), drawn[10:].tolist()
     assert sorted(first) == sorted(second) == list(range(10)) and first != second
 
 
 def test_a_batch_may_be_larger_than_the_set() -> None:
-    batch = batch_indices(3, 7, torch.Generator().manual_seed(0))()
+    batch = Batches(3, 7, torch.Generator().manual_seed(0)).draw()
     assert len(batch) == 7 and set(batch.tolist()) == {0, 1, 2}

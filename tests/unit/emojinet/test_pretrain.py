@@ -9,7 +9,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from dad.checkpoints import file_digest
+from dad.errors import SettingsError
 from emojinet import pretrain
+from emojinet.progress import Progress
 
 WEIGHTS = Path(pretrain.__file__).parent / "weights"
 
@@ -34,10 +36,33 @@ def test_weights_are_halved_and_counters_kept(tmp_path: Path) -> None:
 def test_a_network_is_trained_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = []
 
-    def train(width: int) -> nn.Module:
+    def train(width: int, progress: Progress) -> nn.Module:
         trained.append(width)
         return nn.Linear(width, 1)
 
     for _ in range(2):
         pretrain.make(tmp_path / "model.safetensors", train, 3)
     assert trained == [3] and "there already" in capsys.readouterr().out
+
+
+def test_the_file_of_a_stopped_training_bears_its_settings_and_goes_when_the_weights_are_there(tmp_path: Path) -> None:
+    stopped = [True]
+
+    def train(width: int, progress: Progress) -> nn.Module:
+        progress.begin({})
+        progress.keep(1, [])
+        if stopped[0]:
+            raise KeyboardInterrupt
+        return nn.Linear(width, 1)
+
+    file = tmp_path / "model.training"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emojinet.progress._EVERY", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain.make(tmp_path / "model.safetensors", train, 3)
+        assert file.exists()
+        with pytest.raises(SettingsError, match=r"train \(3,\), asked for train \(4,\)"):
+            pretrain.make(tmp_path / "model.safetensors", train, 4)
+        stopped[0] = False
+        pretrain.make(tmp_path / "model.safetensors", train, 3)
+    assert not file.exists() and (tmp_path / "model.safetensors").exists()
