@@ -60,9 +60,7 @@ class Batches:
 
     def draw(self) -> Tensor:
         """Return the next batch's."""
-        while (
-            len(self._left) < self._batch_size
-        ):  # the rest of a pass goes into the next batch: every image counts alike
+        while len(self._left) < self._batch_size:  # the rest of a pass goes into a batch, too: all images count alike
             self._left = torch.cat([self._left, torch.randperm(self._count, generator=self._generator)])
         batch, self._left = self._left[: self._batch_size], self._left[self._batch_size :]
         return batch

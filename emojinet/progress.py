@@ -54,31 +54,32 @@ class Progress:
     """The file of a training under way: written every minute, taken up by the next call, removed at the end."""
 
     def __init__(self, file: Path, settings: str):
-        """Name the file, and in words what decides how the training goes."""
+        """Name the file, and in words what decides how the training goes.
+
+        Raises:
+            SettingsError: there is a file that other settings made.
+        """
         self._file, self._settings = file, settings
         self._parts: Mapping[str, Stateful] = {}
         self._saved = time.monotonic()
+        self._found: dict[str, Any] = {}
+        if file.is_file():
+            self._found = torch.load(file, map_location="cpu", weights_only=True)
+            if (made_by := self._found["settings"]) != settings:
+                raise SettingsError(
+                    f"{file} is of a training with {made_by}, asked for {settings}; delete it to begin anew"
+                )
 
     def begin(self, parts: Mapping[str, Stateful]) -> tuple[int, list[float]]:
-        """Take up the states of `parts` from the file, if there is one; return how many steps are done, and the last
-        losses.
-
-        Raises:
-            SettingsError: other settings made the file.
-        """
+        """Take up the states of `parts` from the file, if there was one; return how many steps are done, and the last
+        losses."""
         self._parts = parts
-        if not self._file.is_file():
+        if not self._found:
             return 0, []
-        found = torch.load(self._file, map_location="cpu", weights_only=True)
-        if found["settings"] != self._settings:
-            raise SettingsError(
-                f"{self._file} is of a training with {found['settings']}, asked for {self._settings}; delete it to "
-                "begin anew"
-            )
         for name, part in parts.items():
-            part.load_state_dict(found["parts"][name])
-        losses: list[float] = found["losses"]
-        return int(found["done"]), losses
+            part.load_state_dict(self._found["parts"][name])
+        losses: list[float] = self._found["losses"]
+        return int(self._found["done"]), losses
 
     def keep(self, done: int, losses: list[float]) -> None:
         """Write the file, if the last time is a minute ago."""

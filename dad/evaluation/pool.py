@@ -154,7 +154,8 @@ def _ahead(batches: Iterator[ImageBatch]) -> Iterator[ImageBatch]:
 
 def _has_free_core() -> bool:
     """Whether the process may use more cores than its networks have threads."""
-    return torch.get_num_threads() < len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return torch.get_num_threads() < cores
 
 
 def is_any_readable(files: Sequence[str]) -> bool:
