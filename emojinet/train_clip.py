@@ -41,7 +41,8 @@ def train_clip(seed: int, steps: int, progress: Progress | None = None) -> nn.Mo
     """Train from scratch with every concept equally often; return the moving average of the weights, in eval mode."""
     torch.manual_seed(seed)
     model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
-    return _contrast(model, render_web(seed, _PER_STYLE), seed, steps, 2e-3, jitter, progress)
+    web = render_web(seed, _PER_STYLE)
+    return _contrast(model, web, seed, steps, 2e-3, jitter, progress, MODEL_DIR, _BATCH_SIZE)
 
 
 def train_clip_further(seed: int, steps: int, start_file: Path, progress: Progress | None = None) -> nn.Module:
@@ -50,7 +51,7 @@ def train_clip_further(seed: int, steps: int, start_file: Path, progress: Progre
     model = open_clip.create_model(f"local-dir:{MODEL_DIR}", load_weights=False)
     model.load_state_dict({key: value.float() for key, value in load_file(start_file).items()})
     web = render_web(seed + 2, _PER_STYLE_RARE, _PER_STYLE_COMMON)
-    return _contrast(model, web, seed + 1, steps, 1e-3, _vary_roughly, progress)
+    return _contrast(model, web, seed + 1, steps, 1e-3, _vary_roughly, progress, MODEL_DIR, _BATCH_SIZE)
 
 
 def train_large_clip(
@@ -75,8 +76,8 @@ def _contrast(
     peak_lr: float,
     vary: Callable[[Tensor, torch.Generator], Tensor],
     progress: Progress | None,
-    folder: Path = MODEL_DIR,
-    batch_size: int = _BATCH_SIZE,
+    folder: Path,
+    batch_size: int,
 ) -> nn.Module:
     device = next(model.parameters()).device
     order = torch.Generator().manual_seed(seed)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from dad.errors import SettingsError
 from emojinet import progress as progress_module
 from emojinet import train_clip, train_reference, train_vqgan
+from emojinet.concepts import shared_concepts
 from emojinet.fit import Batches, fit
 from emojinet.progress import Draws, Progress
 
@@ -118,7 +120,9 @@ def test_every_shipped_network_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, make: Callable[[Progress | None], nn.Module]
 ) -> None:
     monkeypatch.setattr(train_clip, "render_web", tiny_web)
-    monkeypatch.setattr(train_vqgan, "render_web", tiny_web)
+    monkeypatch.setattr(train_clip, "shared_concepts", lambda: shared_concepts()[:3])
+    monkeypatch.setattr(train_vqgan, "render_web", lambda seed, per_style: tiny_web(seed, size=16))
+    monkeypatch.setattr(train_vqgan, "CONFIG", replace(train_vqgan.CONFIG, codebook_size=64))
     monkeypatch.setattr(train_reference, "set_tensors", lambda name, seed: tiny_web(seed))
     for one, name, size in ((train_clip, "_BATCH_SIZE", 4), (train_vqgan, "_BATCH_SIZE", 4)):
         monkeypatch.setattr(one, name, size)
