@@ -19,7 +19,7 @@ WEIGHTS = "open_clip_model.safetensors"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train it from the command line; weights that are there stay."""
+    """Train it from the command line; weights that are there stay, a training that was stopped goes on."""
     parser = argparse.ArgumentParser(prog="python -m emojinet.large_teacher", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder that becomes --teacher clip/local-dir:DIR")
     parser.add_argument("--device", default="cuda", help="that trains it (default: cuda)")

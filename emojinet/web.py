@@ -146,7 +146,7 @@ def _crumple(pixels: Tensor, generator: torch.Generator) -> Tensor:
 def _recompress(pixels: Tensor, generator: torch.Generator) -> Tensor:
     qualities = torch.randint(4, 50, (len(pixels),), generator=generator, device=pixels.device).tolist()
     images = (pixels * 255).round().byte().cpu()
-    with ThreadPoolExecutor() as pool:  # the codec leaves Python's lock; one by one it is most of a card's step
+    with ThreadPoolExecutor() as pool:  # the codec leaves Python's lock
         saved = list(pool.map(_through_jpeg, images, qualities))
     return torch.stack(saved).to(pixels.device).float() / 255
 
