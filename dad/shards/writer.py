@@ -150,13 +150,16 @@ class DadWriter:
         known = self._segments_there(settings_file)
         if known == len(self.layout.segments):
             return
-        for name, segment in list(zip(self._listings, self.layout.segments, strict=True))[known:]:
-            path = self.root / name
-            if not create_atomically(path, listing_bytes(self._listings[name])) and not is_listing(
-                path, segment.digest
-            ):
-                raise DataError(f"{self.root} is being extended by another run; rerun the same command once it is done")
-        write_atomically(settings_file, to_json(self.settings, indent=1))
+        with ShardLock(self.root, range(0)):
+            for name, segment in list(zip(self._listings, self.layout.segments, strict=True))[known:]:
+                path = self.root / name
+                if not create_atomically(path, listing_bytes(self._listings[name])) and not is_listing(
+                    path, segment.digest
+                ):
+                    raise DataError(
+                        f"{self.root} is being extended by another run; rerun the same command once it is done"
+                    )
+            write_atomically(settings_file, to_json(self.settings, indent=1))
 
     def _require_same(self, settings_file: Path) -> None:
         found = read_json(settings_file)

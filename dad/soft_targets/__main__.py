@@ -30,7 +30,7 @@ from dad.doctor.at_start import require_card, setup_workers, warn_of_space
 from dad.doctor.writes import find_soft_target_need
 from dad.environment import versions
 from dad.errors import DataError, UsageError, run_script
-from dad.files import create_atomically, to_json, write_atomically
+from dad.files import write_atomically
 from dad.generation.places import to_keep
 from dad.generation.progress import format_duration, log_file, log_name
 from dad.generation.workload import resolve_shard_range
@@ -39,7 +39,7 @@ from dad.shards.lock import ShardLock
 from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import Division, as_ranges
 from dad.soft_targets.verify import find_damage, take_back
-from dad.soft_targets.writer import CLASSES, SoftTargetWriter
+from dad.soft_targets.writer import SoftTargetWriter
 from dad.teachers._recorded import load_recorded_teacher
 from dad.training.resumable_loader import end_workers
 from dad.training.sizing import resolve_sizes
@@ -212,12 +212,7 @@ def _open(args: Namespace, write: bool = True) -> tuple[Session, SoftTargetWrite
     warn_of_space(runtime, find_soft_target_need(args, len(session.images), views, session.teacher.answer_width))
     root, division = Path(args.soft_targets), Division(len(session.images), args.shard_size)
     writer = SoftTargetWriter(root, session.settings, session.about_teacher, division, versions())
-    head = resolve_head(args, session)
-    classes = {"folders": list(session.classes.folders), "names": list(session.classes.names)}
-    about = {**classes, "head": None if head is None else head.name}
-    create_atomically(root / CLASSES, to_json(about, indent=1))
-    if head is not None:
-        writer.add_head(head)
+    writer.add_classes(session.classes.folders, session.classes.names, resolve_head(args, session))
     return session, writer
 
 

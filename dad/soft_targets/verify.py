@@ -1,13 +1,15 @@
 """Hold every byte of soft targets against the hashes that were written."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from dad.errors import DataError
 from dad.files import read_json, settings_fingerprint, to_json, write_atomically
 from dad.shards.index import file_sha256
+from dad.shards.lock import ShardLock
 from dad.shards.manifest import ASIDE, MANIFEST, SETTINGS
 from dad.soft_targets.manifest import read_soft_manifest
-from dad.soft_targets.shards import describe_shard, read_soft_marker, soft_shard_paths
+from dad.soft_targets.shards import as_ranges, describe_shard, read_soft_marker, soft_shard_paths
 
 
 def find_damage(root: Path) -> dict[str, str]:
@@ -42,20 +44,26 @@ def take_back(root: Path, damage: dict[str, str]) -> list[str]:
     """Let damaged shards count as not made, and restore settings from the manifest; return what was done, in words.
 
     The records stay until others take their place.
+
+    Raises:
+        DataError: a run is at work on one of these shards, or a file cannot be written.
     """
     done = []
-    for name in damage:
-        if name.isdigit():
-            marker = soft_shard_paths(root, int(name))[1]
-            if marker.exists():
-                marker.replace(marker.with_name(f"{marker.name}{ASIDE}"))
-            done.append(f"shard {name}: counts as not made")
-        elif name == SETTINGS:
-            write_atomically(root / name, to_json(read_json(root / MANIFEST)["settings"], indent=1))
-            done.append(f"{name}: restored from {MANIFEST}")
-        elif (root / name).exists():
-            (root / name).replace(root / f"{name}{ASIDE}")
-            done.append(f"{name}: set aside as {name}{ASIDE}, to be written anew")
+    with ExitStack() as stack:
+        for part in as_ranges(sorted(int(name) for name in damage if name.isdigit())) or [range(0)]:
+            stack.enter_context(ShardLock(root, part))
+        for name in damage:
+            if name.isdigit():
+                marker = soft_shard_paths(root, int(name))[1]
+                if marker.exists():
+                    marker.replace(marker.with_name(f"{marker.name}{ASIDE}"))
+                done.append(f"shard {name}: counts as not made")
+            elif name == SETTINGS:
+                write_atomically(root / name, to_json(read_json(root / MANIFEST)["settings"], indent=1))
+                done.append(f"{name}: restored from {MANIFEST}")
+            elif (root / name).exists():
+                (root / name).replace(root / f"{name}{ASIDE}")
+                done.append(f"{name}: set aside as {name}{ASIDE}, to be written anew")
     return done
 
 

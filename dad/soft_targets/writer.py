@@ -58,11 +58,14 @@ class SoftTargetWriter:
             create_atomically(root / ENVIRONMENT, to_json(dict(environment), indent=1))
             create_atomically(root / TEACHER, to_json(dict(teacher), indent=1))
 
-    def add_head(self, head: Path) -> None:
-        """Keep a zero-shot head beside the answers, so that whoever trains needs no text tower."""
-        kept = self.root / HEADS / head.name
-        if not kept.exists():
-            write_atomically(kept, head.read_bytes())
+    def add_classes(self, folders: Sequence[str], names: Sequence[str], head: Path | None) -> None:
+        """Write down the classes and their zero-shot head, if there is one, so that whoever trains needs no text
+        tower."""
+        with ShardLock(self.root, range(0)):
+            if head is not None and not (kept := self.root / HEADS / head.name).exists():
+                write_atomically(kept, head.read_bytes())
+            about = {"folders": list(folders), "names": list(names), "head": None if head is None else head.name}
+            create_atomically(self.root / CLASSES, to_json(about, indent=1))
 
     def missing(self, views: Iterable[View]) -> list[int]:
         """Return the numbers of the shards of these virtual epochs that are not committed."""

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dad.draws import Ask
-from dad.files import to_json
 from dad.soft_targets.payload import EMBEDDING
 from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.records import make_records
 from dad.soft_targets.shards import Division
-from dad.soft_targets.writer import CLASSES, SoftTargetWriter
+from dad.soft_targets.writer import SoftTargetWriter
 from dad.virtual_epochs import View
 
 NAMES = ("clean", "dad")
@@ -36,16 +35,14 @@ class Tiny:
 
     def writer(self, **changes: Any) -> SoftTargetWriter:
         about = {"answers": EMBEDDING, "width": 4, "scale": 10.0, "bias": 0.5}
-        writer = SoftTargetWriter(self.root, {**SETTINGS, **changes}, about, self.division, {"numpy": "1.0"})
-        (self.root / CLASSES).write_bytes(to_json({"folders": ["a"], "names": ["ant"]}))
-        return writer
+        return SoftTargetWriter(self.root, {**SETTINGS, **changes}, about, self.division, {"numpy": "1.0"})
 
     def make(self, *views: View) -> SoftTargets:
         """Make what is missing of some virtual epochs, and open them."""
         writer = self.writer()
         head = self.root.parent / "zero-shot-abc.safetensors"
         head.write_bytes(b"a head")
-        writer.add_head(head)
+        writer.add_classes(["a"], ["ant"], head)
         for number in writer.missing(views):
             writer.commit(number, self.records(number))
         writer.finish(views)

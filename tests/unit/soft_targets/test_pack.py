@@ -25,6 +25,7 @@ def dad_set(make_dad_set: Callable[..., DadSet]) -> DadSet:
 def answers(tiny: Any, dad_set: DadSet) -> Path:
     """Answers that say that they are about the DAD set."""
     writer = tiny.writer(dad_set=dad_set.digest)
+    writer.add_classes(["a"], ["ant"], head=None)
     for number in writer.missing(tiny.mixed[:1]):
         writer.commit(number, tiny.records(number))
     writer.finish(tiny.mixed[:1])
