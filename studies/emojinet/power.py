@@ -24,9 +24,10 @@ class Power:
         deviation: standard deviation of its paired difference over seeds.
         pooled: the root of the mean variance of all comparisons of the student in the same unit: three seeds say little
             of one deviation.
-        observed: seeds for a 95 % interval that is narrower than the difference seen, in four of five studies; None:
-            more than `MOST_SEEDS`.
-        unit: the same for a difference of one point.
+        observed: seeds for a 95 % interval that is narrower than the difference seen, in four of five studies, by the
+            pooled deviation; None: more than `MOST_SEEDS`.
+        own: the same by its own deviation, the better guess where there are many seeds.
+        unit: as `observed`, for a difference of one point.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Power:
     deviation: float
     pooled: float
     observed: int | None
+    own: int | None
     unit: int | None
 
 
@@ -47,11 +49,10 @@ def plan_power(records: Records) -> list[Power]:
             if not has_spread(item) or one.column == "cost":
                 continue
             assert item.found is not None
+            mean, deviation = item.found.mean, item.found.deviation
             pooled = pooled_deviation(judgements, item.student, one.column)
-            seen = seeds_needed(pooled, item.found.mean)
-            lines.append(
-                Power(one.number, item, item.found.deviation, pooled, seen, seeds_needed(pooled, _UNIT))
-            )  # fmt: skip
+            seeds = seeds_needed(pooled, mean), seeds_needed(deviation, mean), seeds_needed(pooled, _UNIT)
+            lines.append(Power(one.number, item, deviation, pooled, *seeds))
     return lines
 
 
@@ -105,12 +106,16 @@ def format_power(lines: Sequence[Power]) -> str:
     rows = [
         [
             str(line.number), line.comparison.student, line.comparison.text, f"{line.comparison.found.mean:+.2f}",
-            f"{line.deviation:.2f}", f"{line.pooled:.2f}", format_seeds(line.observed), format_seeds(line.unit),
+            f"{line.deviation:.2f}", f"{line.pooled:.2f}", format_seeds(line.observed), format_seeds(line.own),
+            format_seeds(line.unit),
         ]
         for line in lines
         if line.comparison.found is not None
     ]  # fmt: skip
-    head = ["Claim", "Student", "Compared", "seen", "deviation", "pooled", "seeds for what was seen", "for 1 point"]
+    head = [
+        "Claim", "Student", "Compared", "seen", "deviation", "pooled", "seeds for what was seen",
+        "by its own deviation", "for 1 point",
+    ]  # fmt: skip
     return format_rows([head, *rows])
 
 

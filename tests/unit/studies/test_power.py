@@ -38,6 +38,8 @@ def test_the_deviation_is_that_of_the_seeds_and_pooled_over_a_students_compariso
     assert lines["kd - ce"].deviation == pytest.approx(1.0)
     assert lines["dad - kd"].deviation == pytest.approx(2.0)
     assert lines["kd - ce"].pooled == pytest.approx(math.sqrt((1 + 4) / 2))
+    assert lines["kd - ce"].observed == seeds_needed(math.sqrt(2.5), 2.0)
+    assert lines["kd - ce"].own == seeds_needed(1.0, 2.0)
     assert "dad / ce" not in lines
     assert "kd - ce" in format_power(list(lines.values()))
 
