@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 
 from dad.charts.svg import element
 from dad.markdown import format_rows
-from dad.report.columns import SEVEN, Column, columns_of
+from dad.report.columns import NATURAL, SEVEN, Column, columns_of
 from dad.report.markup import head_row, row_head, scrolling_table, section
 from dad.report.results import Result, row_name
 from dad.report.table import MISSING, averages, shown_averages
@@ -85,8 +85,7 @@ def seed_rows(results: Sequence[Result]) -> tuple[list[list[str]], list[str]]:
         reasons: dict[str, list[str]] = {}
         cells = [_cell(group, column, reasons) for column in columns]
         notes += [f"{group.name}, {', '.join(sets)}: {why}; no mean over seeds" for why, sets in reasons.items()]
-        means = [[averages(result)[place] for result in group.results] for place in shown]
-        rows.append([group.name, group.seeds, *cells, *(_spread_text(values) for values in means)])
+        rows.append([group.name, group.seeds, *cells, *(_average_cell(group, place) for place in shown)])
     titles = ["Model", "Seeds", *(column.heading for column in columns), *(_AVERAGES[place] for place in shown)]
     return ([titles, *rows] if rows else []), notes
 
@@ -122,10 +121,23 @@ def _within(distance: float, degrees: int) -> float:
 
 
 def _key(result: Result) -> str:
-    """Return what has to be the same but for the seed: which checkpoint of a run it is, too."""
-    name = Path(str(result.get("checkpoint"))).name
-    same = [result["training"].get("recipe"), result["model"], result.get("weights"), result.get("settings"), name]
+    """Return what has to be the same but for the seed: which checkpoint of a run it is, too, and of which epoch, unless
+    it was chosen as the run's best."""
+    name, training = Path(str(result.get("checkpoint"))).name, result["training"]
+    epoch = None if name.startswith("model_best") else training.get("epoch")
+    same = [training.get("recipe"), result["model"], result.get("weights"), result.get("settings"), name, epoch]
     return json.dumps(same, sort_keys=True)
+
+
+def _average_cell(group: SeedGroup, place: int) -> str:
+    if any(len(_images(group, name)) > 1 for name in (NATURAL, SEVEN)[place]):
+        return MISSING
+    return _spread_text([averages(result)[place] for result in group.results])
+
+
+def _images(group: SeedGroup, name: str) -> set[str | None]:
+    """Return the digests of the images that the runs were scored on: one, if all on the same."""
+    return {result["variants"].get(name, {}).get("images") for result in group.results}
 
 
 def _cell(group: SeedGroup, column: Column, reasons: dict[str, list[str]]) -> str:

@@ -1,6 +1,7 @@
 """What decides which image is in which batch, and whether a run that is taken up again goes on in the same order."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,3 +97,9 @@ def take_over(ranks: Sequence[Mapping[str, Any]], rank: int, count: int, batch: 
     meters = [one["meter"] for one in ranks if one["meter"] is not None]
     meter = TermMeter.shared(meters, rank, count) if meters else None
     return {"position": {**own["position"], "batch": batch or None}, "meter": meter}
+
+
+def images_per_update(state: Mapping[str, Any]) -> int | None:
+    """Return how many images an update of all processes has, by a checkpoint's own state; None where it is not told."""
+    parts = [state.get("order", {}).get(_NAMES[name]) for name in ("batch_size", "processes", "per_update")]
+    return None if None in parts else math.prod(parts)

@@ -14,6 +14,7 @@ from typing import Any
 from dad.checkpoints import OWN_KEY
 from dad.files import settings_fingerprint
 from dad.shards.manifest import read_manifest
+from dad.training.batch_order import images_per_update
 
 STATE_KEY = "origins"
 Origin = Mapping[str, Any]
@@ -56,19 +57,22 @@ def resolve_origin(
 
 
 def training_run(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of a checkpoint's content the seed of its training and a digest of all else that decides it, under "seed"
-    and "recipe": of runs that differ in the seed alone, these are equal. Nothing where it holds no flags.
+    """Return of a checkpoint's content the seed of its training, the epoch that it is of, and a digest of all else that
+    decides it, under "seed", "epoch" and "recipe": of runs that differ in the seed alone, the digests are equal.
+    Nothing where it holds no flags.
 
-    What a run learned from counts by its content, and folders by their names.
+    What a run learned from counts by its content, folders by their names, and processes by the images of an update.
     """
     args = content.get("args")
     flags = vars(args) if isinstance(args, argparse.Namespace) else {}
     if "seed" not in flags:
         return {}
     recipe = {name: value for name, value in flags.items() if name not in _NOT_OF_THE_RECIPE}
-    told = [recipe, (content.get(OWN_KEY) or {}).get(STATE_KEY)]
+    own = content.get(OWN_KEY) or {}
+    told = [recipe, own.get(STATE_KEY), images_per_update(own)]
     text = json.dumps(told, sort_keys=True, default=str)
-    return {"seed": flags["seed"], "recipe": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    recipe_digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return {"seed": flags["seed"], "recipe": recipe_digest, "epoch": content.get("epoch")}
 
 
 def follow(before: Sequence[Origin], origin: Origin) -> list[Origin]:

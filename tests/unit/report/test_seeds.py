@@ -57,6 +57,28 @@ def test_what_differs_in_more_is_not(other: dict[str, Any]) -> None:
     assert seed_groups([run(0, 70.0), run(1, 71.0, **other)]) == ([], [])
 
 
+def test_another_epoch_is_another_training_but_for_the_best_one() -> None:
+    runs = [run(seed, 70.0 + seed) for seed in (0, 1)]
+    for number, result in enumerate(runs):
+        result["training"]["epoch"] = number
+    assert seed_groups(runs) == ([], [])
+    best = [{**result, "checkpoint": f"run_s{number}/model_best.pth.tar"} for number, result in enumerate(runs)]
+    assert len(seed_groups(best)[0]) == 1
+
+
+def test_an_average_over_other_images_is_none(made_up: list[dict[str, Any]]) -> None:
+    runs = [
+        {**made_up[0], "name": f"run_s{seed}", "checkpoint_hash": str(seed), "training": {"seed": seed, "recipe": "r"}}
+        for seed in (0, 1)
+    ]
+    heads, cells = seed_rows(runs)[0]
+    assert (place := heads.index("Avg natural")) and cells[place] != "–"
+    rendered = {**runs[1]["variants"]["imagenet-r"], "images": "other"}
+    runs[1]["variants"] = {**runs[1]["variants"], "imagenet-r": rendered}
+    heads, cells = seed_rows(runs)[0]
+    assert cells[place] == cells[heads.index("Avg natural")] == "–"
+
+
 def test_one_file_in_two_results_files_is_one_run() -> None:
     assert seed_groups([run(0, 70.0), run(0, 70.0)]) == ([], [])
     (group,), notes = seed_groups([run(0, 70.0), run(1, 71.0), run(0, 70.0)])

@@ -73,5 +73,9 @@ def test_without_flags_nothing_is_known_of_a_training() -> None:
 
 
 def test_a_run_tells_its_recipe(stopped: ToyRun) -> None:
-    found = training_run(read_checkpoint(str(stopped.folder / LAST)))
-    assert isinstance(found["seed"], int) and len(found["recipe"]) == 16
+    there = read_checkpoint(str(stopped.folder / LAST))
+    found = training_run(there)
+    assert isinstance(found["seed"], int) and len(found["recipe"]) == 16 and found["epoch"] == there["epoch"]
+    order = there[OWN_KEY]["order"]
+    twice = {**there, OWN_KEY: {**there[OWN_KEY], "order": {**order, "processes": 2 * order["processes"]}}}
+    assert training_run(twice)["recipe"] != found["recipe"]
