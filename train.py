@@ -53,7 +53,7 @@ from dad.training.origin import resolve_origin
 from dad.training.pixel_settings import resolve_pixel_settings
 from dad.training.resumable_loader import end_workers
 from dad.training.resume import Parts, create_run_state
-from dad.training.run_folder import require_new_folder, require_writable, resolve_experiment, resolve_folder
+from dad.training.run_folder import check_folder, resolve_experiment, setup_folder
 from dad.training.sampled_loader import create_sampled_images
 from dad.training.sizing import resolve_sizes
 from dad.training.tracking import check_args_of_tracking
@@ -114,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Resume: a checkpoint fits the bare network, so compiling and wrapping come after.
     args.experiment = resolve_experiment(args, args_text, data_config["input_size"][-1], runtime)
+    lock = setup_folder(args, runtime)
     origin = resolve_origin(args, teacher.settings if teacher else None, uses_dad_set=DAD in objective.views)
     parts = Parts(task, updater, schedule, train_loader, classes, origin)
     state = create_run_state(args, parts, data_config, runtime)
@@ -121,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     teacher_top1 = None
     if teacher is not None and targets is None and objective.needs_classes and runtime.is_primary:
         teacher_top1 = try_teacher(args, task, data_config, classes, runtime)
-    experiment = Experiment(args, args_text, state, runtime)
+    experiment = Experiment(args, args_text, state, runtime, lock)
     experiment.start(epochs, teacher_top1)
     global_batch = train_loader.batch_size * runtime.world_size * args.grad_accum_steps
     _logger.info(
@@ -276,10 +277,7 @@ def check_args(args: Namespace, objective: type[Weighted]) -> None:
         raise UsageError("--val-split '': --sched plateau needs a score after every epoch")
     require_given(missing_parts(args, objective))
     check_args_of_tracking(args)
-    folder = resolve_folder(args)
-    require_writable(folder)
-    if args.experiment and not args.resume and not args.overwrite:
-        require_new_folder(folder)
+    check_folder(args)
 
 
 def check_draws(args: Namespace) -> None:

@@ -18,8 +18,7 @@ from dad.report.table import ATTACKS
 from dad.shards.manifest import MANIFEST, read_manifest
 from dad.soft_targets.manifest import read_soft_manifest
 from dad.training.checkpoint_saver import LAST
-from dad.training.experiment import LOCK
-from dad.training.run_folder import NOT_THE_RUN
+from dad.training.run_folder import LOCK, NOT_THE_RUN
 from dad.training.status import NAME as STATUS
 
 _MACHINE = {  # flags that say where, on what and by whom a run is made, not what is trained

@@ -14,7 +14,6 @@ from torchvision.utils import save_image
 
 from dad.errors import DataError, UserError
 from dad.files import require_no_links, write_atomically, writing
-from dad.locks import hold
 from dad.runtime import Runtime
 from dad.trained_classes import FILE_NAME, class_file
 from dad.training.checkpoint_saver import LAST, set_aside
@@ -29,13 +28,24 @@ from dad.training.updater import NonFiniteLossError
 
 _logger = logging.getLogger(__name__)
 SUMMARY = "summary.csv"
-LOCK = ".run.lock"
 
 
 class Experiment:
     """A run's folder `<output>/<experiment>`; only the primary process writes to it."""
 
-    def __init__(self, args: argparse.Namespace, args_text: str, state: RunState, runtime: Runtime):
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        args_text: str,
+        state: RunState,
+        runtime: Runtime,
+        lock: IO[bytes] | None = None,
+    ):
+        """Write nothing yet; see `start`.
+
+        Args:
+            lock: what keeps other runs out of the folder (see `setup_folder`); let go of at the end.
+        """
         self.folder = state.folder
         self.state = state
         self.runtime = runtime
@@ -45,13 +55,13 @@ class Experiment:
         self._args = args
         trained_with = vars(args).get("trained_with", {})  # no flags, so comments
         self._args_text = args_text + "".join(f"# {name}: {value}\n" for name, value in trained_with.items())
-        self._lock: IO[bytes] | None = None
+        self._lock = lock
 
     def start(self, epochs: int = 0, teacher_top1: float | None = None) -> None:
         """Begin to write where the run is: rows of later epochs, from a run that was cut off, are dropped.
 
         Raises:
-            DataError: another run is writing there, or nothing can be written.
+            DataError: nothing can be written.
         """
         if not self.runtime.is_primary:
             return
@@ -59,10 +69,6 @@ class Experiment:
         updates = state.parts.updater.updates
         with writing(self.folder, ADVICE):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = hold(
-                self.folder / LOCK,
-                f"another run is training in {self.folder} now; wait for it, stop it, or choose another --experiment",
-            )
             written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb", "wandb")]
             require_no_links([*written_in_place, *self.folder.glob("tb/*")])
             set_aside(self.folder, (state.epoch, state.batch))

@@ -6,19 +6,22 @@ import os
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch.distributed as dist
 from timm.models import safe_model_name
 
 from dad.errors import DataError, UsageError, describe_rights
 from dad.files import read_json, wait_until_visible, writing
+from dad.locks import hold
 from dad.runtime import Runtime
 from dad.training.checkpoint_saver import find_newest, has_checkpoints
+from dad.training.status import ADVICE
 from dad.training.status import NAME as STATUS
 
 _logger = logging.getLogger(__name__)
 _OUTPUT = "output/train"
+LOCK = ".run.lock"
 NOT_THE_RUN = {  # flags that change nothing in what is trained
     "resume", "no_resume_opt", "experiment", "output", "local_rank", "log_interval",
     "recovery_interval", "checkpoint_hist", "overwrite", "report_to", "report_project",
@@ -96,17 +99,34 @@ def _make_folder(root: Path, suffix: str) -> str:
     raise DataError(f"{root}: a thousand runs have begun within this second; give --experiment")
 
 
-def require_new_folder(folder: Path) -> None:
-    """Raise a UsageError if a run has left its checkpoints in a folder in which another is to begin."""
-    if has_checkpoints(folder):
-        raise UsageError(
-            f"{folder} holds the checkpoints of a run: --resume auto continues it, --overwrite begins anew (and "
-            "renames them), another --experiment leaves it alone"
-        )
+def setup_folder(args: argparse.Namespace, runtime: Runtime) -> IO[bytes] | None:
+    """Keep every other run out of this run's folder until what is returned is closed; on the primary process.
+
+    It comes before anything there is read or mended: what this run goes on from is then what the one before has left.
+
+    Raises:
+        DataError: another run is training there, or nothing can be written.
+        UsageError: this run is to begin there, and one has ended there since the flags were checked.
+    """
+    if not runtime.is_primary:
+        return None
+    folder = resolve_folder(args)
+    with writing(folder, ADVICE):
+        folder.mkdir(parents=True, exist_ok=True)
+    otherwise = f"another run is training in {folder} now; wait for it, stop it, or choose another --experiment"
+    lock = hold(folder / LOCK, otherwise)
+    check_folder(args)
+    return lock
 
 
-def require_writable(folder: Path) -> None:
-    """Raise a DataError if a folder cannot be made or written; nothing is made yet."""
+def check_folder(args: argparse.Namespace) -> None:
+    """Refuse a run's folder that it could not write to, or in which another run has left what this one would end.
+
+    Raises:
+        DataError: it cannot be made or written; nothing is made yet.
+        UsageError: a run is to begin where another one's checkpoints are.
+    """
+    folder = resolve_folder(args)
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         raise DataError(f"--output: {folder} cannot be made, the file {there} is in its way")
@@ -114,6 +134,11 @@ def require_writable(folder: Path) -> None:
         raise DataError(
             f"--output: {there} cannot be written (no permission, or read-only); choose another --output"
             f"{describe_rights(there)}"
+        )
+    if args.experiment and not args.resume and not args.overwrite and has_checkpoints(folder):
+        raise UsageError(
+            f"{folder} holds the checkpoints of a run: --resume auto continues it, --overwrite begins anew (and "
+            "renames them), another --experiment leaves it alone"
         )
 
 

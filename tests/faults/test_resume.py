@@ -4,6 +4,8 @@ import itertools
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -166,3 +168,21 @@ def test_two_runs_never_write_to_one_folder_and_a_dead_one_locks_nobody_out(
     first.kill()
     assert run([*flags, "--resume", "auto"], main=train.main).code == 0
     assert status(tmp_path / "run")["state"] == "done"
+
+
+def test_a_run_that_is_refused_has_mended_nothing(train_flags: list[str], tmp_path: Path) -> None:
+    flags = [*train_flags, "--objective", "ce", "--epochs", "1"]
+    assert run(flags, main=train.main).code == 0
+    (tmp_path / "run" / "model_best.pth.tar").unlink()  # which a run that goes on makes anew
+    before = finished_files(tmp_path / "run", temporary=True)
+    hold = "import sys; from pathlib import Path; from dad.locks import hold; "
+    hold += "held = hold(Path(sys.argv[1]), ''); print('held', flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", hold, str(tmp_path / "run" / ".run.lock")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        for place in ("auto", str(tmp_path / "run" / "last.pth.tar")):
+            assert run([*flags, "--resume", place], main=train.main).code == 3
+        process.communicate(b"")
+    assert finished_files(tmp_path / "run", temporary=True) == before
+    assert run([*flags, "--resume", "auto"], main=train.main).code == 0
+    assert (tmp_path / "run" / "model_best.pth.tar").exists()

@@ -3,6 +3,7 @@
 import re
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,12 @@ from dad.errors import DataError, UsageError
 from dad.runtime import Runtime
 from dad.training.checkpoint_saver import LAST
 from dad.training.run_folder import (
+    check_folder,
     find_resume,
     next_number,
-    require_new_folder,
-    require_writable,
     resolve_experiment,
     resolve_folder,
+    setup_folder,
 )
 from dad.training.status import Status
 
@@ -64,19 +65,26 @@ def test_the_newest_run_is_so_by_its_number_whatever_the_clock_said(flags: Flags
     assert next_number(tmp_path) == 4
 
 
-def test_a_folder_with_checkpoints_is_not_begun_in_anew(stopped: ToyRun, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"run holds the checkpoints of a run: --resume auto"):
-        require_new_folder(stopped.folder)
-    require_new_folder(tmp_path / "other")
+def test_a_folder_with_checkpoints_is_not_begun_in_anew(
+    stopped: ToyRun, flags: Flags, cpu: Runtime, tmp_path: Path
+) -> None:
+    here = ("--output", tmp_path, "--experiment")
+    for refuse in (check_folder, partial(setup_folder, runtime=cpu)):  # another run may have ended there in between
+        with pytest.raises(UsageError, match=r"run holds the checkpoints of a run: --resume auto"):
+            refuse(flags(*here, stopped.folder.name))
+        for more in (["--resume", "auto"], ["--overwrite"]):
+            refuse(flags(*here, stopped.folder.name, *more))
+        refuse(flags(*here, "other"))
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flags: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    require_writable(tmp_path / "new" / "run")
+    check_folder(flags("--output", tmp_path / "new", "--experiment", "run"))
+    assert not (tmp_path / "new").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"the file .*/file is in its way"):
-        require_writable(tmp_path / "file" / "run")
+        check_folder(flags("--output", tmp_path / "file", "--experiment", "run"))
     monkeypatch.setattr("os.access", lambda path, mode: False)  # what a user without rights is told
     with pytest.raises(DataError, match=r"cannot be written \(no permission, or read-only\)"):
-        require_writable(tmp_path / "run")
+        check_folder(flags("--output", tmp_path, "--experiment", "run"))
