@@ -6,6 +6,7 @@ from typing import Any
 
 from dad.errors import DataError
 from dad.files import read_json, to_json, write_atomically
+from dad.locks import exclusive
 from dad.shards.index import file_sha256
 
 RECORD = "fetched.json"
@@ -35,15 +36,16 @@ def add_to_record(folder: Path, names: dict[str, str], **about: str) -> None:
     Raises:
         DataError: one of them is not what was published; it is removed.
     """
-    files = read_record(folder)
+    known = {}
     for name, published in names.items():
         path = folder / name
         found = file_sha256(path)
         if published and not found.startswith(published):
             path.unlink()
             raise DataError(f"{path}: its SHA-256 is {found}, the publisher says {published}; removed, fetch it again")
-        files[name] = {"sha256": found, "bytes": path.stat().st_size, "published_sha256": published, **about}
-    write_atomically(folder / RECORD, to_json({"files": files}, indent=1))
+        known[name] = {"sha256": found, "bytes": path.stat().st_size, "published_sha256": published, **about}
+    with exclusive(folder / RECORD):  # what another fetch has written since stays
+        write_atomically(folder / RECORD, to_json({"files": {**read_record(folder), **known}}, indent=1))
 
 
 def is_recorded(folder: Path, name: str) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from dad.errors import DataError
 from dad.fetch.record import RECORD, add_to_record, is_recorded, read_record, recorded_sha256
+from dad.shards.index import file_sha256
 
 SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", as NIST has it
 
@@ -30,6 +31,20 @@ def test_files_add_up(folder: Path) -> None:
     (folder / "other.bin").write_bytes(b"")
     add_to_record(folder, {"other.bin": ""})
     assert set(read_record(folder)) == {"repo/model.bin", "other.bin"}
+
+
+def test_what_another_fetch_adds_meanwhile_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one.bin", "other.bin"):
+        (folder / name).write_bytes(b"")
+
+    def hash_slowly(path: Path) -> str:
+        monkeypatch.undo()
+        add_to_record(folder, {"other.bin": ""})
+        return file_sha256(path)
+
+    monkeypatch.setattr("dad.fetch.record.file_sha256", hash_slowly)
+    add_to_record(folder, {"one.bin": ""})
+    assert set(read_record(folder)) == {"repo/model.bin", "one.bin", "other.bin"}
 
 
 @pytest.mark.parametrize("content", [b"abd", b"abcd", None])
