@@ -22,7 +22,8 @@ def write_first_look(
     preview: int, gallery: int, least_right: float = 0.0,
 ) -> None:  # fmt: skip
     """Write `preview.png` and `gallery.html` to `root`, of as many images as asked for, and with the latter what the
-    attack does to its images; what is there already stays.
+    attack does to its images; what is there already stays. One that shows a teacher who is wrong too often has
+    `-refused` in its name.
 
     Args:
         least_right: the share of the sources that the teacher has to be right on, once enough are looked at; of those
@@ -37,30 +38,38 @@ def write_first_look(
         inspection = _inspect(generator, reader, count)
         if inspection is None:
             return  # none of them can be read, which the ledger will say
+        complaint = _complaint(path, inspection, least_right)
+        refused = path.with_stem(f"{path.stem}-refused")
+        place = refused if complaint else path  # so that the next run looks again
         if path.suffix == ".png":
-            write_preview(path, inspection, class_names)
+            write_preview(place, inspection, class_names)
         else:
-            write_gallery(path, inspection, class_names, settings)
+            write_gallery(place, inspection, class_names, settings)
+        if complaint:
+            raise DataError(f"{complaint}: look at {place}, and check the teacher's weights and {_culprit(inspection)}")
+        refused.unlink(missing_ok=True)
+        if path.suffix != ".png":
             write_atomically(root / FIRST_LOOK, to_json(inspection.strength.to_plain(), indent=1))
             _logger.info("%s: attack: %s", path, judge(inspection.strength))
-        _require_right(path, inspection, least_right)
 
 
-def _require_right(path: Path, inspection: Inspection, least_right: float) -> None:
+def _complaint(path: Path, inspection: Inspection, least_right: float) -> str:
     """Say how often the teacher is right on the sources; of sources without labels, how often it says the same of
-    Q(x)."""
+    Q(x). Return in words that this is too seldom, or nothing."""
     logits, found = inspection.logits_source, "is right on %d of %d sources"
     if inspection.own_labels:
         logits, found = inspection.logits_discretized, "says the same of Q(x) as of x for %d of %d sources"
     right, count = int(inspection.right(logits).sum()), len(inspection.keys)
     said = f"the teacher {found % (right, count)}"
     _logger.info("%s: %s", path, said)
-    if count >= _ENOUGH and right < least_right * count:
-        culprit = "Q's weights" if inspection.own_labels else "the class list"
-        raise DataError(
-            f"{said} (--min-teacher-right {least_right:g}), so the set would be of little use: look at {path}, and "
-            f"check the teacher's weights and {culprit}"
-        )
+    if count < _ENOUGH or right >= least_right * count:
+        return ""
+    return f"{said} (--min-teacher-right {least_right:g}), so the set would be of little use"
+
+
+def _culprit(inspection: Inspection) -> str:
+    """Return what is wrong besides, where the teacher is wrong."""
+    return "Q's weights" if inspection.own_labels else "the class list"
 
 
 def _inspect(generator: FittingGenerator, reader: SourceReader, count: int) -> Inspection | None:
