@@ -4,19 +4,21 @@ Every image is a pure function of (seed, world, set, class, number), so any mach
 """
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from dad.errors import DataError, SettingsError, run_script
+from dad.files import read_json, to_json, write_atomically
+from dad.locks import hold
 from emojinet.concepts import Concept, class_concepts
 from emojinet.corruptions import CORRUPTIONS, corrupt
 from emojinet.drawings import draw
@@ -24,6 +26,7 @@ from emojinet.scenes import Pixels, compose, scene_rng
 from emojinet.stylize import stylize
 from emojinet.worlds import HARD_SET, SETS, SMALL, WORLDS, ImageSet, World
 
+MARKER, UNDER_WAY = "render.json", "rendering.json"  # of all that is there, and of what is not whole yet
 VERSION = 1  # raise it when any pixel changes, so that old renderings are not taken for new ones
 SEVERITIES = range(1, 6)
 _HARD_KEPT = 8
@@ -108,19 +111,40 @@ def render(root: Path, seed: int, world: World = SMALL) -> int:
 
     Raises:
         SettingsError: `root` holds a rendering with another seed, of another version or of another world.
+        DataError: `root` holds something else, or another process is rendering there.
     """
-    marker = root / "render.json"
     wanted = {"version": VERSION, "seed": seed, **({} if world == SMALL else {"world": world.name})}
-    if marker.is_file():
-        found = json.loads(marker.read_text(encoding="utf-8"))
-        if found["settings"] != wanted:
-            raise SettingsError(
-                f"--out {root} holds EmojiNet with {found['settings']}, asked for {wanted}; choose another folder"
-            )
-        return int(found["images"])
-    # a rendering that was broken off has train/ and no marker: it is made again in its place
-    if root.exists() and any(root.iterdir()) and not (root / "train").is_dir():
-        raise DataError(f"--out {root} has other files in it; choose an empty folder")
+    found = _rendered(root, wanted, MARKER)
+    if found is None:
+        if root.exists() and any(root.iterdir()) and not (root / UNDER_WAY).exists() and not (root / "train").is_dir():
+            raise DataError(f"--out {root} has other files in it; choose an empty folder")
+        root.mkdir(parents=True, exist_ok=True)
+        lock = hold(root / ".render.lock", f"another process is rendering into {root} now; wait for it")
+        found = _rendered(root, wanted, MARKER)  # by another process, since
+        if found is None:
+            _rendered(root, wanted, UNDER_WAY)  # what was broken off is made again in its place
+            write_atomically(root / UNDER_WAY, to_json({"settings": wanted}))
+            found = {"settings": wanted, "images": _render_all(root, seed, world)}
+            write_atomically(root / MARKER, to_json(found))  # last, so that it vouches for all the rest
+            (root / UNDER_WAY).unlink()
+        if lock is not None:
+            lock.close()
+    return int(found["images"])
+
+
+def _rendered(root: Path, wanted: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """Return what a marker of the folder says, if it is there."""
+    if not (root / name).is_file():
+        return None
+    found = read_json(root / name, f"delete {root} and render anew")
+    if found["settings"] != wanted:
+        raise SettingsError(
+            f"--out {root} holds EmojiNet with {found['settings']}, asked for {wanted}; choose another folder"
+        )
+    return found
+
+
+def _render_all(root: Path, seed: int, world: World) -> int:
     classes = class_concepts(world.class_file)
     with ProcessPoolExecutor() as pool:
         counts = list(pool.map(partial(_write_class, root, seed=seed, world=world), range(len(classes))))
@@ -128,8 +152,6 @@ def render(root: Path, seed: int, world: World = SMALL) -> int:
         for concept, images in zip(classes, render_hard(seed), strict=True):
             if images:
                 counts.append(_write(root / HARD_SET.folder / concept.folder, images))
-    # last, so that it vouches for all the rest
-    marker.write_text(json.dumps({"settings": wanted, "images": sum(counts)}) + "\n", encoding="utf-8")
     return sum(counts)
 
 

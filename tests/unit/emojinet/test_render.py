@@ -1,5 +1,7 @@
 """The world on disk: ImageNet's layout, made once, never mixed."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image
 from dad.errors import DataError, SettingsError
 from emojinet import render
 from emojinet.concepts import ALL_FILE, class_concepts
-from emojinet.worlds import LARGE, SMALL
+from emojinet.worlds import LARGE, SMALL, World
 
 
 def test_rendering_again_changes_nothing_and_another_seed_is_refused(
@@ -24,6 +26,39 @@ def test_rendering_again_changes_nothing_and_another_seed_is_refused(
         render.render(tmp_path / "world", seed=1)
     with pytest.raises(SettingsError, match=r"asked for .*'world': 'large'"):
         render.render(tmp_path / "world", seed=0, world=LARGE)
+
+
+@pytest.fixture
+def broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what a rendering that was broken off has left."""
+
+    def stop(root: Path, seed: int, world: World) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(render, "_render_all", stop)
+        render.render(tmp_path / "world", seed=0)
+    monkeypatch.setattr(render, "_render_all", lambda root, seed, world: 7)
+    return tmp_path / "world"
+
+
+def test_what_was_broken_off_is_made_anew_as_it_was_meant_alone(broken_off: Path) -> None:
+    for other in ({"seed": 1}, {"seed": 0, "world": LARGE}):
+        with pytest.raises(SettingsError, match="asked for"):
+            render.render(broken_off, **other)
+    assert render.render(broken_off, seed=0) == 7
+    assert {path.name for path in broken_off.iterdir()} == {render.MARKER, ".render.lock"}
+
+
+def test_two_never_render_into_one_folder(broken_off: Path) -> None:
+    command = "import sys; from pathlib import Path; from dad.locks import hold; held = hold(Path(sys.argv[1]), '')"
+    words = [sys.executable, "-c", f"{command}; print(flush=True); sys.stdin.read()", str(broken_off / ".render.lock")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        with pytest.raises(DataError, match=r"another process is rendering into .*world now; wait for it"):
+            render.render(broken_off, seed=0)
+        process.communicate(b"")
+    assert render.render(broken_off, seed=0) == 7
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
