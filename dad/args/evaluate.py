@@ -78,7 +78,7 @@ def add_results_args(parser: ArgumentParser) -> None:
         help="csv: beside results.json, a table in timm's columns; json: results.json alone",
     )
     group.add_argument(
-        "--rescore", default=False, action=Switch, help="score sets again that the results file has already"
+        "--rescore", default=False, action=Switch, help="score and attack sets again that the results file has already"
     )
     group.add_argument("--log-freq", default=10, type=int, metavar="N", help="batches from one line to the next")
     group.add_argument(

@@ -26,7 +26,7 @@ class Task:
         classes: the name of each class.
         log_freq: batches from one line to the next.
         average: how precision, recall and F1 are averaged over classes; None: they are not asked for.
-        rescore: score sets again that the results file has already.
+        rescore: score and attack sets again that the results file has already.
     """
 
     image_sets: Sequence[ImageSet]
@@ -79,7 +79,7 @@ class Session:
     def _attack(self, candidate: Candidate, pool: ImagePool, place: int, entry: Entry) -> None:
         attacked, which = self.task.attacked[place], len(self.task.image_sets) + place
         for threat in self.task.threats:
-            done = is_attacked(entry["attacks"], threat, attacked, self.task.seed)
+            done = not self.task.rescore and is_attacked(entry["attacks"], threat, attacked, self.task.seed)
             if self.runtime.gather(done)[0]:
                 self.runtime.say(f"{told(threat, attacked):<21} is in {self.results.path} already")
                 continue

@@ -115,6 +115,13 @@ def test_sets_are_scored_again_on_demand(start: Callable[..., Session], tmp_path
     assert [run(start(rescore=again), candidate()) for again in (False, False, True)] == [22, 0, 22]
 
 
+def test_sets_are_attacked_again_on_demand(start: Callable[..., Session], tmp_path: Path) -> None:
+    first, second, third = (
+        run(start(threats=THREATS[:1], rescore=again), candidate()) for again in (False, False, True)
+    )
+    assert first == third > 22 and second == 0 and len(written(tmp_path)["attacks"]) == 1
+
+
 def test_a_run_that_was_stopped_goes_on_after_its_last_set(start: Callable[..., Session], tmp_path: Path) -> None:
     class Stops(Counting):
         def forward(self, images: Tensor) -> Tensor:
