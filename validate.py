@@ -36,7 +36,7 @@ from dad.evaluation.pool import LoaderSettings
 from dad.evaluation.results import Entry, ResultsFile, resolve_results_path
 from dad.evaluation.scores import Scores, format_scores
 from dad.evaluation.session import Session, Task
-from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid_labels
+from dad.evaluation.streams import create_stream, evaluate_stream, resolve_valid_labels, stream_digest, stream_name
 from dad.evaluation.threats import create_threats
 from dad.files import write_atomically
 from dad.images.classes import ClassList
@@ -64,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     image_sets: list[ImageSet] = []
     if not is_stream:
         image_sets = find_image_sets(args, extra_sets, classes, runtime)
+    names = [stream_name(args.dataset, args.split)] if is_stream else [one.variant.name for one in image_sets]
     task = Task(
         image_sets,
         find_attacked(args, image_sets),
@@ -87,8 +88,7 @@ def main(argv: list[str] | None = None) -> int:
         entries.append(entry)
         forward = Forward(prepare(candidate.model, args, runtime), runtime, args.retry)
         if is_stream:
-            scores = score_stream(args, candidate, forward, valid_labels, runtime)
-            entry["variants"][args.dataset] = scores
+            entry["variants"][names[0]] = score_stream(args, names[0], candidate, forward, valid_labels, runtime)
         else:
             session.score(candidate, forward, entry)
         results.write()
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     # finish
     if runtime.is_primary and args.results_format == "csv":
         write_atomically(results.path.with_suffix(".csv"), format_csv(results.written).encode())
-    report(entries, results, runtime)
+    report(entries, names, results, runtime)
     runtime.close()
     return 0
 
@@ -217,19 +217,19 @@ def prepare(model: nn.Module, args: Namespace, runtime: Runtime) -> nn.Module:
 
 
 def score_stream(
-    args: Namespace, candidate: Candidate, forward: Forward, valid_labels: list[int] | None, runtime: Runtime
+    args: Namespace, name: str, candidate: Candidate, forward: Forward, valid_labels: list[int] | None, runtime: Runtime
 ) -> Scores:
-    """Score a model on `--dataset`."""
+    """Score a model on `--dataset`, whose scores are filed under `name`."""
     stream = create_stream(args, candidate.data_config, runtime)
-    scores = evaluate_stream(forward, stream, args.dataset, valid_labels, runtime, args.log_freq, candidate.twins)
-    runtime.say(format_scores(args.dataset, scores))
-    return scores
+    scores = evaluate_stream(forward, stream, name, valid_labels, runtime, args.log_freq, candidate.twins)
+    runtime.say(format_scores(name, scores))
+    return {**scores, "images": stream_digest(name, valid_labels, scores["count"])}
 
 
-def report(entries: Sequence[Entry], results: ResultsFile, runtime: Runtime) -> None:
-    """Print the table of the models of this run, and their results as timm's bulk runner reads them."""
+def report(entries: Sequence[Entry], names: Sequence[str], results: ResultsFile, runtime: Runtime) -> None:
+    """Print the table of the models of this run, and their results on its sets as timm's bulk runner reads them."""
     runtime.say(f"\n{format_table(entries)}\n\nwritten to {results.path}")
-    short = [in_short(entry) for entry in entries]
+    short = [in_short(entry, names) for entry in entries]
     # last, as that runner reads all that follows
     runtime.say(f"--result\n{json.dumps(short if len(short) > 1 else short[0])}")
 

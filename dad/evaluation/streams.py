@@ -16,10 +16,20 @@ from torch.utils.data import IterableDataset
 from dad.errors import DataError, UsageError
 from dad.evaluation.loop import Forward
 from dad.evaluation.scores import NOT_FINITE, Scores, share_scores
-from dad.files import read_text
+from dad.files import read_text, settings_fingerprint
 from dad.images.timm_datasets import create_timm_dataset
 from dad.runtime import Runtime
 from dad.training.validation import run_evaluator
+
+
+def stream_name(dataset: str, split: str) -> str:
+    """Return what the scores of a stream are filed under; another split than the usual one is another set."""
+    return dataset if split == "validation" else f"{dataset} ({split})"
+
+
+def stream_digest(name: str, valid: Sequence[int] | None, count: int) -> str:
+    """Return what tells the images of a stream from others, as far as that can be known without their names."""
+    return settings_fingerprint({"stream": name, "count": count, "classes": None if valid is None else str(valid)})
 
 
 def create_stream(args: argparse.Namespace, data_config: Mapping[str, Any], runtime: Runtime) -> Any:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from dad.report.columns import Column, columns_of
@@ -28,11 +28,12 @@ def format_csv(results: Iterable[Result]) -> str:
     return text.getvalue()
 
 
-def in_short(result: Result) -> dict[str, Any]:
-    """Return a model's numbers as timm's bulk runner reads them: its columns, of the first set that was scored, and
-    beside them the headline number of each set."""
+def in_short(result: Result, names: Container[str]) -> dict[str, Any]:
+    """Return a model's numbers as timm's bulk runner reads them: its columns, of the first of the sets `names`, and
+    beside them the headline number of each set that was ever scored."""
     columns = [column for column in columns_of([result]) if column.scores(result)]
-    line = _line(result, columns[0]) if columns else dict.fromkeys(COLUMNS)
+    asked = [column for column in columns if column.name in names]
+    line = _line(result, asked[0]) if asked else dict.fromkeys(COLUMNS)
     timms = {key: line[key] for key in COLUMNS[: COLUMNS.index("variant")]}
     return {**timms, "model": result["model"], "name": row_name(result)} | {
         "variants": {column.name: _rounded(column.value(result)) for column in columns}

@@ -115,4 +115,4 @@ def test_wds_shards_score_as_timms_script(
         (tmp_path / "valid.txt").write_text("\n".join(map(str, valid)))
         words += ["--valid-labels", str(tmp_path / "valid.txt")]
     dataset = create_dataset("wds/tiny", root=str(tmp_path / "wds"), split=split, batch_size=5, seed=42)
-    assert our_scores(words, tmp_path, "wds/tiny") == timm_scores(words, dataset, valid)
+    assert our_scores(words, tmp_path, f"wds/tiny ({split})") == timm_scores(words, dataset, valid)

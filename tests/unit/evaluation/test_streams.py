@@ -12,7 +12,7 @@ from dad.args import create_validate_parser
 from dad.args.hparams import parse_args
 from dad.errors import DataError, UsageError
 from dad.evaluation.loop import Forward
-from dad.evaluation.streams import create_stream, evaluate_stream
+from dad.evaluation.streams import create_stream, evaluate_stream, stream_digest, stream_name
 from dad.runtime import Runtime
 
 FIVE = TensorDataset(torch.arange(5).view(5, 1, 1, 1).expand(5, 3, 8, 8) * 20 / 255, torch.arange(5))
@@ -30,6 +30,13 @@ def test_a_stream_is_refused_to_several_processes(tmp_path: Path) -> None:
     args = parse_args(create_validate_parser(), words)[0]
     with pytest.raises(UsageError, match="--dataset wds/tiny: several processes"):
         create_stream(args, {}, Runtime(torch.device("cpu"), world_size=2))
+
+
+def test_scores_of_another_split_or_other_classes_are_others() -> None:
+    assert stream_name("wds/x", "validation") == "wds/x" and stream_name("wds/x", "test") == "wds/x (test)"
+    told = [("wds/x", None, 5), ("wds/x (test)", None, 5), ("wds/x", [0, 1], 5), ("wds/x", None, 6)]
+    digests = [stream_digest(*one) for one in told]
+    assert len(set(digests)) == 4 and stream_digest("wds/x", None, 5) == digests[0]
 
 
 def test_logits_that_are_not_finite_are_refused() -> None:

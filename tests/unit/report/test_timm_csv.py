@@ -55,7 +55,12 @@ def test_cells_of_the_first_format_are_empty_where_it_says_nothing(first_format:
 
 
 def test_the_result_line_is_short_and_has_timms_keys(made_up: list[dict], first_format: dict) -> None:
-    short = in_short(made_up[1])
+    short = in_short(made_up[1], ["imagenet", "imagenet-r"])
     assert ",".join(short).startswith(TIMM) and (short["name"], short["top1_err"]) == ("vitb_dad", 20.38)
     assert short["variants"]["imagenet-r"] == 65.12 and len(json.dumps(short)) < 1000
-    assert in_short({**first_format, "variants": {}})["top1"] is None
+    assert in_short({**first_format, "variants": {}}, ["imagenet"])["top1"] is None
+
+
+def test_the_result_line_is_of_the_sets_of_this_run(made_up: list[dict]) -> None:
+    assert in_short(made_up[1], ["imagenet-r"])["top1"] == 65.12
+    assert in_short(made_up[1], ["wds/other"])["top1"] is None
