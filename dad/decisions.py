@@ -117,10 +117,20 @@ def read_arrays(path: Path, wanted: Mapping[str, str]) -> Arrays:
     Raises:
         DataError: the file is there, but damaged or something else.
     """
-    names = {f"{digest}.{kind}" for digest in wanted for kind in _KINDS}
-    names |= {f"{images}.{kind}" for images in wanted.values() for kind in _SET_KINDS}
+    names = _names(wanted)
     with _opened(path) as file:
         return {name: file[name] for name in file.files if name in names}
+
+
+def named(arrays: Arrays, wanted: Mapping[str, str]) -> Arrays:
+    """Return those of some arrays that belong to the decisions `wanted`, as `digests_of` returns them."""
+    names = _names(wanted)
+    return {name: array for name, array in arrays.items() if name in names}
+
+
+def _names(wanted: Mapping[str, str]) -> set[str]:
+    names = {f"{digest}.{kind}" for digest in wanted for kind in _KINDS}
+    return names | {f"{images}.{kind}" for images in wanted.values() for kind in _SET_KINDS}
 
 
 class DecisionsFile:

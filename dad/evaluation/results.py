@@ -12,7 +12,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from dad.decisions import Arrays, Decisions, decisions_path, digests_of, pack, read_arrays, to_bytes
+from dad.decisions import Arrays, Decisions, decisions_path, digests_of, named, pack, read_arrays, to_bytes
 from dad.errors import DataError, UsageError
 from dad.evaluation.scores import Scores
 from dad.files import read_any_json, to_json, write_in_turn
@@ -37,7 +37,7 @@ class ResultsFile:
         self.path, self.runtime = path, runtime
         self.written: list[Entry] = []  # what the file holds by now
         self._own: list[tuple[Entry, Entry]] = []  # of this run, each with the scores that it began with
-        self._decisions: Arrays = {}  # that are not written yet
+        self._decisions: Arrays = {}  # of this run: another that scores the same checkpoint may drop them from the file
         self.entries = _read(path) if runtime.is_primary else []
         if runtime.distributed:
             shared = [self.entries]
@@ -83,17 +83,17 @@ class ResultsFile:
             if self._decisions:
                 files.insert(0, (decisions_path(self.path), self._all_decisions(written)))
             write_in_turn(files)
-        self._decisions, self.written = {}, written
+        self.written = written
 
     def _all_decisions(self, entries: list[Entry]) -> bytes:
-        """Return the file of decisions: those of this run, and of what is there those that scores still name."""
+        """Return the file of decisions: those of this run, and what is there, as far as scores still name them."""
         path, there = decisions_path(self.path), Arrays()
         wanted = digests_of(entries)
         try:
             there = read_arrays(path, wanted) if path.exists() else there
         except DataError as error:
             _logger.warning("%s: what it held is lost", error)
-        return to_bytes({**there, **self._decisions})
+        return to_bytes({**there, **named(self._decisions, wanted)})
 
 
 def resolve_results_path(args: argparse.Namespace) -> Path:
@@ -146,8 +146,17 @@ def _merge(written: list[Entry], entry: Entry, before: Entry) -> None:
             had = before["variants"]
             new = {name: scores for name, scores in entry["variants"].items() if scores is not had.get(name)}
             attacks = [row for row in other["attacks"] if row not in entry["attacks"] and row not in before["attacks"]]
-            merged = {**entry, "variants": {**other["variants"], **new}, "attacks": [*entry["attacks"], *attacks]}
+            kept = _with_versions(other, entry)
+            merged = {**entry, "variants": {**kept, **new}, "attacks": [*entry["attacks"], *attacks]}
     written.insert(place, merged)
+
+
+def _with_versions(there: Entry, here: Entry) -> dict[str, Scores]:
+    """Return the scores of an entry, each with the packages' versions that it was made with where `here` has others."""
+    made_with = there.get("versions")
+    if made_with is None or made_with == here.get("versions"):
+        return dict(there["variants"])
+    return {name: {"versions": made_with, **scores} for name, scores in there["variants"].items()}
 
 
 def _read(path: Path) -> list[Entry]:

@@ -72,8 +72,21 @@ def _facts(result: Result) -> dict[str, str]:
         if not column.beside and (transform := (column.scores(result) or {}).get("transform")):
             transforms.setdefault(transform, []).append(column.title)
     facts |= {f"images of {', '.join(titles)}": transform for transform, titles in transforms.items()}
+    facts |= _other_versions(result)
     seconds = sum(scores.get("seconds", 0) for scores in result["variants"].values())
     return facts | {"time": f"{seconds:,.0f} s" if seconds else MISSING}
+
+
+def _other_versions(result: Result) -> dict[str, str]:
+    """Return the versions that differ from the last run's, of the sets that an earlier one has scored."""
+    titles: dict[str, list[str]] = {}
+    for column in columns_of([result]):
+        scores = column.scores(result) or {}
+        if not column.beside and "versions" in scores:
+            now, then = result.get("versions", {}), scores["versions"]
+            different = [f"{name} {version}" for name, version in then.items() if now.get(name) != version]
+            titles.setdefault(", ".join(different), []).append(column.title)
+    return {f"made with, {', '.join(sets)}": versions for versions, sets in titles.items() if versions}
 
 
 def _text(value: Any) -> str:

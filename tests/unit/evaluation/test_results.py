@@ -117,6 +117,18 @@ def test_earlier_weights_do_not_come_back(path: Path) -> None:
     assert json.loads(path.read_bytes())["variants"] == {}
 
 
+def test_what_earlier_versions_have_scored_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    for number, name in enumerate(("imagenet-r", "imagenet-a", "imagenet-sketch")):
+        results = ResultsFile(path, CPU)
+        entry = results.entry(IDENTITY, {"versions": {"torch": "1" if number == 0 else "2"}})
+        entry["variants"] = {**entry["variants"], name: {"title": name}}
+        results.write()
+    variants = json.loads(path.read_bytes())["variants"]
+    told = {name: scores.get("versions") for name, scores in variants.items()}
+    assert told == {"imagenet-r": {"torch": "1"}, "imagenet-a": None, "imagenet-sketch": None}
+
+
 def test_an_entry_of_an_older_format_stays(path: Path) -> None:
     older = {
         "name": "run",
@@ -207,6 +219,16 @@ def test_two_runs_on_one_file_lose_no_decisions(path: Path) -> None:
     found = {("run", "imagenet-r"): [True, False], ("run", "imagenet-a"): [False, False]}
     assert rights(path) == {**found, ("second", "imagenet-a"): [True, True]}
     assert is_scored(ResultsFile(path, CPU).entries[0], "imagenet", Contents(lambda: "abc"))
+
+
+def test_two_runs_on_a_checkpoint_that_has_changed_in_between_lose_no_decisions(path: Path) -> None:
+    one, other = ResultsFile(path, CPU), ResultsFile(path, CPU)
+    scored(one, "imagenet-r", True, False)
+    one.write()
+    scored(other, "imagenet-a", False, False, checkpoint_hash="of the next epoch")
+    other.write()
+    one.write()
+    assert rights(path) == {("run", "imagenet-r"): [True, False]}
 
 
 def test_decisions_that_no_scores_name_go(path: Path) -> None:

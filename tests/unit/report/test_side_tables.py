@@ -20,6 +20,13 @@ def test_sets_of_one_transform_are_told_together(made_up: list[dict]) -> None:
     assert '<th scope="row">images of other</th><td colspan="1">Resize 9</td>' in table
 
 
+def test_other_versions_of_some_sets_are_told(made_up: list[dict], text_of: Callable[[str], str]) -> None:
+    old = {"versions": {"torch": "2.0", "timm": "1.0"}, "count": 1}
+    variants = {"imagenet": {"count": 1}, "imagenet-r": old, "mine": old}
+    result = {**made_up[0], "versions": {"torch": "2.1", "timm": "1.0"}, "variants": variants}
+    assert "made with, R, mine torch 2.0" in text_of(provenance_table([result]))
+
+
 def test_each_attack_of_each_model_has_a_row(made_up: list[dict], text_of: Callable[[str], str]) -> None:
     assert attack_table([{"model": "m", "variants": {}}]) == ""
     rows = text_of(attack_table(made_up)).split("vitb_")
