@@ -17,6 +17,7 @@ from dad.report.beside import format_paper
 from dad.report.compare import compare, format_paired
 from dad.report.latex import format_latex
 from dad.report.measures import format_measures
+from dad.report.notes import format_notes, notes_of
 from dad.report.pairs import Pairs
 from dad.report.paper import resolve_tables
 from dad.report.results import load_with_files
@@ -86,6 +87,8 @@ def main(argv: list[str] | None = None) -> None:
         text = format_card(results, tables, comparison, pairs=pairs, paired=paired, with_seeds=not args.no_seeds)
     elif args.csv:
         text = format_csv(results)
+        for line in notes_of(results):
+            print(f"note: {line}", file=sys.stderr)
     else:
         parts = [format_table(results), "" if args.no_seeds else format_seeds(results)]
         parts += [format_attacks(results), format_robustness(results)]
@@ -93,6 +96,7 @@ def main(argv: list[str] | None = None) -> None:
         parts += [format_paired(paired)] if paired else []
         parts += [format_measures(results)] if args.measures else []
         parts += [format_paper(tables, results)] if tables else []
+        parts += [format_notes(results)]
         text = "\n\n".join(part for part in parts if part) + "\n"
         text = format_latex(text) if args.latex else text
     content = text.encode(errors="backslashreplace")  # a file's name may be no text

@@ -12,7 +12,7 @@ from dad.report.comparison_section import comparison_section
 from dad.report.differences import average_of, clear_bests, lead_of
 from dad.report.markup import section
 from dad.report.model_section import model_section
-from dad.report.notes import notes_of
+from dad.report.notes import TITLE, notes_of
 from dad.report.pairs import Pairs
 from dad.report.paper import PaperTable, paper_tables
 from dad.report.results import Result, has_imagenets_classes, is_teacher, row_name
@@ -93,7 +93,7 @@ def _lead(results: Sequence[Result], pairs: Pairs | None) -> str:
         return ""
     means.sort(key=lambda pair: pair[0].value, reverse=True)
     (best, first), *others = means
-    told = [lead_of(best, mean, SEVEN, first, place, pairs) for mean, place in others]
+    told = [lead_of(results, SEVEN, first, place, pairs) for _, place in others]
     number = next((number for number, lead in enumerate(told) if not lead.is_clear), 0)
     second, place = others[number]
     name, other = (escape(row_name(results[one])) for one in (first, place))
@@ -111,7 +111,7 @@ def _counted(count: int, noun: str) -> str:
 
 def _notes(lines: Sequence[str]) -> str:
     items = [element("li", escape(line)) for line in lines]
-    return element("aside", element("b", "Before you compare"), element("ul", *items)) if lines else ""
+    return element("aside", element("b", TITLE), element("ul", *items)) if lines else ""
 
 
 def _scores_about(results: Sequence[Result], pairs: Pairs | None) -> str:

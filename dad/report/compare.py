@@ -8,7 +8,7 @@ from dad.markdown import format_rows
 from dad.report.columns import Column
 from dad.report.differences import AVERAGES
 from dad.report.paired import RESAMPLES, SEED
-from dad.report.pairs import Difference, Pairs, scored_by_both
+from dad.report.pairs import FEWEST_PHOTOS, Difference, Pairs, scored_by_both
 from dad.report.results import row_name
 from dad.report.table import MISSING, format_number
 
@@ -74,8 +74,9 @@ def _row(column: Column, difference: Difference, pairs: Pairs, first: int, secon
 
 def _cells(found: Difference) -> list[str]:
     low, high = found.interval
+    interval = f"{low:+.2f} to {high:+.2f}" if found.photos >= FEWEST_PHOTOS else MISSING
     return [
-        f"{found.value:+.2f}", f"{low:+.2f} to {high:+.2f}", *(f"{count:,}" for count in found.only), format_p(found.p),
+        f"{found.value:+.2f}", interval, *(f"{count:,}" for count in found.only), format_p(found.p),
         f"{found.images:,}", f"{found.photos:,}",
     ]  # fmt: skip
 

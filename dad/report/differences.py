@@ -66,14 +66,21 @@ class Lead:
 
 
 def lead_of(
-    best: Estimate, second: Estimate, names: Sequence[str], first: int, other: int, pairs: Pairs | None
-) -> Lead:
-    """Return whether the result number `first` leads the `other` one on the average over `names`: by the images that
-    both were scored on, where it is known which each gets right."""
+    results: Sequence[Result], names: Sequence[str], first: int, other: int, pairs: Pairs | None
+) -> Lead:  # fmt: skip
+    """Return whether the result number `first` leads the `other` one on the average over `names`, which both have: by
+    the images that both were scored on, where it is known which each gets right."""
+    if not all(are_alike([results[first], results[other]], name) for name in names):
+        return Lead(False, "the two were scored on different images")
     found = pairs.difference(names, other, first) if pairs is not None else ""
     if not isinstance(found, str):
         low, high = found.interval
-        return Lead(low > 0, f"on the same images the lead is {low:+.2f} to {high:+.2f} points (95 %)")
+        return Lead(
+            found.is_clear and found.value > 0,
+            f"on the same images the lead is {low:+.2f} to {high:+.2f} points (95 %)",
+        )
+    best, second = average_of(names, results[first]), average_of(names, results[other])
+    assert best is not None and second is not None
     margin = best.margin(second)
     if not math.isfinite(margin):
         return Lead(False, "the results have no intervals")
@@ -92,11 +99,11 @@ def clear_bests(results: Sequence[Result], pairs: Pairs | None = None) -> dict[s
     best: dict[str, float | None] = {}
     for column in columns_of(results):
         estimates = [None if is_teacher(result) else estimate_of(column, result) for result in results]
-        if (first := leader(estimates, _paired(pairs, [column.name]))) is not None:
+        if (first := leader(estimates, _leads(results, pairs, [column.name]))) is not None:
             best[column.name] = column.value(results[first])
     for name, sets in AVERAGES.items():
         means = [None if is_teacher(result) else average_of(sets, result) for result in results]
-        if (first := leader(means, _paired(pairs, sets))) is not None:
+        if (first := leader(means, _leads(results, pairs, sets))) is not None:
             best[name] = getattr(means[first], "value", None)
     return {name: value for name, value in best.items() if value is not None}
 
@@ -119,8 +126,25 @@ def leader(
     return place
 
 
-def _paired(pairs: Pairs | None, names: Sequence[str]) -> Callable[[int, int], bool | None]:
-    return lambda one, other: None if pairs is None else pairs.leads(names, one, other)
+def are_alike(results: Iterable[Result], name: str) -> bool:
+    """Whether some results may be of the same images of a set: as many were listed. Of sets that are nobody's but the
+    user's, digests tell too; those of a large published set are others in another copy of the same images."""
+    scores = [found for result in results if "images" in (found := result["variants"].get(name, {}))]
+    read = [found.get("count", 0) + len(found.get("unreadable", ())) for found in scores]
+    listed = {found.get("listed", count) for found, count in zip(scores, read, strict=True)}
+    is_published = any("expected" in found for found in scores)
+    return len(listed) < 2 and (is_published or len({found["images"] for found in scores}) < 2)
+
+
+def _leads(
+    results: Sequence[Result], pairs: Pairs | None, names: Sequence[str]
+) -> Callable[[int, int], bool | None]:  # fmt: skip
+    def leads(one: int, other: int) -> bool | None:
+        if not all(are_alike([results[one], results[other]], name) for name in names):
+            return False
+        return None if pairs is None else pairs.leads(names, one, other)
+
+    return leads
 
 
 def _reach(column: Column, scores: Mapping[str, Any], value: float) -> tuple[float, float]:

@@ -17,6 +17,8 @@ from dad.variants.table import ALEXNET_ERRORS, VARIANTS
 
 OTHER_IMAGES = "the two were scored on different images (of a large set, files that were copied without their times)"
 
+FEWEST_PHOTOS = 6  # that can be no chance: five coins fall alike in one of sixteen trials, six in one of thirty-two
+_LEVEL = 0.05
 _STREAMS = {variant.name for variant in VARIANTS if variant.layout == "stream"}
 _TOLERANCE = 1e-6  # of a number that is summed up in another order
 _METRICS = ("top1", "mce", "mean_top1")  # that are sums over images
@@ -39,6 +41,14 @@ class Difference:
     images: int
     photos: int
     only: tuple[int, int]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is more than chance: by its interval, and by the exact test where there is one; resamples of next
+        to no photos, or of a few that all say the same, vary too little."""
+        low, high = self.interval
+        is_significant = self.p is None or self.p < _LEVEL
+        return (low > 0 or high < 0) and is_significant and self.photos >= FEWEST_PHOTOS
 
 
 class Pairs:
@@ -70,9 +80,8 @@ class Pairs:
         found = self.difference(names, second, first)
         if isinstance(found, str):
             return None
-        if len(names) == 1 and self._columns[names[0]].lower_is_better:
-            return found.interval[1] < 0
-        return found.interval[0] > 0
+        is_error = len(names) == 1 and self._columns[names[0]].lower_is_better
+        return found.is_clear and (found.value < 0) == is_error
 
     def any_known(self) -> bool:
         """Whether two of the results can be compared, as far as the results themselves tell."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dad.errors import UsageError
 from dad.names import near_names
 from dad.report.columns import Column, column_of
-from dad.report.differences import Estimate, estimate_of
+from dad.report.differences import Estimate, are_alike, estimate_of
 from dad.report.results import Result, has_imagenets_classes, is_teacher, row_name
 from dad.report.trend import TREND_SETS, Line, trend_lines
 
@@ -77,10 +77,13 @@ def share_of_surplus(column: Column, student: Result, comparison: Comparison) ->
     The interval holds the shares t for which student - (1 - t) · baseline - t · teacher may be 0 (Fieller 1954), with
     the intervals of sums of `dad.report.differences`.
     """
-    parts = [estimate_of(column, one) for one in (student, comparison.baseline, comparison.teacher)]
+    rows = (student, comparison.baseline, comparison.teacher)
+    parts = [estimate_of(column, one) for one in rows]
     found = [part for part in parts if part is not None]
     if len(found) < len(parts):
         return None
+    if not are_alike(rows, column.name):
+        return Share(None, why="the rows are of different images")
     own, base, top = found
     if not all(math.isfinite(part.below + part.above) for part in found):
         return Share(None, why="a number without an interval")

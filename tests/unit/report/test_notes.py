@@ -1,6 +1,8 @@
 """What is missing of a model's scores, in one line each."""
 
-from dad.report.notes import notes_of
+from typing import Any
+
+from dad.report.notes import format_notes, notes_of
 
 
 def test_a_whole_set_of_which_not_all_images_count_is_not_noted(made_up: list[dict]) -> None:
@@ -27,6 +29,27 @@ def test_a_substitute_in_the_training_of_a_model_is_noted() -> None:
     parts = {"style_transfer": "colours, a substitute for relu4_1", "style_sizes": "full"}
     result = {"model": "m", "variants": {}, "trained_with": parts}
     assert notes_of([result]) == ["m, trained with style_transfer: colours, a substitute for relu4_1"]
+
+
+def scored_on(digest: str, count: int, **more: Any) -> dict[str, Any]:
+    """A model that was scored on a set of such images."""
+    return {"model": "m", "variants": {"mine": {"title": "Mine", "images": digest, "count": count, **more}}}
+
+
+def test_unlike_images_are_noted_once_for_all() -> None:
+    (line,) = notes_of([scored_on("a", 2000), scored_on("b", 500), scored_on("b", 500)])
+    assert line.startswith("Mine: the models were scored on different images, ") and "(500 and 2,000 images)" in line
+    assert notes_of([scored_on("a", 500), scored_on("b", 500)])
+    assert not notes_of([scored_on("a", 500), scored_on("a", 500), {"model": "other", "variants": {}}])
+    published = {"expected": 500}
+    assert not notes_of([scored_on("a", 500, **published), scored_on("b", 500, **published)])  # another copy of it
+    assert len(notes_of([scored_on("a", 499, unreadable=["x"]), scored_on("a", 500)])) == 1  # of the unreadable alone
+
+
+def test_notes_are_a_list_below_a_title() -> None:
+    assert format_notes([scored_on("a", 500)]) == ""
+    text = format_notes([scored_on("a", 500), scored_on("b", 400)])
+    assert text.startswith("Before you compare:\n\n- Mine: ")
 
 
 def test_a_group_that_could_not_be_read_is_noted_once() -> None:

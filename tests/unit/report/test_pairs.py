@@ -98,6 +98,36 @@ def test_a_clear_lead_on_the_same_images_is_clear(decided: Decided) -> None:
     assert pairs.leads(["imagenet"], 1, 0) and pairs.leads(["imagenet"], 0, 1) is False
 
 
+def paired_with(value: float, low: float, high: float, p: float | None, photos: int) -> Difference:
+    return Difference(value, (low, high), p, photos, photos, (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("difference", "clear"),
+    [
+        (paired_with(1.0, 0.1, 2.0, 0.01, 1000), True),
+        (paired_with(-1.0, -2.0, -0.1, 0.01, 1000), True),
+        (paired_with(0.5, 0.1, 1.0, 0.0625, 1000), False),  # five images against none
+        (paired_with(1.0, -0.1, 2.0, 0.04, 1000), False),
+        (paired_with(100.0, 100.0, 100.0, None, 5), False),
+        (paired_with(100.0, 100.0, 100.0, None, 6), True),
+    ],
+)
+def test_what_is_clear_is_so_by_the_exact_test_too(difference: Difference, clear: bool) -> None:
+    assert difference.is_clear == clear
+
+
+def test_nobody_leads_on_other_images(decided: Decided, text_of: Callable[[str], str]) -> None:
+    pairs = pairs_of(decided("a", **ALL), decided("b", **{**ALL, "imagenet": 0.9}))
+    for top1, result in zip((70.0, 90.0), pairs.results, strict=True):
+        result["variants"]["imagenet"]["top1_interval"] = [top1 - 1, top1 + 1]
+    assert "imagenet" in clear_bests(pairs.results) and "imagenet" in clear_bests(pairs.results, pairs)
+    pairs.results[0]["variants"]["imagenet"] |= {"count": 399, "images": "other"}
+    assert "imagenet" not in clear_bests(pairs.results) and "imagenet" not in clear_bests(pairs.results, pairs)
+    told = text_of(format_card(pairs.results, pairs=pairs))
+    assert "the two were scored on different images" in told and "ImageNet: the models were scored on" in told
+
+
 def test_the_headline_is_of_the_same_images(decided: Decided, text_of: Callable[[str], str]) -> None:
     pairs = pairs_of(decided("a", **ALL), decided("b", **{**ALL, "imagenet": 0.8}))
     low, high = pairs.difference(SEVEN, 0, 1).interval  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ import pytest
 from dad.errors import UsageError
 from dad.report import format_csv, format_table
 from dad.report.__main__ import main
+from dad.report.notes import format_notes
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def file(made_up: list[dict], tmp_path: Path) -> str:
 def test_markdown_is_printed_by_default(first_format: dict, tmp_path: Path, capsys, flags: list[str]) -> None:
     (tmp_path / "results.json").write_text(json.dumps(first_format))
     main([str(tmp_path / "results.json"), *flags])
-    assert capsys.readouterr().out == format_table([first_format]) + "\n"
+    assert capsys.readouterr().out == f"{format_table([first_format])}\n\n{format_notes([first_format])}\n"
 
 
 def test_attacks_and_the_papers_tables_follow(file: str, capsys) -> None:

@@ -75,6 +75,17 @@ def test_a_share_of_the_surplus_has_arrived() -> None:
     assert share.interval == pytest.approx((low, high))
 
 
+def test_of_other_images_there_is_no_share() -> None:
+    rows = [model("s", r=65.0), model("base", clean=79.9, r=40.0), model("top", weights="teacher", clean=79.9, r=90.0)]
+    for number, row in enumerate(rows):
+        row["variants"]["imagenet-r"] |= {"images": str(number), "count": 30_000, "expected": 30_000}
+    share = share_of_surplus(R, rows[0], Comparison(rows[1], rows[2], ()))
+    assert share is not None and share.value == pytest.approx(0.5)  # copies of the same
+    rows[1]["variants"]["imagenet-r"]["count"] = 500
+    share = share_of_surplus(R, rows[0], Comparison(rows[1], rows[2], ()))
+    assert share is not None and share.value is None and "different images" in share.why
+
+
 def test_with_exact_ends_the_interval_is_the_students_own() -> None:
     exact = Comparison(model("base", half=0.0, r=40.0), model("top", half=0.0, r=90.0), ())
     share = share_of_surplus(R, model("s", half=2.0, r=30.0), exact)
