@@ -21,7 +21,7 @@ from dad.training.engine import JudgedUpdate, StepReport, Update
 from dad.training.interrupts import InterruptedRun
 from dad.training.nonfinite import NONFINITE, SkippedBatch, append_skipped, drop_skipped
 from dad.training.resume import RunState
-from dad.training.run_folder import next_number, number_of
+from dad.training.run_folder import next_number, number_of, setup_folder
 from dad.training.status import ADVICE, Status
 from dad.training.tracking import Tracking, create_tracking, tracked_key
 from dad.training.updater import NonFiniteLossError
@@ -44,7 +44,7 @@ class Experiment:
         """Write nothing yet; see `start`.
 
         Args:
-            lock: what keeps other runs out of the folder (see `setup_folder`); let go of at the end.
+            lock: what keeps other runs out of the folder (see `setup_folder`), if it was there; let go of at the end.
         """
         self.folder = state.folder
         self.state = state
@@ -61,14 +61,15 @@ class Experiment:
         """Begin to write where the run is: rows of later epochs, from a run that was cut off, are dropped.
 
         Raises:
-            DataError: nothing can be written.
+            DataError: another run is training there, or nothing can be written.
+            UsageError: another run has left its checkpoints there meanwhile.
         """
         if not self.runtime.is_primary:
             return
         state = self.state
         updates = state.parts.updater.updates
+        self._lock = self._lock or setup_folder(self._args, self.runtime, make=True)
         with writing(self.folder, ADVICE):
-            self.folder.mkdir(parents=True, exist_ok=True)
             written_in_place = [self.folder / name for name in (SUMMARY, NONFINITE, "tb", "wandb")]
             require_no_links([*written_in_place, *self.folder.glob("tb/*")])
             set_aside(self.folder, (state.epoch, state.batch))

@@ -99,10 +99,13 @@ def _make_folder(root: Path, suffix: str) -> str:
     raise DataError(f"{root}: a thousand runs have begun within this second; give --experiment")
 
 
-def setup_folder(args: argparse.Namespace, runtime: Runtime) -> IO[bytes] | None:
+def setup_folder(args: argparse.Namespace, runtime: Runtime, make: bool = False) -> IO[bytes] | None:
     """Keep every other run out of this run's folder until what is returned is closed; on the primary process.
 
     It comes before anything there is read or mended: what this run goes on from is then what the one before has left.
+
+    Args:
+        make: make the folder, if it is not there; else it is left to a later call, when it is known that all can begin.
 
     Raises:
         DataError: another run is training there, or nothing can be written.
@@ -111,8 +114,11 @@ def setup_folder(args: argparse.Namespace, runtime: Runtime) -> IO[bytes] | None
     if not runtime.is_primary:
         return None
     folder = resolve_folder(args)
-    with writing(folder, ADVICE):
-        folder.mkdir(parents=True, exist_ok=True)
+    if make:
+        with writing(folder, ADVICE):
+            folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        return None
     otherwise = f"another run is training in {folder} now; wait for it, stop it, or choose another --experiment"
     lock = hold(folder / LOCK, otherwise)
     check_folder(args)

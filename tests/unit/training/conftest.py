@@ -15,7 +15,7 @@ def start(tmp_path: Path, toy: type, flags: Callable[..., Namespace], cpu: Runti
     """Make a run in `tmp_path/run` that has not begun to write."""
 
     def start_run(*words: object, runtime: Runtime = cpu) -> ToyRun:
-        return ToyRun(tmp_path, toy, flags("--output", tmp_path, "--experiment", "run", *words), runtime)
+        return ToyRun(tmp_path, toy, flags("--output", tmp_path, "--experiment", "run", "--overwrite", *words), runtime)
 
     return start_run
 
