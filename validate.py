@@ -29,7 +29,7 @@ from dad.doctor.at_start import require_card, setup_workers
 from dad.environment import versions
 from dad.errors import UsageError, run_script
 from dad.evaluation.attacked import find_attacked
-from dad.evaluation.candidates import Candidate, create_candidates, find_checkpoints
+from dad.evaluation.candidates import Candidate, check_teacher_alone, create_candidates, find_checkpoints
 from dad.evaluation.image_sets import find_classes, find_image_sets
 from dad.evaluation.loop import Forward
 from dad.evaluation.pool import LoaderSettings
@@ -139,6 +139,7 @@ def require_values(args: Namespace, is_stream: bool) -> None:
         raise UsageError(f"--attack {args.attack}: it needs float32; leave out --model-dtype {args.model_dtype}")
     if args.onnx:
         require_graph_as_it_is(args)
+    check_teacher_alone(args)
 
 
 def require_graph_as_it_is(args: Namespace) -> None:

@@ -17,6 +17,7 @@ from timm.utils import reparameterize_model
 from torch import nn
 
 from dad.args import create_validate_parser
+from dad.args.checks import flag_of
 from dad.checkpoints import file_digest, read_checkpoint, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
@@ -35,6 +36,10 @@ from dad.training.origin import training_run
 
 _logger = logging.getLogger(__name__)
 _CHANGES = ("model_kwargs", "gp", "test_pool", "fast_norm", "reparam")  # flags that change what a model answers
+_NOT_THE_TEACHERS = (  # flags that say how a student sees images; a teacher sees them as when it teaches
+    "img_size", "input_size", "crop_pct", "crop_mode", "crop_border_pixels", "interpolation", "mean", "std", "gp",
+    "test_pool", "model_kwargs", "use_train_size", "reparam",
+)  # fmt: skip
 _CHECKPOINTS = ("*.pth.tar", "*.pth", "*.safetensors")  # that a folder of --checkpoint is searched for
 
 
@@ -127,7 +132,29 @@ def create_candidates(args: argparse.Namespace, classes: ClassList, runtime: Run
     return candidates
 
 
+def check_teacher_alone(args: argparse.Namespace) -> None:
+    """Refuse flags that reach no model where a teacher alone is scored.
+
+    Raises:
+        UsageError: one that says how a student sees images.
+    """
+    if not (args.checkpoint or args.pretrained or args.onnx):
+        for name in _not_the_teachers(args):
+            raise UsageError(
+                f"{flag_of(name)}: --teacher is scored as it teaches, by its own configuration; leave it out (a CLIP "
+                "is asked about images of another size by --teacher-img-size, a timm model is scored by --model)"
+            )
+
+
+def _not_the_teachers(args: argparse.Namespace) -> list[str]:
+    parser = create_validate_parser()
+    return [name for name in _NOT_THE_TEACHERS if args.teacher and getattr(args, name) != parser.get_default(name)]
+
+
 def _create_teacher(args: argparse.Namespace, classes: ClassList, runtime: Runtime) -> Candidate:
+    if for_others := _not_the_teachers(args):
+        flags = ", ".join(map(flag_of, for_others))
+        _logger.info("--teacher is scored as it teaches, by its own configuration; for the others alone: %s", flags)
     teacher = create_teacher(args, classes, torch.device("cpu"))
     name = teacher.settings.get("teacher", args.teacher)  # without the place of its weights
     identity = {"name": "teacher", "model": name, "checkpoint": "", "checkpoint_hash": "", "weights": "teacher"}

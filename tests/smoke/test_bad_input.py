@@ -190,6 +190,8 @@ CASES = [
     ("validate", "--input-size 3 0 32", "--input-size.*at least 1"),
     ("validate", "--mean 0.5 0.5", "--mean 0.5 0.5: expected one number"),
     ("validate", "--std 0", "--std 0.0: .*above 0"),
+    ("validate", "--img-size 64", "--img-size: --teacher is scored as it teaches.* --teacher-img-size"),
+    ("validate", "--model-kwargs depth=2", "--model-kwargs: --teacher is scored as it teaches"),
     ("validate", "--use-ema", "--use-ema: .*--checkpoint, which is not given"),
     ("validate", "--class-map '' --class-names {bad}/strangers.txt", "--class-names .* needs --class-map"),
     ("validate", "--attack fgsm --model-dtype bfloat16", "--attack fgsm: .*float32"),
