@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def judge_writable(folders: Iterable[Path]) -> list[Finding]:
             free = f"; {human(shutil.disk_usage(place).free)} are free there"
             found.append(fail("writable", f"{place}: {reason}{free}", "mend that, or write elsewhere"))
         finally:
-            if trial.exists():
+            with suppress(OSError):
                 trial.unlink()
     return found
 

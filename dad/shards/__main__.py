@@ -10,6 +10,7 @@ import subprocess
 import sys
 from argparse import SUPPRESS, Namespace
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from dad.generation.rerun import resolve_command, stored_flags
 from dad.runtime import find_device
 from dad.shards.export import export
 from dad.shards.hydrate import coded_by, hydrate
+from dad.shards.lock import ShardLock
 from dad.shards.reader import DadSet
 from dad.shards.repair import Plan, apply, clear_away, plan_repair, take_back
 from dad.shards.stats import collect_stats, format_stats
@@ -204,7 +206,9 @@ def _pack(args: Namespace) -> None:
 def _stats(args: Namespace) -> None:
     stats = collect_stats(args.root)
     if args.json:
-        write_atomically(args.json, to_json(stats, indent=1))
+        is_beside = args.json.absolute().parent == args.root.absolute()  # where a run that begins sweeps up leftovers
+        with ShardLock(args.root, range(0)) if is_beside else nullcontext():
+            write_atomically(args.json, to_json(stats, indent=1))
     print(format_stats(stats, args.rows))
 
 

@@ -88,11 +88,19 @@ class SoftTargetWriter:
 
     def finish(self, views: Sequence[View]) -> list[View]:
         """Write the manifest, which makes virtual epochs readable, and return those that are whole: of `views`, and of
-        those that were made before."""
+        those that others have made, now too."""
+        written, whole = None, self._whole(views)
+        while written != whole:  # another build may end while this one looks around
+            self._write_manifest(whole)
+            written, whole = whole, self._whole(views)
+        return whole
+
+    def _whole(self, views: Sequence[View]) -> list[View]:
         known = {*views, *self._listed()}
-        whole = sorted(
-            (view for view in known if not self.missing([view])), key=lambda view: (not view.mixed, view.number)
-        )
+        whole = (view for view in known if not self.missing([view]))
+        return sorted(whole, key=lambda view: (not view.mixed, view.number))
+
+    def _write_manifest(self, whole: Sequence[View]) -> None:
         shards = {}
         for number in (number for view in whole for number in self.division.numbers(view)):
             marker = read_soft_marker(self.root, number, self.fingerprint)
@@ -108,7 +116,6 @@ class SoftTargetWriter:
             "files": {str(path.relative_to(self.root)): file_sha256(path) for path in files},
         }
         write_atomically(self.root / MANIFEST, seal(content))
-        return whole
 
     def _listed(self) -> list[View]:
         """Return the virtual epochs that some shard is of, whether a manifest names them or not."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dad.files import write_atomically
+
 NONFINITE = "nonfinite.tsv"
 
 
@@ -26,15 +28,15 @@ def drop_skipped(folder: Path, updates: int) -> None:
     """Drop rows of a run's nonfinite.tsv after so many updates: they will be trained again."""
     path = folder / NONFINITE
     if path.exists():
-        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
         kept = [row for row in rows if int(row.partition("\t")[0]) <= updates]
-        path.write_text("".join([head, *kept]), encoding="utf-8")
+        write_atomically(path, "".join([head, *kept]).encode())
 
 
 def append_skipped(folder: Path, batches: Iterable[SkippedBatch]) -> None:
     """Add rows to a run's nonfinite.tsv; the last two columns are JSON."""
     path = folder / NONFINITE
-    rows = [] if path.exists() else ["update\tepoch\tbatch\trank\tcause\tterms\timages"]
+    rows = [] if path.exists() and path.stat().st_size else ["update\tepoch\tbatch\trank\tcause\tterms\timages"]
     for batch in batches:
         place = (batch.update, batch.epoch, batch.batch, batch.rank, batch.cause)
         terms = {name: str(value) for name, value in batch.terms.items()}  # JSON has no NaN

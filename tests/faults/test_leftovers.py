@@ -44,6 +44,9 @@ def test_a_set_is_begun_extended_and_mended_while_others_begin(
     assert generate.main([*flags, "--extend"]) == 0
     assert {"listing.1.gz", "settings.json", "manifest.json"} <= set(sweeps)
     sweeps.clear()
+    assert not dad.shards.__main__.main(["stats", str(root), "--json", str(root / "stats.json")])
+    assert sweeps == ["stats.json"]
+    sweeps.clear()
     (root / "settings.json").write_text("{}")
     assert dad.shards.__main__.main(["repair", str(root), "--yes"]) == 0 and "settings.json" in sweeps
 

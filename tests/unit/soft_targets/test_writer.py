@@ -11,6 +11,8 @@ from dad.errors import SettingsError
 from dad.shards.manifest import MANIFEST, is_whole
 from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.shards import soft_shard_paths
+from dad.soft_targets.writer import SoftTargetWriter
+from dad.virtual_epochs import View
 
 
 class KilledError(Exception):
@@ -133,6 +135,22 @@ def test_a_virtual_epoch_with_a_missing_shard_is_not_whole(tiny: Any) -> None:
     assert writer.finish(tiny.mixed[:2]) == tiny.mixed[:1]
     manifest = json.loads((tiny.root / MANIFEST).read_text())
     assert manifest["views"] == [[0, True]] and sorted(map(int, manifest["shards"])) == numbers[:2]
+
+
+def test_virtual_epochs_that_another_build_ends_meanwhile_are_listed_too(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.make(tiny.mixed[0])
+    writer, write = tiny.writer(), SoftTargetWriter._write_manifest
+
+    def end_another_build(self: SoftTargetWriter, whole: list[View]) -> None:
+        monkeypatch.undo()
+        tiny.make(tiny.plain[0])
+        write(self, whole)
+
+    monkeypatch.setattr(SoftTargetWriter, "_write_manifest", end_another_build)
+    assert writer.finish(tiny.mixed[:1]) == [tiny.mixed[0], tiny.plain[0]]
+    assert SoftTargets(tiny.root).whole == {tiny.mixed[0], tiny.plain[0]}
 
 
 def test_the_manifest_vouches_for_every_file_and_is_sealed(tiny: Any) -> None:
