@@ -18,7 +18,7 @@ from studies.emojinet.verdict_tables import (
 )
 from studies.emojinet.verdicts import judge_students
 
-_BASELINES = ("ce", "kd")
+_BASELINES = ("ce", "kd", "dad")
 
 
 def format_study(study: Study) -> str:
@@ -33,7 +33,7 @@ def format_study(study: Study) -> str:
             _means(records, student, dull[student]),
         ]
         parts += note
-        for baseline in _BASELINES:
+        for baseline in (one for one in _BASELINES if one in records.methods(student)):
             title = f"### {student}: paired difference to {baseline} (* the 95 % interval excludes 0)"
             parts += [title, _differences(records, student, baseline, dull[student]), *note]
     judgements = judge_all(records)
