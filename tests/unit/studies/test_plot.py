@@ -51,6 +51,16 @@ def test_one_seed_is_a_dot_without_an_interval(make_record: MakeRecord) -> None:
     assert "stroke-width" not in svg and len(dots(svg)) == 3 + 1
 
 
+def test_a_very_wide_interval_is_cut_and_leaves_the_others_their_room(make_record: MakeRecord) -> None:
+    levels = {"ce": [10.0, 10.0], "dist": [11.0, 11.1], "kd": [12.0, 12.1], "ard": [13.0, 13.1]}
+    usual = [make_record(m, seed, level) for m, pair in levels.items() for seed, level in enumerate(pair)]
+    wide = [make_record("dad", seed, level) for seed, level in enumerate((5.0, 20.0))]
+    plain, more = (difference_plot(Records(some)) for some in (usual, [*usual, *wide]))
+    assert "<path" not in plain and more.count("<path") == 2 * 3  # at both ends, in each panel
+    lines = re.findall(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="[\d.]+" y2="[\d.]+" stroke="#0072b2"', more)
+    assert max(float(last) - float(first) for first, last in lines) == pytest.approx(220)
+
+
 def test_outline_has_a_panel_of_its_own_where_it_was_scored(records: list[Record]) -> None:
     scored = [replace(record, scores={**record.scores, "outline": 5.0}) for record in records]
     plain, more = (difference_plot(Records(some)) for some in (records, scored))
