@@ -143,12 +143,20 @@ def _merge(written: list[Entry], entry: Entry, before: Entry) -> None:
         place = number
         del written[number]
         if _same(other, entry):
-            had = before["variants"]
-            new = {name: scores for name, scores in entry["variants"].items() if scores is not had.get(name)}
             attacks = [row for row in other["attacks"] if row not in entry["attacks"] and row not in before["attacks"]]
-            kept = _with_versions(other, entry)
-            merged = {**entry, "variants": {**kept, **new}, "attacks": [*entry["attacks"], *attacks]}
+            variants = _with_versions(other, entry)
+            for name, scores in entry["variants"].items():
+                had = before["variants"].get(name)
+                if scores is not had:  # what C is by ImageNet's score may have changed alone
+                    variants[name] = {**variants.get(name, {}), **scores} if _is_again(scores, had) else scores
+            merged = {**entry, "variants": variants, "attacks": [*entry["attacks"], *attacks]}
     written.insert(place, merged)
+
+
+def _is_again(scores: Scores, had: Scores | None) -> bool:
+    """Whether scores are those that were there, but for what follows from another set's."""
+    one, other = ({**found, "relative_mce": None} for found in (scores, had or {}))
+    return one == other
 
 
 def _with_versions(there: Entry, here: Entry) -> dict[str, Scores]:

@@ -99,11 +99,12 @@ def clear_bests(results: Sequence[Result], pairs: Pairs | None = None) -> dict[s
     best: dict[str, float | None] = {}
     for column in columns_of(results):
         estimates = [None if is_teacher(result) else estimate_of(column, result) for result in results]
-        if (first := leader(estimates, _leads(results, pairs, [column.name]))) is not None:
+        leads = _leads(results, pairs, [column.name], [column.beside or column.name])
+        if (first := leader(estimates, leads)) is not None:
             best[column.name] = column.value(results[first])
     for name, sets in AVERAGES.items():
         means = [None if is_teacher(result) else average_of(sets, result) for result in results]
-        if (first := leader(means, _leads(results, pairs, sets))) is not None:
+        if (first := leader(means, _leads(results, pairs, sets, sets))) is not None:
             best[name] = getattr(means[first], "value", None)
     return {name: value for name, value in best.items() if value is not None}
 
@@ -127,20 +128,25 @@ def leader(
 
 
 def are_alike(results: Iterable[Result], name: str) -> bool:
-    """Whether some results may be of the same images of a set: as many were listed. Of sets that are nobody's but the
-    user's, digests tell too; those of a large published set are others in another copy of the same images."""
+    """Whether some results may be of the same images of a set, as far as they tell: by their digests. Those of a large
+    set are others in another copy of the same images, so that of a published one as many images are enough."""
     scores = [found for result in results if "images" in (found := result["variants"].get(name, {}))]
-    read = [found.get("count", 0) + len(found.get("unreadable", ())) for found in scores]
-    listed = {found.get("listed", count) for found, count in zip(scores, read, strict=True)}
-    is_published = any("expected" in found for found in scores)
-    return len(listed) < 2 and (is_published or len({found["images"] for found in scores}) < 2)
+    if len({found["images"] for found in scores}) < 2:
+        return True
+    if not any(found.get("expected") for found in scores):
+        return False
+    # extra corruptions are listed and do not count; what could not be read does neither
+    numbers = [{found.get("listed"), found["count"] + len(found.get("unreadable", ()))} - {None} for found in scores]
+    return bool(set.intersection(*numbers))
 
 
 def _leads(
-    results: Sequence[Result], pairs: Pairs | None, names: Sequence[str]
-) -> Callable[[int, int], bool | None]:  # fmt: skip
+    results: Sequence[Result], pairs: Pairs | None, names: Sequence[str], sets: Sequence[str]
+) -> Callable[[int, int], bool | None]:
+    """Return what tells whether one result leads another by columns `names`, which are of the images of `sets`."""
+
     def leads(one: int, other: int) -> bool | None:
-        if not all(are_alike([results[one], results[other]], name) for name in names):
+        if not all(are_alike([results[one], results[other]], name) for name in sets):
             return False
         return None if pairs is None else pairs.leads(names, one, other)
 

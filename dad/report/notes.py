@@ -35,7 +35,7 @@ def _unlike(results: Sequence[Result]) -> list[str]:
         counts = sorted({found["count"] for result in results if "count" in (found := column.scores(result) or {})})
         lines.append(
             f"{column.title}: the models were scored on different images, or on copies with other times of change "
-            f"({' and '.join(f'{count:,}' for count in counts)} images); nobody leads there"
+            f"({' and '.join(f'{count:,}' for count in counts)} images): that alone may make them differ"
         )
     return lines
 

@@ -129,6 +129,19 @@ def test_what_earlier_versions_have_scored_says_so(tmp_path: Path) -> None:
     assert told == {"imagenet-r": {"torch": "1"}, "imagenet-a": None, "imagenet-sketch": None}
 
 
+def test_another_relative_error_makes_no_new_scores(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    for torch, clean in (("1", {}), ("2", {"imagenet": {"top1": 76.0}})):
+        results = ResultsFile(path, CPU)
+        entry = results.entry(IDENTITY, {"versions": {"torch": torch}})
+        corrupted = {"mce": 50.0, **({"relative_mce": 70.0} if clean else {})}
+        entry["variants"] = {**entry["variants"], "imagenet-c": corrupted, **clean}
+        results.write()
+    variants = json.loads(path.read_bytes())["variants"]
+    assert variants["imagenet-c"] == {"mce": 50.0, "relative_mce": 70.0, "versions": {"torch": "1"}}
+    assert "versions" not in variants["imagenet"]
+
+
 def test_an_entry_of_an_older_format_stays(path: Path) -> None:
     older = {
         "name": "run",

@@ -33,7 +33,12 @@ def test_a_substitute_in_the_training_of_a_model_is_noted() -> None:
 
 def scored_on(digest: str, count: int, **more: Any) -> dict[str, Any]:
     """A model that was scored on a set of such images."""
-    return {"model": "m", "variants": {"mine": {"title": "Mine", "images": digest, "count": count, **more}}}
+    scores = {"title": "Mine", "images": digest, "count": count, "expected": None, **more}
+    return {"model": "m", "variants": {"mine": scores}}
+
+
+def are_told_apart(*results: dict[str, Any]) -> bool:
+    return any("different images" in line for line in notes_of(results))
 
 
 def test_unlike_images_are_noted_once_for_all() -> None:
@@ -41,7 +46,10 @@ def test_unlike_images_are_noted_once_for_all() -> None:
     assert line.startswith("Mine: the models were scored on different images, ") and "(500 and 2,000 images)" in line
     assert notes_of([scored_on("a", 500), scored_on("b", 500)])
     assert not notes_of([scored_on("a", 500), scored_on("a", 500), {"model": "other", "variants": {}}])
-    published = {"expected": 500}
+    published: dict[str, Any] = {"expected": 500}
+    assert not are_told_apart(scored_on("a", 468, **published), scored_on("a", 468, listed=500, **published))
+    assert not are_told_apart(scored_on("a", 500, **published), scored_on("b", 500, listed=600, **published))  # extras
+    assert are_told_apart(scored_on("a", 500, **published), scored_on("b", 400, listed=400, **published))
     assert not notes_of([scored_on("a", 500, **published), scored_on("b", 500, **published)])  # another copy of it
     assert len(notes_of([scored_on("a", 499, unreadable=["x"]), scored_on("a", 500)])) == 1  # of the unreadable alone
 
