@@ -63,7 +63,7 @@ def seed_groups(results: Sequence[Result]) -> tuple[list[SeedGroup], list[str]]:
         if result.get("training"):
             alike.setdefault(_key(result), []).append(result)
     groups, left_out = [], []
-    for found in alike.values():
+    for found in (part for every in alike.values() for part in _told_apart(every)):
         once = {result.get("checkpoint_hash"): result for result in found}.values()  # a file in two results files
         seeds = [result["training"]["seed"] for result in once]
         if len(set(seeds)) < len(seeds) and len(seeds) > 1:
@@ -121,12 +121,32 @@ def _within(distance: float, degrees: int) -> float:
 
 
 def _key(result: Result) -> str:
-    """Return what has to be the same but for the seed: which checkpoint of a run it is, too, and of which epoch, unless
-    it was chosen as the run's best."""
-    name, training = Path(str(result.get("checkpoint"))).name, result["training"]
-    epoch = None if name.startswith("model_best") else training.get("epoch")
-    same = [training.get("recipe"), result["model"], result.get("weights"), result.get("settings"), name, epoch]
+    """Return what has to be the same but for the seed: which checkpoint of a run it is, too."""
+    recipe = result["training"].get("recipe")
+    same = [recipe, result["model"], result.get("weights"), result.get("settings"), _checkpoint_name(result)]
     return json.dumps(same, sort_keys=True)
+
+
+def _told_apart(results: list[Result]) -> list[list[Result]]:
+    """Divide results by what some of them tell of their trainings and others do not, which older files do not: the
+    epoch, unless the checkpoint was chosen as the run's best, and the images of an update."""
+    parts = [results]
+    for name in ("epoch", "images_per_update"):
+        if name == "epoch" and _checkpoint_name(results[0]).startswith("model_best"):
+            continue
+        parts = [divided for part in parts for divided in _divide(part, name)]
+    return parts
+
+
+def _divide(results: list[Result], name: str) -> list[list[Result]]:
+    values = [result["training"].get(name) for result in results]
+    if len(set(values) - {None}) < 2:  # who tells nothing may be alike
+        return [results]
+    return [[one for one, own in zip(results, values, strict=True) if own == value] for value in dict.fromkeys(values)]
+
+
+def _checkpoint_name(result: Result) -> str:
+    return Path(str(result.get("checkpoint"))).name
 
 
 def _average_cell(group: SeedGroup, place: int) -> str:

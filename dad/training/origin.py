@@ -57,11 +57,11 @@ def resolve_origin(
 
 
 def training_run(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of a checkpoint's content the seed of its training, the epoch that it is of, and a digest of all else that
-    decides it, under "seed", "epoch" and "recipe": of runs that differ in the seed alone, the digests are equal.
-    Nothing where it holds no flags.
+    """Return of a checkpoint's content what decided its training: "seed", "epoch", "images_per_update" (of all
+    processes), and "recipe", a digest of flags and of what it learned from. Of runs that differ in the seed alone, the
+    rest is equal. Nothing where it holds no flags.
 
-    What a run learned from counts by its content, folders by their names, and processes by the images of an update.
+    What a run learned from counts by its content, and folders by their names.
     """
     args = content.get("args")
     flags = vars(args) if isinstance(args, argparse.Namespace) else {}
@@ -69,10 +69,13 @@ def training_run(content: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     recipe = {name: value for name, value in flags.items() if name not in _NOT_OF_THE_RECIPE}
     own = content.get(OWN_KEY) or {}
-    told = [recipe, own.get(STATE_KEY), images_per_update(own)]
-    text = json.dumps(told, sort_keys=True, default=str)
-    recipe_digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return {"seed": flags["seed"], "recipe": recipe_digest, "epoch": content.get("epoch")}
+    text = json.dumps([recipe, own.get(STATE_KEY)], sort_keys=True, default=str)
+    return {
+        "seed": flags["seed"],
+        "recipe": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "epoch": content.get("epoch"),
+        "images_per_update": images_per_update(own),
+    }
 
 
 def follow(before: Sequence[Origin], origin: Origin) -> list[Origin]:

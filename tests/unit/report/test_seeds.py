@@ -57,6 +57,15 @@ def test_what_differs_in_more_is_not(other: dict[str, Any]) -> None:
     assert seed_groups([run(0, 70.0), run(1, 71.0, **other)]) == ([], [])
 
 
+def test_what_older_files_do_not_tell_keeps_no_seeds_apart() -> None:
+    runs = [run(seed, 70.0 + seed) for seed in (0, 1, 2)]
+    runs[2]["training"] |= {"epoch": 9, "images_per_update": 512}
+    (group,), _ = seed_groups(runs)
+    assert group.seeds == "0, 1, 2"
+    runs[1]["training"]["images_per_update"] = 4096
+    assert seed_groups(runs) == ([], [])
+
+
 def test_another_epoch_is_another_training_but_for_the_best_one() -> None:
     runs = [run(seed, 70.0 + seed) for seed in (0, 1)]
     for number, result in enumerate(runs):
