@@ -32,13 +32,15 @@ def write_first_look(
     Raises:
         DataError: a file cannot be written, or the teacher is right on fewer sources.
     """
-    for path, count in ((root / "preview.png", preview), (root / "gallery.html", gallery)):
+    pages = [(root / "preview.png", preview), (root / "gallery.html", gallery)]
+    judge_by = max(pages, key=lambda page: page[1])[0]  # more images, less chance
+    for path, count in pages:
         if not count or path.exists():
             continue
         inspection = _inspect(generator, reader, count)
         if inspection is None:
             return  # none of them can be read, which the ledger will say
-        complaint = _complaint(path, inspection, least_right)
+        complaint = _complaint(path, inspection, least_right if path == judge_by else 0.0)
         refused = path.with_stem(f"{path.stem}-refused")
         place = refused if complaint else path  # so that the next run looks again
         if path.suffix == ".png":
@@ -46,7 +48,10 @@ def write_first_look(
         else:
             write_gallery(place, inspection, class_names, settings)
         if complaint:
-            raise DataError(f"{complaint}: look at {place}, and check the teacher's weights and {_culprit(inspection)}")
+            raise DataError(
+                f"{complaint}: look at {place}, and check the teacher's weights and {_culprit(inspection)}; if it is "
+                "right as it is, --min-teacher-right 0"
+            )
         refused.unlink(missing_ok=True)
         if path.suffix != ".png":
             write_atomically(root / FIRST_LOOK, to_json(inspection.strength.to_plain(), indent=1))
