@@ -122,6 +122,15 @@ def read_arrays(path: Path, wanted: Mapping[str, str]) -> Arrays:
         return {name: file[name] for name in file.files if name in names}
 
 
+def stored_names(path: Path) -> set[str]:
+    """Return the names of a file's arrays; none where it is not there, or damaged."""
+    try:
+        with _opened(path) as file:
+            return set(file.files)
+    except DataError:
+        return set()
+
+
 def named(arrays: Arrays, wanted: Mapping[str, str]) -> Arrays:
     """Return those of some arrays that belong to the decisions `wanted`, as `digests_of` returns them."""
     names = _names(wanted)

@@ -16,11 +16,14 @@ _OF_ANOTHER = (errno.EACCES, errno.EAGAIN)
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, needed: bool = True) -> Iterator[None]:
     """Wait until no other process holds the lock of a file, and hold it while the block runs.
 
     The system lets go of it when its owner dies, so none is ever left over. It is on `.<name>.lock` beside the file,
     since the file itself is replaced whenever it is written.
+
+    Args:
+        needed: refuse a file system that knows no locks; else go on without.
 
     Raises:
         DataError: the folder cannot be written, or its file system knows no locks.
@@ -35,7 +38,9 @@ def exclusive(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
-            raise DataError(f"cannot lock {place}: {error.strerror}; write to a file system that has locks") from error
+            if needed:
+                advice = "write to a file system that has locks"
+                raise DataError(f"cannot lock {place}: {error.strerror}; {advice}") from error
         yield
     finally:
         os.close(descriptor)

@@ -116,7 +116,8 @@ def render(root: Path, seed: int, world: World = SMALL) -> int:
     wanted = {"version": VERSION, "seed": seed, **({} if world == SMALL else {"world": world.name})}
     found = _rendered(root, wanted, MARKER)
     if found is None:
-        if root.exists() and any(root.iterdir()) and not (root / UNDER_WAY).exists() and not (root / "train").is_dir():
+        there = [path.name for path in root.iterdir() if not path.name.startswith(".")] if root.exists() else []
+        if there and not {UNDER_WAY, "train"} & set(there):
             raise DataError(f"--out {root} has other files in it; choose an empty folder")
         root.mkdir(parents=True, exist_ok=True)
         lock = hold(root / ".render.lock", f"another process is rendering into {root} now; wait for it")

@@ -12,7 +12,17 @@ from typing import Any
 
 import torch.distributed as dist
 
-from dad.decisions import Arrays, Decisions, decisions_path, digests_of, named, pack, read_arrays, to_bytes
+from dad.decisions import (
+    Arrays,
+    Decisions,
+    decisions_path,
+    digests_of,
+    named,
+    pack,
+    read_arrays,
+    stored_names,
+    to_bytes,
+)
 from dad.errors import DataError, UsageError
 from dad.evaluation.scores import Scores
 from dad.files import read_any_json, to_json, write_in_turn
@@ -80,20 +90,20 @@ class ResultsFile:
                 _merge(written, entry, before)
             content = written if len(written) > 1 else written[0]
             files = [(self.path, to_json(content, indent=1))]
-            if self._decisions:
-                files.insert(0, (decisions_path(self.path), self._all_decisions(written)))
+            own = named(self._decisions, digests_of(written))
+            if own.keys() - stored_names(decisions_path(self.path)):
+                files.insert(0, (decisions_path(self.path), self._all_decisions(written, own)))
             write_in_turn(files)
         self.written = written
 
-    def _all_decisions(self, entries: list[Entry]) -> bytes:
-        """Return the file of decisions: those of this run, and what is there, as far as scores still name them."""
+    def _all_decisions(self, entries: list[Entry], own: Arrays) -> bytes:
+        """Return the file of decisions: this run's `own`, and what is there, as far as scores still name it."""
         path, there = decisions_path(self.path), Arrays()
-        wanted = digests_of(entries)
         try:
-            there = read_arrays(path, wanted) if path.exists() else there
+            there = read_arrays(path, digests_of(entries)) if path.exists() else there
         except DataError as error:
             _logger.warning("%s: what it held is lost", error)
-        return to_bytes({**there, **named(self._decisions, wanted)})
+        return to_bytes({**there, **own})
 
 
 def resolve_results_path(args: argparse.Namespace) -> Path:

@@ -44,7 +44,7 @@ def add_to_record(folder: Path, names: dict[str, str], **about: str) -> None:
             path.unlink()
             raise DataError(f"{path}: its SHA-256 is {found}, the publisher says {published}; removed, fetch it again")
         known[name] = {"sha256": found, "bytes": path.stat().st_size, "published_sha256": published, **about}
-    with exclusive(folder / RECORD):  # what another fetch has written since stays
+    with exclusive(folder / RECORD, needed=False):  # what another fetch has written since stays
         write_atomically(folder / RECORD, to_json({"files": {**read_record(folder), **known}}, indent=1))
 
 

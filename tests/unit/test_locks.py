@@ -83,6 +83,17 @@ def test_a_file_system_without_locks_is_told(
     assert "x cannot be locked (No locks available): nothing keeps a second run out" in caplog.text
 
 
+def test_what_needs_no_lock_goes_on_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with exclusive(tmp_path / "x", needed=False):
+        pass
+    with pytest.raises(DataError, match="write to a file system that has locks"), exclusive(tmp_path / "x"):
+        pass
+
+
 def test_a_link_is_not_followed_to_be_held(tmp_path: Path) -> None:
     (tmp_path / "x").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"cannot write .*x: "):

@@ -50,6 +50,12 @@ def test_what_was_broken_off_is_made_anew_as_it_was_meant_alone(broken_off: Path
     assert {path.name for path in broken_off.iterdir()} == {render.MARKER, ".render.lock"}
 
 
+def test_a_kill_before_anything_is_written_leaves_no_other_files(tmp_path: Path, broken_off: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / ".render.lock").touch()
+    assert render.render(tmp_path / "new", seed=0) == 7
+
+
 def test_two_never_render_into_one_folder(broken_off: Path) -> None:
     command = "import sys; from pathlib import Path; from dad.locks import hold; held = hold(Path(sys.argv[1]), '')"
     words = [sys.executable, "-c", f"{command}; print(flush=True); sys.stdin.read()", str(broken_off / ".render.lock")]

@@ -104,12 +104,11 @@ def test_if_none_can_be_read_there_is_nothing_to_show(look: Any) -> None:
 
 
 def test_the_larger_page_judges_the_teacher(look: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"on 0 of 9 sources .*gallery-refused\.html"):
-        look(preview=8, gallery=9, wrong=10)
+    with pytest.raises(DataError, match=r"on 0 of 10 sources .*preview-refused\.png"):
+        look(preview=10, gallery=0, wrong=10)
+    with pytest.raises(DataError, match=r"on 0 of 10 sources .*gallery-refused\.html"):
+        look(preview=10, gallery=11, wrong=10)
     assert (tmp_path / "preview.png").is_file()
-    (tmp_path / "preview.png").unlink()
-    with pytest.raises(DataError, match=r"on 0 of 8 sources .*preview-refused\.png"):
-        look(preview=8, gallery=0, wrong=10)
 
 
 def test_a_teacher_that_is_right_on_next_to_none_stops_the_run(look: Any, tmp_path: Path) -> None:
