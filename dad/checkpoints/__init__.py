@@ -3,7 +3,7 @@ are for."""
 
 from dad.checkpoints.digests import file_digest, require_whole, tensors_digest
 from dad.checkpoints.reading import OWN_KEY, read_checkpoint, read_state_dict, strip_prefixes
-from dad.checkpoints.weights import AVERAGED, PLAIN, Misfit, choose_weights, find_misfit, load_fitting
+from dad.checkpoints.weights import AVERAGED, PLAIN, Misfit, choose_weights, find_misfit, load_fitting, names_scored
 
 __all__ = [
     "AVERAGED",
@@ -14,6 +14,7 @@ __all__ = [
     "file_digest",
     "find_misfit",
     "load_fitting",
+    "names_scored",
     "read_checkpoint",
     "read_state_dict",
     "require_whole",

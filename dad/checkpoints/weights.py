@@ -11,6 +11,16 @@ from torch import Tensor, nn
 PLAIN = ("state_dict", "model")
 AVERAGED = ("state_dict_ema", "model_ema")  # of the moving average; all four are the names that timm reads
 
+
+def names_scored(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return under which names a checkpoint's weights are looked for, first those that its training was scored by: of
+    timm's script, and ours, the moving average, if there is one that was not kept on the CPU."""
+    flags = content.get("args")
+    has_average = isinstance(content.get(AVERAGED[0]), dict)
+    is_scored = has_average and not getattr(flags, "model_ema_force_cpu", False)
+    return (*AVERAGED, *PLAIN) if is_scored else (*PLAIN, *AVERAGED)
+
+
 # What a network computes for itself or never reads, so that files of other versions may lack it or have it.
 _HARMLESS = re.compile(
     r"(^|\.)("

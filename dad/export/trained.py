@@ -10,7 +10,7 @@ from timm.data import resolve_data_config
 from torch import nn
 
 from dad.args.checks import missing_flags
-from dad.checkpoints import AVERAGED, OWN_KEY, file_digest, read_checkpoint
+from dad.checkpoints import AVERAGED, OWN_KEY, file_digest, names_scored, read_checkpoint
 from dad.environment import versions
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList, load_class_list
@@ -60,7 +60,7 @@ def create_trained(args: argparse.Namespace) -> Trained:
     flags = vars(trained) if isinstance(trained, argparse.Namespace) else {}
     _require_known(args, content, flags)
     classes = _find_classes(args)
-    uses_average = _resolve_average(args, content, flags)
+    uses_average = _resolve_average(args, content)
     network: Any = load_student(
         args.model, len(classes), path, uses_average, False, args.model_kwargs, name_decides=bool(args.model)
     )
@@ -97,12 +97,11 @@ def _require_known(args: argparse.Namespace, content: Mapping[str, Any], flags: 
         )
 
 
-def _resolve_average(args: argparse.Namespace, content: Mapping[str, Any], flags: Mapping[str, Any]) -> bool:
+def _resolve_average(args: argparse.Namespace, content: Mapping[str, Any]) -> bool:
     """Whether the moving average is exported: what the flag says, else if there is one that training was scored by."""
     if args.use_ema is not None:
         return bool(args.use_ema)
-    has_average = any(isinstance(content.get(name), dict) for name in AVERAGED)
-    return has_average and not flags.get("model_ema_force_cpu")
+    return names_scored(content)[0] in AVERAGED
 
 
 def _find_classes(args: argparse.Namespace) -> ClassList:

@@ -6,13 +6,14 @@ built for the images of `--img-size`.
 
 import argparse
 import json
+import logging
 from functools import partial
 from typing import Any
 
 import timm
 from timm.data import resolve_data_config
 
-from dad.checkpoints import AVERAGED, PLAIN, tensors_digest
+from dad.checkpoints import AVERAGED, names_scored, read_checkpoint, tensors_digest
 from dad.errors import DataError, UsageError
 from dad.images.classes import ClassList
 from dad.models import load_student
@@ -24,6 +25,7 @@ from dad.soft_targets.payload import EMBEDDING
 from dad.teachers import Teacher
 from dad.trained_classes import require_label_names, require_trained_classes
 
+_logger = logging.getLogger(__name__)
 _OWN_WEIGHTS = "weights of your own are <model>@<file>"
 
 
@@ -85,9 +87,12 @@ def _classes_of(name: str, checkpoint: str) -> int:
 def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) -> Any:
     """A checkpoint of train.py knows how it wants its images; its architecture is the one that is named."""
     try:
+        names = names_scored(read_checkpoint(checkpoint, check=False))
+        if names[0] in AVERAGED:
+            _logger.info("--teacher %s: the moving average's weights, by which that training was scored", spec)
         return load_student(
-            name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={},
-            weights=(*PLAIN, *AVERAGED), name_decides=True,
+            name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={}, weights=names,
+            name_decides=True,
         )  # fmt: skip
     except DataError as error:
         raise DataError(f"--teacher {spec}: {error}") from error

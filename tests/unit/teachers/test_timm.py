@@ -101,12 +101,22 @@ def test_student_and_teacher_must_see_images_of_one_size(checkpoint: Path) -> No
         require_fitting(teacher, {"input_size": (3, 32, 32)})
 
 
-@pytest.mark.parametrize("names", [("model", "model_ema"), ("model_ema", "epoch")])
-def test_a_teacher_takes_its_weights_and_else_their_average(tmp_path: Path, names: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("names", "flags"),
+    [
+        (("model", "model_ema"), {}),
+        (("model_ema", "epoch"), {}),
+        (("state_dict_ema", "state_dict"), {"args": Namespace()}),  # by which timm's script scores
+        (("state_dict", "state_dict_ema"), {"args": Namespace(model_ema_force_cpu=True)}),  # by which it does not
+    ],
+)
+def test_a_teacher_takes_the_weights_that_its_training_was_scored_by(
+    tmp_path: Path, names: tuple[str, str], flags: dict[str, Namespace]
+) -> None:
     first = small_resnet()
     second = small_resnet()
-    weights = dict(zip(names, (first.state_dict(), second.state_dict() if names[1] == "model_ema" else 3), strict=True))
-    torch.save(weights, tmp_path / "x.pth")
+    weights = dict(zip(names, (first.state_dict(), 3 if names[1] == "epoch" else second.state_dict()), strict=True))
+    torch.save({**weights, **flags}, tmp_path / "x.pth")
     six = ClassList(tuple("abcdef"), tuple("abcdef"))
     teacher = create_teacher(Namespace(teacher=f"test_resnet@{tmp_path / 'x.pth'}"), six, torch.device("cpu"))
     assert torch.equal(teacher.model.fc.weight, first.fc.weight)
