@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from dad.errors import DataError, UsageError
 from dad.files import read_json
 from dad.images.classes import NO_CLASSES, ClassList
+from dad.launch import place_from_environment
 from dad.rng import same_random_state
 from dad.soft_targets.payload import LOGITS
 from dad.soft_targets.reader import SoftTargets
 from dad.soft_targets.writer import CLASSES
 from dad.teachers import Teacher, create_teacher
 from dad.teachers._zero_shot import ZeroShotHead, read_head
-from dad.teachers.clip import label_of, resolve_head_path
+from dad.teachers.clip import is_in_files, label_of, resolve_head_path
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def create_recorded_teacher(
             nothing of the kind that is wanted.
     """
     settings = targets.settings
-    _require_same_teacher(args, settings)
+    _require_same_teacher(args, classes, targets)
     if not classes:
         return _embedder(targets, device)
     _require_classifier(targets)
@@ -142,7 +143,8 @@ def _teacher(model: nn.Module, settings: Mapping[str, Any], device: torch.device
     return teacher
 
 
-def _require_same_teacher(args: argparse.Namespace, settings: Mapping[str, Any]) -> None:
+def _require_same_teacher(args: argparse.Namespace, classes: ClassList, targets: SoftTargets) -> None:
+    settings = targets.settings
     named = label_of(args.teacher) if args.teacher else ""
     if named and named != settings["teacher"]:
         raise UsageError(
@@ -154,6 +156,28 @@ def _require_same_teacher(args: argparse.Namespace, settings: Mapping[str, Any])
         raise UsageError(
             f"--teacher-img-size {asked}, but --soft-targets {args.soft_targets} hold answers to images of {given} px; "
             "leave it out, or build others"
+        )
+    if named and is_in_files(args.teacher) and place_from_environment().rank == 0:
+        _require_same_weights(args, classes, targets)
+
+
+def _require_same_weights(args: argparse.Namespace, classes: ClassList, targets: SoftTargets) -> None:
+    """Refuse a teacher in files whose weights are not those that were asked: names do not tell them apart. Where the
+    files are not here, which the answers stand in for, that is told."""
+    try:
+        answers_alone = NO_CLASSES if targets.teacher["answers"] != LOGITS else classes
+        teacher = create_teacher(args, answers_alone, torch.device("cpu"))
+    except DataError as error:
+        _logger.warning("--teacher is not compared with the one that %s is of: %s", targets.root, error)
+        return
+    _require_weights(args, teacher, targets)
+
+
+def _require_weights(args: argparse.Namespace, teacher: Teacher, targets: SoftTargets) -> None:
+    if teacher.settings["teacher_weights"] != targets.settings["teacher_weights"]:
+        raise UsageError(
+            f"--teacher {args.teacher} has other weights than the one that --soft-targets {targets.root} asked; leave "
+            "out --teacher, or build others"
         )
 
 
@@ -172,10 +196,7 @@ def _find_head(args: argparse.Namespace, classes: ClassList, targets: SoftTarget
             f"{Path(args.teacher_cache)}; give --teacher {targets.settings['teacher']}, whose text tower makes it, once"
         )
     teacher = create_teacher(args, classes, torch.device("cpu"))
-    if teacher.settings["teacher_weights"] != targets.settings["teacher_weights"]:
-        raise UsageError(
-            f"--teacher {args.teacher} has other weights than the one that --soft-targets {targets.root} asked"
-        )
+    _require_weights(args, teacher, targets)
     made: Tensor = teacher.model.head
     return made
 

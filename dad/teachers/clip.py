@@ -125,6 +125,11 @@ def find_head(args: argparse.Namespace, clip: Clip, classes: ClassList) -> tuple
     return path, read_head(path, len(classes)) is not None
 
 
+def is_in_files(spec: str) -> bool:
+    """Whether a teacher's spec names files, of which its name tells nothing."""
+    return "@" in spec or "local-dir:" in spec
+
+
 def label_of(spec: str) -> str:
     """Return the name that settings have of a teacher's spec, or nothing where that takes files which are not here."""
     if spec.startswith(ELSEWHERE):

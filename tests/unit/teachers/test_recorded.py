@@ -59,12 +59,17 @@ def keep_beside(args: Namespace, targets: Any) -> Path:
 
 @pytest.mark.parametrize("place", ["beside the answers", "cache"])
 @pytest.mark.parametrize("named", [True, False])
-def test_a_head_that_is_there_is_taken_and_no_network_built(
+def test_a_head_that_is_there_is_taken(
     args: Namespace, targets: Any, live: Teacher, place: str, named: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if place != "cache":
         keep_beside(args, targets)
-    monkeypatch.setattr(_recorded, "create_teacher", refuse)
+
+    def create_for_no_classes(args: Namespace, classes: ClassList, device: torch.device) -> Teacher:
+        assert named and classes == NO_CLASSES  # to compare its weights; no head is made
+        return create_teacher(args, classes, device)
+
+    monkeypatch.setattr(_recorded, "create_teacher", create_for_no_classes)
     args.teacher = args.teacher if named else None
     recorded = create_recorded_teacher(args, CLASSES, targets, CPU)
     assert torch.equal(recorded.logits_of(embeddings()), live.logits_of(embeddings()))
@@ -125,10 +130,30 @@ def test_answers_to_images_of_another_size_are_refused(args: Namespace, targets:
         create_recorded_teacher(args, CLASSES, targets, CPU)
 
 
-def test_a_teacher_of_the_same_name_with_other_weights_makes_no_head(args: Namespace, targets: Any) -> None:
+def test_a_teacher_of_the_same_name_with_other_weights_is_refused(args: Namespace, targets: Any) -> None:
+    keep_beside(args, targets)
     targets.settings["teacher_weights"] = "0" * 16
     with pytest.raises(UsageError, match="has other weights than the one that --soft-targets"):
         create_recorded_teacher(args, CLASSES, targets, CPU)
+
+
+def test_one_process_compares_the_teacher_for_all(
+    args: Namespace, targets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_recorded, "create_teacher", refuse)
+    monkeypatch.setenv("RANK", "1")
+    create_recorded_teacher(args, CLASSES, targets, CPU)
+
+
+def test_a_teacher_that_is_not_here_is_not_compared_and_that_is_told(
+    args: Namespace, targets: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*_: object) -> Teacher:
+        raise DataError("no such file")
+
+    monkeypatch.setattr(_recorded, "create_teacher", gone)
+    create_recorded_teacher(args, CLASSES, targets, CPU)
+    assert "--teacher is not compared with the one that" in caplog.text and "no such file" in caplog.text
 
 
 def test_it_tells_of_itself_as_the_teacher_does(args: Namespace, targets: Any, live: Teacher) -> None:
