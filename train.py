@@ -47,7 +47,7 @@ from dad.teachers._recorded import create_embedder, create_recorded_teacher
 from dad.trained_classes import resolve_new_head
 from dad.training.experiment import Experiment
 from dad.training.interrupts import InterruptedRun, Interrupts
-from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_other_teacher
+from dad.training.loaders import create_train_loader, create_val_loader, resolve_classes, warn_of_unlike_set
 from dad.training.optim import check_args_of_optimizer, create_optimizer, create_schedule, resolve_learning_rate
 from dad.training.origin import resolve_origin
 from dad.training.pixel_settings import resolve_pixel_settings
@@ -100,8 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             teacher = create_recorded_teacher(args, classes, targets, runtime.device)
         assert teacher is not None
         require_fitting(teacher, data_config)
-        if DAD in objective.views and runtime.is_primary:
-            warn_of_other_teacher(args.dad_dir, teacher.settings)
+    if DAD in objective.views and runtime.is_primary:
+        about, side = teacher.settings if teacher else None, data_config["input_size"][-1]
+        warn_of_unlike_set(args.dad_dir, about, side, objective.labels_dad)
     if args.aug_seeding == "sample":  # what networks draw must not depend on whether a teacher was built
         random_seed(args.seed, runtime.rank)
     task = create_task(args, objective, student, teacher, runtime)

@@ -49,6 +49,7 @@ class Weighted(PlacedTask):
         needs_classes: it takes labels, and the student's outputs are classes. Without them the student's outputs are an
             embedding, nothing is validated, and images are `--unlabelled`.
         takes_share: it trains on a share of a batch's DAD images, if `--dad-share` says so; that is not inherited.
+        labels_dad: it takes labels for DAD images, on which the teacher should then be right.
         needs_live_teacher: it takes more of the teacher than its logits, which `--soft-targets` do not hold.
     """
 
@@ -60,6 +61,7 @@ class Weighted(PlacedTask):
     input_gradients = False
     sees_apart = False
     takes_share = False
+    labels_dad = False
     needs_live_teacher = False
     batch_multiple = 1
     passes = "joint"

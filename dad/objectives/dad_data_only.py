@@ -19,7 +19,7 @@ class Objective(Supervised):
     """DAD without distillation, Table 6 (with AugReg's flags)."""
 
     views = (CLEAN, DAD)
-    needs_partner = True
+    needs_partner = labels_dad = True
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -11,4 +11,4 @@ class Objective(Clean):
     """Knowledge distillation with input gradient alignment on DAD images; not in the paper."""
 
     views = (CLEAN, DAD)
-    needs_partner = True
+    needs_partner = labels_dad = True

@@ -30,6 +30,7 @@ from dad.training.train_loader import TrainLoader
 from dad.training.views import DadImages, Demands, View, ViewDataset, resolve_views
 
 _logger = logging.getLogger(__name__)
+_CORRECT = "teacher-correct"  # generate.py --keep
 
 
 def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
@@ -52,11 +53,26 @@ def open_dad_set(dad_dir: str | None, classes: ClassList) -> DadSet:
     return dad_set
 
 
-def warn_of_other_teacher(dad_dir: str, teacher: Mapping[str, Any]) -> None:
-    """Warn if a DAD set was made with another teacher than the one that now judges its images; `teacher` are its
-    settings."""
+def warn_of_unlike_set(
+    dad_dir: str, teacher: Mapping[str, Any] | None, img_size: int, labels_dad: bool = False
+) -> None:  # fmt: skip
+    """Warn if a DAD set was made with another teacher than the one that now judges its images, for students of another
+    size, or, where labels are taken for its images, with images on which the teacher may be wrong.
+
+    Args:
+        teacher: its settings; None: nobody judges.
+        img_size: of the student, in pixels.
+    """
     made_with = read_manifest(Path(dad_dir))["settings"]
-    if made_with.get("teacher_weights") != teacher["teacher_weights"]:
+    side = made_with.get("img_size", img_size)
+    if side != img_size:
+        _logger.warning("--dad-dir %s has images of %s px, which are scaled to %d", dad_dir, side, img_size)
+    if labels_dad and (made_with.get("keep", _CORRECT) != _CORRECT or "labels" in made_with):
+        _logger.warning(
+            "--dad-dir %s also holds images on which its teacher is wrong (keep: %s), but this objective takes their "
+            "sources' labels for them", dad_dir, made_with.get("keep"),
+        )  # fmt: skip
+    if teacher is not None and made_with.get("teacher_weights") != teacher["teacher_weights"]:
         _logger.warning(
             "--dad-dir %s was made with the teacher %s (weights %s), but --teacher is %s (weights %s): its images are "
             "adversarial for the former, and the latter may be wrong on them",
