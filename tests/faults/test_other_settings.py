@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fault_tools import finished_files
+from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
 import generate
@@ -73,6 +74,22 @@ def test_a_changed_source_tree_is_refused_with_the_names(
         SettingsError, match=f"was made from other source images .{message}.; --extend adds what is new"
     ):
         generate.main(command)
+    assert finished_files(tmp_path / "dad") == before
+
+
+@pytest.mark.parametrize("more", [["--shard-range", "0:1"], ["--extend"]])
+def test_other_pictures_under_the_same_names_are_refused(
+    quick_flags: list[str], tmp_path: Path, data: Path, more: list[str]
+) -> None:
+    command = [*quick_flags, "--data-dir", str(data)]
+    generate.main([*command, "--shard-range", "0:2"])
+    assert generate.main([*command, "--shard-range", "0:2"]) == 0
+    before = finished_files(tmp_path / "dad")
+    for path in (data / "train").rglob("*.png"):
+        with Image.open(path) as image:
+            ImageOps.invert(image.convert("RGB")).save(path)
+    with pytest.raises(SettingsError, match=r"was made of other images than these: .* under the same names"):
+        generate.main([*command, *more])
     assert finished_files(tmp_path / "dad") == before
 
 

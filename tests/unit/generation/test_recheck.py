@@ -1,6 +1,7 @@
 """Other package versions go on with a set only if they make the same images."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,12 +60,31 @@ def test_the_same_images_are_gone_on_with_and_the_versions_told(
 
 
 @pytest.mark.parametrize(
-    ("version", "committed", "is_primary"), [("1.0", True, True), ("2.0", False, True), ("2.0", True, False)]
+    ("version", "committed", "is_primary"), [("1.0", False, True), ("2.0", False, True), ("2.0", True, False)]
 )
 def test_nothing_is_made_again_without_need(
     reopen: Callable[..., DadWriter], version: str, committed: bool, is_primary: bool
 ) -> None:
     assert check(reopen(version, committed), make_generated(), is_primary) == 0
+
+
+def of_the_kept_one(**changes: Any) -> Generated:
+    """What is generated of the one image that the set has kept."""
+    parts = {name: value[2:3] for name, value in vars(make_generated()).items() if isinstance(value, torch.Tensor)}
+    return replace(make_generated(), **{**parts, **changes})
+
+
+@pytest.mark.parametrize("changes", [{"codes": torch.zeros(1, 2, 2)}, {"adversarial": torch.full((1, 3, 4, 4), 0.9)}])
+def test_sources_that_have_changed_under_their_names_are_refused(
+    reopen: Callable[..., DadWriter], changes: dict[str, Any]
+) -> None:
+    with pytest.raises(SettingsError, match="was made of other images than these: 1 of 1 that were made again"):
+        check(reopen("1.0"), of_the_kept_one(**changes))
+
+
+def test_what_a_card_adds_up_in_another_order_refuses_no_rerun(reopen: Callable[..., DadWriter]) -> None:
+    assert check(reopen("1.0"), of_the_kept_one(adversarial=brighter(9)[2:3])) == 1
+    assert check(reopen("1.0"), of_the_kept_one(keep=torch.tensor([False]))) == 1  # a verdict on the edge
 
 
 def brighter(levels: int) -> torch.Tensor:
