@@ -22,7 +22,12 @@ from dad.training.batches import CollateViews, TellingCollateMixup
 from dad.training.epoch_batches import Batches, EpochBatches
 from dad.training.erasing import ByteErasing
 from dad.training.interrupts import held_back
-from dad.training.loader_args import resolve_mixup_args, resolve_transform_args, resolve_views_of_epochs
+from dad.training.loader_args import (
+    resolve_batch_args,
+    resolve_mixup_args,
+    resolve_transform_args,
+    resolve_views_of_epochs,
+)
 from dad.training.loaders import create_dataset, resolve_loader_args
 from dad.training.resumable_loader import Position, Resumable, start_ignoring_signals
 from dad.training.sampled_collate import Recorded, SampledCollate
@@ -148,6 +153,7 @@ def create_sampled_images(
     """
     views = resolve_views(args.objective, demands.views)
     epochs = resolve_views_of_epochs(args)
+    resolve_batch_args(args, demands.views, runtime)  # refuses what no batch can be made of here either
     return SampledImages(
         create_dataset(args, views, demands, classes, Cut.of(data_config).longest),
         demands,

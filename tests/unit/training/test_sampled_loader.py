@@ -226,6 +226,22 @@ def test_draws_that_are_no_images_own_are_refused(create: Create, words: tuple[o
         create(*words)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--split-bn",), "--split-bn: --objective .* has the views clean and dad in their place"),
+        (("--resplit",), "--resplit: "),
+        (("--jsd-loss",), "--jsd-loss: "),
+        (("--train-batch-sizes", 4), r"--train-batch-sizes \[4\]: it needs --train-img-sizes"),
+    ],
+)
+def test_flags_of_batches_are_refused_as_with_timms_own_draws(
+    create: Create, words: tuple[object, ...], said: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{said}"):
+        create(*words, views=(CLEAN, DAD))
+
+
 def test_the_mode_of_mixup_does_not_matter_where_nothing_is_blended(create: Create) -> None:
     assert not create("--mixup-mode", "batch").epochs.mixes and create(*MIXED).epochs.mixes
 
