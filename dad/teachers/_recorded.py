@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,14 +183,16 @@ def _require_weights(args: argparse.Namespace, teacher: Teacher, targets: SoftTa
 
 
 def _find_head(args: argparse.Namespace, classes: ClassList, targets: SoftTargets) -> Tensor:
+    if not (args.class_names or args.templates) and _classes_of(targets).folders == classes.folders:
+        with suppress(DataError):  # before the cache, whose head of these folders' names is of other words
+            recorded = load_head(targets, len(classes))
+            _logger.info("%s: class names and templates are those that it was made with", targets.root)
+            return recorded
     kept = resolve_head_path(args, classes, targets.settings)
     for file in (targets.heads / kept.name, kept):
         head = read_head(file, len(classes))
         if head is not None:
             return head
-    if not (args.class_names or args.templates) and _classes_of(targets).folders == classes.folders:
-        _logger.info("%s: class names and templates are those that it was made with", targets.root)
-        return load_head(targets, len(classes))
     if not args.teacher:
         raise DataError(
             f"--soft-targets {targets.root}: no zero-shot head of these class names and templates is there, nor in "

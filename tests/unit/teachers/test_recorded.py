@@ -76,6 +76,18 @@ def test_a_head_that_is_there_is_taken(
     assert (recorded.answers, recorded.answer_width) == (EMBEDDING, 16)
 
 
+def test_where_no_words_are_given_those_of_the_answers_count_whatever_the_cache_has(
+    args: Namespace, targets: Any, live: Teacher
+) -> None:
+    keep_beside(args, targets)
+    args.templates = ""
+    other = create_teacher(args, CLASSES, CPU)  # leaves a head of the usual templates in the cache
+    assert resolve_head_path(args, CLASSES, targets.settings).is_file()
+    assert not torch.equal(other.logits_of(embeddings()), live.logits_of(embeddings()))
+    recorded = create_recorded_teacher(args, CLASSES, targets, CPU)
+    assert torch.equal(recorded.logits_of(embeddings()), live.logits_of(embeddings()))
+
+
 def test_a_head_that_is_nowhere_is_made_by_the_teacher(args: Namespace, targets: Any, live: Teacher) -> None:
     resolve_head_path(args, CLASSES, targets.settings).unlink()
     recorded = create_recorded_teacher(args, CLASSES, targets, CPU)
