@@ -123,8 +123,8 @@ def main(argv: list[str] | None = None) -> int:
                 writer.root, writer.settings, generator, reader, classes.names, args.preview, args.gallery,
                 args.min_teacher_right,
             )  # fmt: skip
-        require_same_images(writer, reader, generator.make, runtime.is_primary)
         writer.make_again(resolve_redo(args, writer, shards))
+        require_same_images(writer, reader, generator.make, runtime.is_primary)
         workload = plan_workload(writer, shards, args.batch_size)
         _logger.info(
             "%d shards of %d images; here %d images, of which %d are still to do",

@@ -18,7 +18,8 @@ def names_scored(content: Mapping[str, Any]) -> tuple[str, ...]:
     flags = content.get("args")
     has_average = isinstance(content.get(AVERAGED[0]), dict)
     is_scored = has_average and not getattr(flags, "model_ema_force_cpu", False)
-    return (*AVERAGED, *PLAIN) if is_scored else (*PLAIN, *AVERAGED)
+    is_alone = not any(isinstance(content.get(name), dict) for name in PLAIN)
+    return (*AVERAGED, *PLAIN) if is_scored or is_alone else (*PLAIN, *AVERAGED)
 
 
 # What a network computes for itself or never reads, so that files of other versions may lack it or have it.

@@ -48,6 +48,7 @@ class ResultsFile:
         self.written: list[Entry] = []  # what the file holds by now
         self._own: list[tuple[Entry, Entry]] = []  # of this run, each with the scores that it began with
         self._decisions: Arrays = {}  # of this run: another that scores the same checkpoint may drop them from the file
+        self._packed: set[str] = set()  # names of decisions that this run has written
         self.entries = _read(path) if runtime.is_primary else []
         if runtime.distributed:
             shared = [self.entries]
@@ -91,9 +92,10 @@ class ResultsFile:
             content = written if len(written) > 1 else written[0]
             files = [(self.path, to_json(content, indent=1))]
             own = named(self._decisions, digests_of(written))
-            if own.keys() - stored_names(decisions_path(self.path)):
+            if own.keys() - (stored_names(decisions_path(self.path)) & self._packed):
                 files.insert(0, (decisions_path(self.path), self._all_decisions(written, own)))
             write_in_turn(files)
+            self._packed |= own.keys()
         self.written = written
 
     def _all_decisions(self, entries: list[Entry], own: Arrays) -> bytes:

@@ -101,7 +101,8 @@ def _resolve_average(args: argparse.Namespace, content: Mapping[str, Any]) -> bo
     """Whether the moving average is exported: what the flag says, else if there is one that training was scored by."""
     if args.use_ema is not None:
         return bool(args.use_ema)
-    return names_scored(content)[0] in AVERAGED
+    has_average = any(isinstance(content.get(name), dict) for name in AVERAGED)
+    return has_average and names_scored(content)[0] in AVERAGED
 
 
 def _find_classes(args: argparse.Namespace) -> ClassList:

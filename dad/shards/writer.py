@@ -191,6 +191,11 @@ class DadWriter:
         """Return what the ends of the marker of shard `index` say, or None if it is not committed."""
         return glance_at_marker(self.root, index, self.layout.fingerprint_of(index))
 
+    def first_kept(self) -> int | None:
+        """Return the first shard that is committed and not made again; None if there is none."""
+        kept = (index for index in range(self.shard_count) if index not in self._again)
+        return next((index for index in kept if self.marker(index)), None)
+
     def marker(self, index: int) -> Marker | None:
         """Return the marker of shard `index`, or None if it is not committed."""
         return read_marker(self.root, index, self.layout.fingerprint_of(index))

@@ -158,7 +158,7 @@ def _require_same_teacher(args: argparse.Namespace, classes: ClassList, targets:
             f"--teacher-img-size {asked}, but --soft-targets {args.soft_targets} hold answers to images of {given} px; "
             "leave it out, or build others"
         )
-    if named and is_in_files(args.teacher) and place_from_environment().rank == 0:
+    if args.teacher and is_in_files(args.teacher) and place_from_environment().rank == 0:
         _require_same_weights(args, classes, targets)
 
 
@@ -168,7 +168,7 @@ def _require_same_weights(args: argparse.Namespace, classes: ClassList, targets:
     try:
         answers_alone = NO_CLASSES if targets.teacher["answers"] != LOGITS else classes
         teacher = create_teacher(args, answers_alone, torch.device("cpu"))
-    except DataError as error:
+    except (DataError, UsageError) as error:
         _logger.warning("--teacher is not compared with the one that %s is of: %s", targets.root, error)
         return
     _require_weights(args, teacher, targets)

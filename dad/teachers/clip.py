@@ -127,7 +127,7 @@ def find_head(args: argparse.Namespace, clip: Clip, classes: ClassList) -> tuple
 
 def is_in_files(spec: str) -> bool:
     """Whether a teacher's spec names files, of which its name tells nothing."""
-    return "@" in spec or "local-dir:" in spec
+    return "@" in spec or "local-dir:" in spec or Path(spec.removeprefix("clip/").partition("/")[2]).is_file()
 
 
 def label_of(spec: str) -> str:

@@ -89,7 +89,10 @@ def _load_checkpoint(spec: str, name: str, checkpoint: str, num_classes: int) ->
     try:
         names = names_scored(read_checkpoint(checkpoint, check=False))
         if names[0] in AVERAGED:
-            _logger.info("--teacher %s: the moving average's weights, by which that training was scored", spec)
+            _logger.info(
+                "--teacher %s: the moving average's weights, by which that training was scored (the others: "
+                "python -m dad.export FILE --no-use-ema)", spec,
+            )  # fmt: skip
         return load_student(
             name, num_classes, checkpoint, use_ema=False, pretrained=False, model_kwargs={}, weights=names,
             name_decides=True,

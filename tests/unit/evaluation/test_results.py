@@ -244,6 +244,20 @@ def test_two_runs_on_a_checkpoint_that_has_changed_in_between_lose_no_decisions(
     assert rights(path) == {("run", "imagenet-r"): [True, False]}
 
 
+def test_decisions_are_packed_once_by_a_run_and_anew_by_the_next(path: Path) -> None:
+    for right in range(2):
+        results = ResultsFile(path, CPU)
+        scored(results, "imagenet-r", True)
+        results.write()
+        assert rights(path) == {("run", "imagenet-r"): [True]}
+        before = decisions_path(path).stat().st_ino
+        results.write()
+        assert decisions_path(path).stat().st_ino == before, right
+        content = bytearray(decisions_path(path).read_bytes())
+        content[60:64] = b"????"  # the names are still there, the array is not what it was
+        decisions_path(path).write_bytes(content)
+
+
 def test_decisions_that_no_scores_name_go(path: Path) -> None:
     for right in (True, False):
         results = ResultsFile(path, CPU)

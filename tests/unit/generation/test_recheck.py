@@ -82,6 +82,17 @@ def test_sources_that_have_changed_under_their_names_are_refused(
         check(reopen("1.0"), of_the_kept_one(**changes))
 
 
+def test_a_damaged_picture_and_a_shard_that_is_made_again_are_not_compared(
+    reopen: Callable[..., DadWriter], tmp_path: Path
+) -> None:
+    writer = reopen("1.0")
+    (tar,) = (tmp_path / "dad" / "shards").glob("*.tar")
+    tar.write_bytes(bytes(tar.stat().st_size))
+    assert check(writer, of_the_kept_one()) == 1
+    writer.make_again([0])
+    assert check(writer, of_the_kept_one()) == 0
+
+
 def test_what_a_card_adds_up_in_another_order_refuses_no_rerun(reopen: Callable[..., DadWriter]) -> None:
     assert check(reopen("1.0"), of_the_kept_one(adversarial=brighter(9)[2:3])) == 1
     assert check(reopen("1.0"), of_the_kept_one(keep=torch.tensor([False]))) == 1  # a verdict on the edge
