@@ -42,6 +42,7 @@ from dad.files import write_atomically
 from dad.images.classes import ClassList
 from dad.images.timm_datasets import resolve_timm_dataset
 from dad.report import format_csv, format_table, in_short
+from dad.report.notes import format_notes
 from dad.runtime import Runtime, setup_runtime
 from dad.variants import ImageSet, resolve_extra_sets
 from dad.variants.finding import require_root
@@ -229,7 +230,8 @@ def score_stream(
 
 def report(entries: Sequence[Entry], names: Sequence[str], results: ResultsFile, runtime: Runtime) -> None:
     """Print the table of the models of this run, and their results on its sets as timm's bulk runner reads them."""
-    runtime.say(f"\n{format_table(entries)}\n\nwritten to {results.path}")
+    told = [format_table(entries), format_notes(entries), f"written to {results.path}"]
+    runtime.say("\n" + "\n\n".join(part for part in told if part))
     short = [in_short(entry, names) for entry in entries]
     # last, as that runner reads all that follows
     runtime.say(f"--result\n{json.dumps(short if len(short) > 1 else short[0])}")

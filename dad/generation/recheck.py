@@ -19,9 +19,8 @@ _logger = logging.getLogger(__name__)
 _IMAGES = 8
 _MAX_CODES_CHANGED = 0.02  # of these images; last bits of a latent between two codes differ from version to version
 _MAX_LEVELS_CHANGED = 4.0  # mean over the pixels of an image, of 255; JPEG at quality 95 loses about 1
-
-
-_OTHER_CODES, _OTHER_LEVELS = 0.9, 25.0  # of one image that is another picture's, whatever a card adds up in what order
+# Of one image that is another picture's: more than re-encoding, half precision or another order of summation changes.
+_OTHER_CODES, _OTHER_LEVELS = 0.9, 25.0
 
 
 def require_same_images(

@@ -161,7 +161,7 @@ def _images(group: SeedGroup, name: str) -> set[str | None]:
 
 
 def _cell(group: SeedGroup, column: Column, reasons: dict[str, list[str]]) -> str:
-    images = {(column.scores(result) or {}).get("images") for result in group.results}
+    images = _images(group, column.beside or column.name)
     if len(images) > 1:
         known = [row_name(result) for result in group.results if column.scores(result)]
         all_of_them = len(known) == len(group.results)

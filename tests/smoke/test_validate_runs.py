@@ -67,7 +67,9 @@ def test_results_say_what_they_were_made_of(world: Path, tmp_path: Path, capsys:
     top1 = entry["variants"]["imagenet"]
     assert sum(right for right, _ in top1["per_class"].values()) == top1["correct"]
     assert top1["recall"] == pytest.approx(top1["top1"])  # as many images in every class
-    assert entry["variants"]["imagenet-c"]["mce"] is None and "incomplete" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert entry["variants"]["imagenet-c"]["mce"] is None and "incomplete" in printed
+    assert "Before you compare:\n\n- run1, C: incomplete, so there is no number for it; missing: " in printed
 
 
 def test_a_second_run_scores_only_what_is_new(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,47 +1,23 @@
 """Models to score: their weights, the size of their images, and what their scores belong to."""
 
 import shutil
-from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import timm
 import torch
 from known_answers import SIX
 from safetensors.torch import save_file
+from scored_models import create, resolve, save
 from timm.layers import convert_splitbn_model
 from timm.models import save_for_hf
 from tiny_onnx import write_grey_level
 
-from dad.args import create_train_parser, create_validate_parser
-from dad.args.hparams import parse_args
 from dad.errors import DataError, UserError
-from dad.evaluation.candidates import Candidate, create_candidates, find_checkpoints
+from dad.evaluation.candidates import find_checkpoints
 from dad.images.classes import ClassList
-from dad.runtime import Runtime
 
 TINY = ("--model", "test_resnet")
-
-
-def resolve(*words: object) -> Namespace:
-    """Flags of validate.py."""
-    return parse_args(create_validate_parser(), [str(word) for word in words])[0]
-
-
-def create(*words: object, classes: ClassList = SIX, **runtime: Any) -> list[Candidate]:
-    return create_candidates(resolve(*words), classes, Runtime(torch.device("cpu"), **runtime))
-
-
-def save(path: Path, model: str = "test_resnet", *trained: str, num_classes: int = 6) -> Path:
-    """Write a checkpoint as train.py does; without the flags `trained`, weights alone."""
-    weights = timm.create_model(model, num_classes=num_classes).state_dict()
-    averaged = {key: value * 2 for key, value in weights.items()}
-    args = parse_args(create_train_parser(), ["--model", model, *trained])[0]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {"arch": model, "state_dict": weights, "state_dict_ema": averaged, "args": args}
-    torch.save(whole if trained else weights, path)
-    return path
 
 
 @pytest.fixture
@@ -265,31 +241,6 @@ def test_weights_that_cannot_be_scored_are_refused_in_one_line(tmp_path: Path, w
     with pytest.raises(UserError, match=message) as caught:
         create(*words.format(tmp_path).split())
     assert "\n" not in str(caught.value)
-
-
-def test_a_teacher_is_a_candidate_with_what_it_is_made_of(checkpoint: Path) -> None:
-    (teacher,) = create("--teacher", f"test_resnet@{checkpoint}")
-    identity = teacher.identity
-    assert (teacher.name, identity["weights"], identity["checkpoint"]) == ("teacher", "teacher", "")
-    assert identity["model"] == identity["settings"]["teacher"] == "test_resnet" and teacher.params() > 0
-    assert teacher.model(torch.rand(1, 3, 96, 96)).shape == (1, 6)
-
-
-def test_flags_of_students_that_the_teacher_does_not_follow_are_told(
-    checkpoint: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    words = ["--teacher", f"test_resnet@{checkpoint}", "--checkpoint", checkpoint, "--crop-pct", "0.5"]
-    with caplog.at_level("INFO"):
-        teacher, student = create(*words)
-    assert (teacher.data_config["crop_pct"], student.data_config["crop_pct"]) == (0.95, 0.5)
-    assert (
-        "--teacher is scored as it teaches, by its own configuration; for the others alone: --crop-pct" in caplog.text
-    )
-
-
-def test_the_teacher_comes_first(checkpoint: Path) -> None:
-    names = [one.name for one in create("--teacher", f"test_resnet@{checkpoint}", "--checkpoint", checkpoint)]
-    assert names == ["teacher", "run"]
 
 
 def test_an_onnx_file_is_scored_by_what_it_says_of_itself(tmp_path: Path) -> None:

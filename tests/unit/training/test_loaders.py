@@ -16,7 +16,7 @@ from dad.images.classes import ClassList
 from dad.images.sources import SourceImage, find_split, list_sources
 from dad.runtime import Runtime
 from dad.shards import DadSet
-from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set, warn_of_unlike_set
+from dad.training.loaders import create_train_loader, create_val_loader, open_dad_set
 from dad.training.train_loader import TrainLoader
 from dad.training.views import CLEAN, DAD, Demands
 
@@ -249,40 +249,6 @@ def test_erasing_each_view_somewhere_else_is_refused_where_they_are_compared(
     args = flags(colours, *SMALL, "--objective", "ard", "--reprob", 0.25)
     with pytest.raises(UsageError, match=r"--reprob 0\.25: --objective ard compares .*--no-prefetcher"):
         train_loader(args, cpu, (CLEAN, DAD), paired=True)
-
-
-@pytest.mark.parametrize("weights, warns", [("abc", False), ("other", True)])
-def test_another_teacher_than_the_set_s_is_told_by_both_names(
-    weights: str, warns: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_with = {"teacher": "clip/ViT-L-14/openai", "teacher_weights": "abc"}
-    monkeypatch.setattr("dad.training.loaders.read_manifest", lambda root: {"settings": made_with})
-    warn_of_unlike_set("dad", {"teacher": "resnet50.a1_in1k", "teacher_weights": weights}, 224)
-    said = caplog.text
-    assert ("clip/ViT-L-14/openai" in said and "resnet50.a1_in1k" in said) == warns == bool(said)
-
-
-@pytest.mark.parametrize(
-    ("made_with", "labels", "said"),
-    [
-        ({"img_size": 32}, False, "--dad-dir dad has images of 32 px, which are scaled to 64"),
-        ({"img_size": 64, "keep": "all"}, True, "also holds images on which its teacher is wrong (keep: all)"),
-        ({"keep": "unchanged", "labels": "own"}, True, "(keep: unchanged)"),
-        ({"img_size": 64, "keep": "all"}, False, ""),
-        ({"img_size": 64, "keep": "teacher-correct"}, True, ""),
-        ({}, True, ""),  # the first format kept what the teacher was right on, and did not say so
-    ],
-)
-def test_a_set_that_is_unlike_the_training_is_told(
-    made_with: dict[str, Any],
-    labels: bool,
-    said: str,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("dad.training.loaders.read_manifest", lambda root: {"settings": made_with})
-    warn_of_unlike_set("dad", None, 64, labels)
-    assert said in caplog.text and bool(said) == bool(caplog.text)
 
 
 def test_a_view_that_nothing_serves_is_refused_before_the_first_batch(
